@@ -1,0 +1,55 @@
+"""The frame of every command: logging to standard error, and errors as one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import sys
+from typing import Callable, List, Optional, Sequence
+
+from siamtrt.errors import PipelineError
+
+_INTERRUPTED = 130
+
+log = logging.getLogger(__name__)
+
+
+def parser(stage: str, description: str) -> argparse.ArgumentParser:
+    """An argument parser for ``python -m STAGE`` with the options every command has."""
+    made = argparse.ArgumentParser(prog=f"python -m {stage}", description=description, allow_abbrev=False)
+    made.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    return made
+
+
+def run(
+    main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser, argv: Optional[Sequence[str]] = None
+) -> int:
+    """Parse the command line, call *main*, and turn what goes wrong into an exit code.
+
+    Args:
+        main: does the work; prints the result to standard output.
+        arguments: made by :func:`parser`.
+        argv: the command line without the program; that of the process by default.
+
+    Returns:
+        0, the ``exit_code`` of a :class:`PipelineError`, or 130 after Ctrl-C. Other exceptions keep their traceback.
+    """
+    options = arguments.parse_args(argv)
+    level = logging.WARNING if options.quiet else logging.INFO
+    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    try:
+        main(options)
+    except PipelineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; what was finished is kept\n")
+        return _INTERRUPTED
+    return 0
+
+
+def command_line(stage: str, argv: Optional[List[str]] = None) -> str:
+    """The command being run, as a user would type it again; stored in manifests."""
+    words = sys.argv[1:] if argv is None else argv
+    return " ".join(["python", "-m", stage, *(shlex.quote(word) for word in words)])

@@ -1,0 +1,77 @@
+"""How exactly each of the three graphs computes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Dict
+
+from siamtrt.errors import UsageError
+
+GRAPHS = ("target", "search", "xcorr")
+
+
+class Precision(Enum):
+    """The arithmetic of one graph; the value is the word the commands take.
+
+    ``INT8`` keeps the correlations of the xcorr graph in FP16, since they are under one percent of the work and their
+    range moves with every target; ``INT8_ALL`` quantises them too. In the other two graphs both mean the same.
+    """
+
+    FP32 = "fp32"
+    FP16 = "fp16"
+    INT8 = "int8"
+    INT8_ALL = "int8-all"
+
+
+@dataclass(frozen=True)
+class GraphPrecisions:
+    """One precision for each graph."""
+
+    target: Precision
+    search: Precision
+    xcorr: Precision
+
+    @classmethod
+    def parse(cls, text: str) -> GraphPrecisions:
+        """Read ``fp16`` or ``target=fp16,search=int8,xcorr=fp16``.
+
+        Raises:
+            UsageError: an unknown graph or precision, a graph missing or named twice.
+        """
+        if "=" not in text:
+            return cls(*(_precision(text),) * 3)
+        chosen: Dict[str, Precision] = {}
+        for part in text.split(","):
+            graph, _, word = part.partition("=")
+            if graph not in GRAPHS or graph in chosen:
+                raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(GRAPHS)} once", hint=_EXAMPLE)
+            chosen[graph] = _precision(word)
+        missing = [graph for graph in GRAPHS if graph not in chosen]
+        if missing:
+            raise UsageError(f"{text!r} leaves out {', '.join(missing)}", hint=_EXAMPLE)
+        return cls(**chosen)
+
+    def of(self, graph: str) -> Precision:
+        """The precision of the graph called *graph*; ``search_lost`` and ``xcorr_lost`` follow their siblings."""
+        return {"target": self.target, "search": self.search, "xcorr": self.xcorr}[graph.split("_")[0]]
+
+    @property
+    def label(self) -> str:
+        """A short name fit for a folder: ``fp16``, or ``fp16+int8+fp16`` in the order target, search, xcorr."""
+        words = [precision.value for precision in (self.target, self.search, self.xcorr)]
+        return words[0] if len(set(words)) == 1 else "+".join(words)
+
+    def __str__(self) -> str:
+        return ",".join(f"{graph}={self.of(graph).value}" for graph in GRAPHS)
+
+
+_EXAMPLE = "--precision fp16, or --precision target=fp16,search=int8,xcorr=fp16"
+
+
+def _precision(word: str) -> Precision:
+    try:
+        return Precision(word)
+    except ValueError as error:
+        known = ", ".join(precision.value for precision in Precision)
+        raise UsageError(f"unknown precision {word!r}", hint=f"one of {known}") from error
