@@ -1,1 +1,1 @@
-"""TODO engines."""
+"""ONNX graphs and activation ranges to engine files: one module for each way a backend realises precision."""

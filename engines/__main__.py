@@ -1,0 +1,40 @@
+"""``python -m engines``: build the engines of one model for one backend and precision."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from engines.build import BACKENDS, build
+from engines.options import BuildOptions
+from siamtrt import GraphPrecisions, cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Build the engines and print their folder."""
+    build(
+        options.onnx,
+        options.out,
+        options.backend,
+        GraphPrecisions.parse(options.precision),
+        BuildOptions(ranges=options.ranges),
+        cli.command_line("engines"),
+    )
+    print(options.out)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("engines", "Turn exported ONNX graphs into engines.")
+    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for the engines")
+    arguments.add_argument("--backend", choices=BACKENDS, default="onnxruntime")
+    arguments.add_argument(
+        "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
+    )
+    arguments.add_argument("--ranges", type=Path, help="folder written by python -m calibration; INT8 needs it")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

@@ -1,0 +1,27 @@
+"""An ONNX graph in half precision, float32 at its borders."""
+
+from __future__ import annotations
+
+import onnx
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from siamtrt import BuildError
+
+
+def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Convert weights and arithmetic of *model* to float16; inputs and outputs stay float32.
+
+    Args:
+        model: a float32 graph; modified in place, as the converter does.
+
+    Returns:
+        The converted graph. Initializers keep their names, so a kernel is still found by the name of the model card.
+
+    Raises:
+        BuildError: a weight does not fit float16, or the converter refuses the graph.
+    """
+    try:
+        converted: onnx.ModelProto = convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=False)
+    except (ValueError, RuntimeError) as error:
+        raise BuildError(f"the graph cannot be converted to float16: {error}", hint="--precision fp32") from error
+    return converted

@@ -1,0 +1,59 @@
+"""ONNX Runtime sessions on the CPU, with its failures as ours. Import it by name: it needs onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional, Tuple, Type, Union
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as _state
+
+from siamtrt.errors import ArtifactError, BuildError
+
+PROVIDER = "CPUExecutionProvider"
+
+# ONNX Runtime's exceptions share no base class of their own.
+LOAD_ERRORS: Tuple[Type[Exception], ...] = (
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NoSuchFile,
+    _state.NotImplemented,
+    _state.RuntimeException,
+)
+RUN_ERRORS: Tuple[Type[Exception], ...] = (_state.Fail, _state.InvalidArgument, _state.RuntimeException)
+
+
+def open_session(
+    model: Union[bytes, Path], *, threads: Optional[int] = None, profile_prefix: Optional[Path] = None
+) -> onnxruntime.InferenceSession:
+    """Open a graph on the CPU at full optimisation.
+
+    Args:
+        model: serialized ONNX, or the path of a file.
+        threads: of one operator; all cores when None.
+        profile_prefix: where ONNX Runtime writes its profile, if one is wanted.
+
+    Raises:
+        ArtifactError: the file or bytes are not a whole ONNX graph.
+        BuildError: ONNX Runtime cannot run the graph, or chose another provider.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    if profile_prefix is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_prefix)
+    name = str(model) if isinstance(model, Path) else "the graph"
+    try:
+        source = str(model) if isinstance(model, Path) else model
+        session = onnxruntime.InferenceSession(source, options, providers=[PROVIDER])
+    except (_state.InvalidProtobuf, _state.NoSuchFile) as error:
+        raise ArtifactError(f"{name} is not a whole ONNX graph: {error}", hint="build it anew") from error
+    except LOAD_ERRORS as error:
+        raise BuildError(f"ONNX Runtime cannot run {name}: {error}", hint="build it anew") from error
+    if session.get_providers() != [PROVIDER]:
+        raise BuildError(f"ONNX Runtime chose {session.get_providers()} for {name}, asked for {PROVIDER}")
+    return session
