@@ -1,0 +1,79 @@
+# The front door. Each target is one command over real files, so a second call does nothing.
+# On a Jetson the packages of the container or the system are used; elsewhere a virtual environment is made here.
+
+BOARD      := $(wildcard /etc/nv_tegra_release)
+MODEL      ?= siamrpn_lite0
+CHECKPOINT ?= weights/$(MODEL).pth
+PRECISION  ?= fp16
+BACKEND    ?= $(if $(BOARD),tensorrt,onnxruntime)
+PYTHON     ?= $(if $(BOARD),python3,.venv/bin/python)
+BASE_PYTHON ?= python3
+PYTHON38   ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
+
+comma   := ,
+LABEL   := $(subst $(comma),+,$(subst target=,,$(subst search=,,$(subst xcorr=,,$(PRECISION)))))
+HOME_OF := build/$(MODEL)
+ONNX    := $(HOME_OF)/onnx/manifest.json
+ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
+CLIP    := build/clip/groundtruth.txt
+DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
+
+SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
+DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
+
+.DELETE_ON_ERROR:
+.PHONY: help setup test check demo export engines track
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: $(SETUP) $(DEV)  ## Make the virtual environment (demo and test do it by themselves)
+
+.venv/ready: requirements/workstation.txt
+	test -x .venv/bin/python || $(BASE_PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+
+.venv/ready-dev: requirements/dev.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+
+.venv38/ready: requirements/board-tests.txt requirements/board.txt
+	$(PYTHON38) -m venv .venv38
+	.venv38/bin/python -m pip install --quiet --upgrade pip
+	.venv38/bin/python -m pip install --quiet -r $<
+	touch $@
+
+test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
+	$(PYTHON) -m pytest
+	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/engines tests/runtime,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+
+check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	$(MAKE) test
+
+export: $(ONNX)  ## Checkpoint to ONNX graphs, MODEL=... CHECKPOINT=...
+ifdef BOARD
+$(ONNX):
+	@echo "$(@D) is missing: graphs are exported on a workstation ('make export'); copy that folder here" >&2; exit 4
+else
+$(ONNX): $(CHECKPOINT) | $(SETUP)
+	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(@D)
+endif
+
+engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|target=..,search=..,xcorr=.. BACKEND=onnxruntime|tensorrt|typed
+$(ENGINES): $(ONNX) | $(SETUP)
+	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
+
+track: $(ENGINES)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h
+	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(or $(OUT),$(HOME_OF)/track) --annotate
+
+demo: $(DEMO)  ## Render a clip, export, build, track it, and show how well
+	@cat $(<D)/summary.txt
+$(DEMO): $(ENGINES) $(CLIP)
+	$(PYTHON) -m benchmarks demo --engines $(<D) --clip $(dir $(CLIP)) --out $(@D)
+$(CLIP): | $(SETUP)
+	$(PYTHON) -m benchmarks clip --out $(@D)
