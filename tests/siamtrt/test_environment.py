@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from siamtrt.environment import describe, l4t_version
+
+XAVIER = {
+    "etc/nv_tegra_release": "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64\n",
+    "proc/device-tree/model": "Jetson-AGX\0",
+    "var/lib/nvpmodel/status": "pmode:0003",
+    "sys/devices/system/cpu/online": "0-5\n",
+}
+
+
+@pytest.fixture
+def xavier(tmp_path):
+    for name, text in XAVIER.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def test_a_xavier_is_read_from_its_files(xavier):
+    found = describe(xavier)
+    assert (found["l4t"], found["board"], found["power_mode"]) == ("35.4.1", "Jetson-AGX", "0003")
+    assert found["cpu_online"] == "0-5"
+    assert found["packages"]["numpy"]
+
+
+def test_an_unknown_patch_level_is_read_not_refused(xavier):
+    (xavier / "etc/nv_tegra_release").write_text("# R35 (release), REVISION: 6.9, GCID: 1, BOARD: x\n")
+    assert l4t_version(xavier) == "35.6.9"
+
+
+def test_what_a_laptop_does_not_tell_is_none(tmp_path):
+    found = describe(tmp_path)
+    assert found["l4t"] is None
+    assert found["power_mode"] is None
+    json.dumps(found)
