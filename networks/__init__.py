@@ -1,1 +1,1 @@
-"""TODO networks."""
+"""The trackers as torch modules, key-compatible with published checkpoints."""
