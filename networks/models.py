@@ -1,0 +1,162 @@
+"""The models by name: their constants, and how each is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from networks import efficientnet_lite
+from networks.alexnet import AlexNet
+from networks.fit import block_counts, fit_to
+from networks.mobilenet import MobileNetV2
+from networks.nanotrack import NanoTrack
+from networks.resnet import ResNet50
+from networks.siamrpn import SiamRPN
+from networks.tracker import TrackerNetwork
+from siamtrt import UsageError
+from siamtrt.card import LostSearch, TrackerConstants
+
+_LEVELS = ("2", "3", "4")
+_RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
+_SCALES = (8.0,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """What a published configuration says of a model; the fields are those of :class:`siamtrt.ModelCard`."""
+
+    build: Callable[[Mapping[str, Tensor]], TrackerNetwork]
+    tracker: TrackerConstants
+    family: str = "rpn"
+    template_px: int = 127
+    search_px: int = 255
+    stride: int = 8
+    anchor_ratios: tuple[float, ...] = _RATIOS
+    anchor_scales: tuple[float, ...] = _SCALES
+    lost: LostSearch | None = None
+
+
+def build(name: str, state: Mapping[str, Tensor] | None = None) -> TrackerNetwork:
+    """Make the network called *name*, with random weights.
+
+    Args:
+        name: a key of ``MODELS``.
+        state: a checkpoint whose block counts and widths the network takes on; the published ones otherwise.
+
+    Raises:
+        UsageError: unknown name.
+        ArtifactError: the widths of *state* contradict each other.
+    """
+    network = spec(name).build(state or {})
+    if state:
+        fit_to(network, state)
+    return network
+
+
+def spec(name: str) -> ModelSpec:
+    """The constants of the model called *name*.
+
+    Raises:
+        UsageError: unknown name.
+    """
+    if name not in MODELS:
+        raise UsageError(f"unknown model {name!r}", hint=f"one of {', '.join(MODELS)}")
+    return MODELS[name]
+
+
+def _resnet(state: Mapping[str, Tensor], *, weighted: bool, neck: tuple[int, ...] = (256, 256, 256)) -> TrackerNetwork:
+    trunk = ResNet50(block_counts(state, "backbone.layer{}.", 4) or (3, 4, 6, 3))
+    return SiamRPN(trunk, _LEVELS, _by_level(512, 1024, 2048), _by_level(*neck), _anchors(), weighted=weighted)
+
+
+def _mobilenet(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    return SiamRPN(
+        MobileNetV2(), _LEVELS, _by_level(44, 134, 448), _by_level(256, 256, 256), _anchors(), weighted=False
+    )
+
+
+def _alexnet(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    return SiamRPN(AlexNet(), ("",), {"": 256}, None, _anchors(), weighted=False)
+
+
+def _lite0(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    channels = _by_level(*efficientnet_lite.CHANNELS)
+    trunk = efficientnet_lite.EfficientNetLite0()
+    return SiamRPN(trunk, _LEVELS, channels, _by_level(64, 64, 64), _anchors(), weighted=True)
+
+
+def _by_level(*widths: int) -> dict[str, int]:
+    return dict(zip(_LEVELS, widths, strict=True))
+
+
+def _anchors() -> int:
+    return len(_RATIOS) * len(_SCALES)
+
+
+def _pysot(experiment: str, penalty_k: float, window_influence: float, lr: float) -> TrackerConstants:
+    return TrackerConstants(penalty_k, window_influence, lr, source=f"PySOT experiments/{experiment}/config.yaml")
+
+
+MODELS: dict[str, ModelSpec] = {
+    "siamrpn_lite0": ModelSpec(
+        build=_lite0, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
+    ),
+    "siamrpn_r50": ModelSpec(
+        build=lambda state: _resnet(state, weighted=True), tracker=_pysot("siamrpn_r50_l234_dwxcorr", 0.05, 0.42, 0.38)
+    ),
+    "siamrpn_r50_otb": ModelSpec(
+        build=lambda state: _resnet(state, weighted=False),
+        tracker=_pysot("siamrpn_r50_l234_dwxcorr_otb", 0.24, 0.5, 0.25),
+    ),
+    "siamrpn_r50_lt": ModelSpec(
+        build=lambda state: _resnet(state, weighted=True, neck=(128, 256, 512)),
+        tracker=_pysot("siamrpn_r50_l234_dwxcorr_lt", 0.05, 0.28, 0.22),
+        lost=LostSearch(
+            search_px=831, score_size=97, window_influence=0.001, confidence_low=0.8, confidence_high=0.998
+        ),
+    ),
+    "siamrpn_mobilenetv2": ModelSpec(build=_mobilenet, tracker=_pysot("siamrpn_mobilev2_l234_dwxcorr", 0.04, 0.4, 0.5)),
+    "siamrpn_alexnet": ModelSpec(build=_alexnet, search_px=287, tracker=_pysot("siamrpn_alex_dwxcorr", 0.16, 0.4, 0.3)),
+    "nanotrack_v3": ModelSpec(
+        build=lambda _: NanoTrack(),
+        family="ban",
+        stride=16,
+        anchor_ratios=(),
+        anchor_scales=(),
+        tracker=TrackerConstants(0.138, 0.455, 0.348, source="SiamTrackers NanoTrack configv3.yaml"),
+    ),
+}
+
+
+def seeded(name: str, seed: int) -> TrackerNetwork:
+    """Make the network called *name* with random weights that keep its signals alive.
+
+    The batch norms take the statistics of two textured crops, so that every layer puts out values near unit variance: a
+    stand-in for trained weights where only shapes, arithmetic or speed matter.
+
+    Args:
+        name: a key of ``MODELS``.
+        seed: the same seed gives the same weights.
+
+    Returns:
+        The network in evaluation mode.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = build(name)
+        sizes = (spec(name).template_px, spec(name).search_px)
+        crops = [torch.rand(2, 3, size // 8, size // 8) * 255 for size in sizes]
+        template, search = (
+            torch.nn.functional.interpolate(crop, size=(size, size), mode="bicubic").clamp(0, 255)
+            for crop, size in zip(crops, sizes, strict=True)
+        )
+        norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        for norm in norms:
+            norm.momentum = None  # the plain mean over both branches
+        network.train()
+        with torch.no_grad():
+            network(template, search)
+    return network.eval()
