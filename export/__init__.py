@@ -1,1 +1,1 @@
-"""TODO export."""
+"""Checkpoint to target.onnx, search.onnx, xcorr.onnx and the model card, with measured parity."""

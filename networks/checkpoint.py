@@ -6,6 +6,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from siamtrt import ArtifactError
 
 _SHOWN_KEYS = 3
 # Numpy numbers (an epoch, a best score) lie beside the weights in many published files. They hold data, not code.
-_SAFE_GLOBALS = [
+_SAFE_GLOBALS: list[Any] = [
     (np.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
     (np.float64(0).__reduce__()[0], "numpy._core.multiarray.scalar"),
     np.dtype,

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 up to its fifth stage at stride 8: no squeeze-excite, ReLU6 throughout.
 
-As in PySOT's trunks the strided convolutions are padded so that a crop of 127 gives 15 cells and one of 255 gives 31, and the
-stages that would stride further are dilated instead. Source: Tan and Le, ICML 2019, and its Lite variant.
+As in PySOT's trunks the strided convolutions are padded so that a crop of 127 gives 15 cells and one of 255 gives 31,
+and the stages that would stride further are dilated instead. Source: Tan and Le, ICML 2019, and its Lite variant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CHANNELS = (40, 80, 112)
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion (left out where it would be 1), depthwise, 1x1 projection, with a shortcut where the shapes agree."""
+    """1x1 expansion (unless it would be 1), depthwise, 1x1 projection, with a shortcut where the shapes agree."""
 
     def __init__(
         self, inputs: int, outputs: int, *, expansion: int, kernel: int, stride: int, dilation: int, padding: int

@@ -1,7 +1,7 @@
 """NanoTrackV3: a MobileNetV3-small trunk and an anchor-free head on two kinds of correlation.
 
-Topology and keys as in the published checkpoint and ONNX files (HonglinChu/SiamTrackers). Source of the trunk: Howard et al.,
-ICCV 2019.
+Topology and keys as in the published checkpoint and ONNX files (HonglinChu/SiamTrackers). Source of the trunk: Howard
+et al., ICCV 2019.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class PixelwiseCorrelation(nn.Module):
 
     def kernel(self, feature: Tensor) -> Tensor:
         """Bx96x8x8 to Bx64x96x1x1."""
-        cells = self.conv_kernel(feature).flatten(2)
-        return cells.transpose(1, 2)[:, :, :, None, None]
+        cells = self.conv_kernel(feature).reshape(-1, _WIDTH, _PIXELS)
+        return torch.transpose(cells, 1, 2)[:, :, :, None, None]
 
     def respond(self, feature: Tensor, kernel: Tensor) -> Tensor:
         """Bx96x16x16 and the kernel to Bx64x15x15."""
@@ -181,9 +181,15 @@ class BoxAdaptiveHead(nn.Module):
         self.cls_logits = nn.Sequential(nn.Conv2d(_WIDTH, 2, 1))
         self.bbox_pred = nn.Sequential(nn.Conv2d(_WIDTH, 4, 1))
 
+    def forward(self, responses: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Responses of the four correlations to cls Bx2x15x15 and loc Bx4x15x15."""
+        cls = self.get_submodule("down_cls")(torch.cat([responses["pw_cls"], responses["dw_cls"]], 1))
+        loc = self.get_submodule("down_reg")(torch.cat([responses["pw_loc"], responses["dw_loc"]], 1))
+        return self.cls_logits(self.cls_tower(cls)), torch.exp(self.bbox_pred(self.bbox_tower(loc)))
+
 
 class NanoTrack(TrackerNetwork):
-    """NanoTrackV3. Four kernels: ``pw_cls``, ``dw_cls``, ``pw_loc``, ``dw_loc``; loc is a distance to each side, in pixels."""
+    """NanoTrackV3: kernels ``pw_cls``, ``dw_cls``, ``pw_loc``, ``dw_loc``; loc is the distance to each side, in px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -203,14 +209,11 @@ class NanoTrack(TrackerNetwork):
 
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`TrackerNetwork.correlate`."""
-        head = self.ban_head
         responses = {
             name: correlator.respond(features[f"feature_{name}"], kernels[f"kernel_{name}"])
             for name, correlator in self._correlators()
         }
-        cls = head.down_cls(torch.cat([responses["pw_cls"], responses["dw_cls"]], 1))
-        loc = head.down_reg(torch.cat([responses["pw_loc"], responses["dw_loc"]], 1))
-        return head.cls_logits(head.cls_tower(cls)), torch.exp(head.bbox_pred(head.bbox_tower(loc)))
+        return self.ban_head(responses)  # type: ignore[no-any-return]
 
     def fold(self) -> None:
         """Nothing is linear after the last layer: one level, no fusion."""

@@ -1,6 +1,6 @@
 """ResNet-50 at stride 8: the last two stages are dilated instead of strided.
 
-Unlike torchvision's, the stem and the strided convolutions have no padding, and the projections of stages 2 to 4 are 3x3.
+Unlike torchvision's, stem and strided convolutions have no padding, and the projections of stages 2 to 4 are 3x3.
 Source: He et al., CVPR 2016; Li et al., CVPR 2019, sec. 4.1; PySOT's ``resnet50``.
 """
 

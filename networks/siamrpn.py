@@ -147,9 +147,8 @@ class SiamRPN(TrackerNetwork):
             if shares is None:
                 continue
             for level, share in zip(self.levels, shares, strict=True):
-                last = self._head(level, kind).head[3]
-                last.weight.mul_(share)
-                last.bias.mul_(share)
+                for parameter in self._head(level, kind).head[3].parameters():
+                    parameter.mul_(share)
         self.folded = True
 
     def _head(self, level: str, kind: str) -> DepthwiseXCorr:

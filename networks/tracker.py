@@ -12,8 +12,8 @@ from torch import Tensor, nn
 class TrackerNetwork(nn.Module, ABC):
     """A Siamese tracker, split where the deployed graphs are split.
 
-    Crops are float32, BGR, 0..255. Keys of ``template`` start with ``kernel_``, those of ``search`` with ``feature_``; the
-    rest of the name says which correlation they belong to.
+    Crops are float32, BGR, 0..255. Keys of ``template`` start with ``kernel_``, those of ``search`` with ``feature_``;
+    the rest of the name says which correlation they belong to.
     """
 
     @abstractmethod
@@ -57,7 +57,7 @@ def correlation(feature: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
 
     Args:
         feature: BxCxHxW.
-        kernel: BxOxIxKxK, or OxIxKxK when B is 1 (then the graph holds a plain convolution). C / I is the number of groups.
+        kernel: BxOxIxKxK, or OxIxKxK when B is 1 (a plain convolution). C / I is the number of groups.
         padding: zeros around the feature.
 
     Returns:

@@ -1,1 +1,1 @@
-"""TODO training."""
+"""Pairs of crops to weights: sources, augmentation, targets, losses, the trainer and its report."""

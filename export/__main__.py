@@ -1,0 +1,43 @@
+"""``python -m export``: a checkpoint to ONNX graphs and their model card."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from export.write import write
+from networks.checkpoint import load
+from networks.models import MODELS, seeded
+from siamtrt import UsageError, cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Export and print the folder."""
+    if (options.checkpoint is None) == (options.seed is None):
+        raise UsageError("name the weights once", hint="--checkpoint FILE, or --seed N for random weights")
+    network = load(options.model, options.checkpoint) if options.checkpoint else seeded(options.model, options.seed)
+    command = cli.command_line("export")
+    write(
+        network,
+        options.model,
+        options.out,
+        checkpoint=options.checkpoint,
+        command=command,
+        kernel_inputs=options.kernel_inputs,
+    )
+    print(options.out)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
+    arguments.add_argument("--model", required=True, help=", ".join(MODELS))
+    arguments.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
+    arguments.add_argument("--seed", type=int, help="random weights instead, where only shapes and speed matter")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for the graphs")
+    arguments.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

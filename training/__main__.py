@@ -1,0 +1,54 @@
+"""``python -m training``: train a SiamRPN++ model. Several processes: ``torchrun --nproc-per-node N -m training``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from siamtrt import cli
+from siamtrt.files import whole_file
+from training.config import Config
+from training.report import draw
+from training.trainer import BEST_NAME, Trainer
+
+
+def main(options: argparse.Namespace) -> None:
+    """Train, then write ``curves.png`` and the weights in float16, and print their path."""
+    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
+    if world > 1:
+        torch.distributed.init_process_group("gloo")
+    trainer = Trainer(Config.load(options.config), options.data, options.out, rank, world)
+    trainer.run()
+    if rank == 0:
+        draw(trainer.history, options.out / "curves.png")
+        print(_export_half(options.out / BEST_NAME, options.out / f"{trainer.config.model}.pth"))
+
+
+def _export_half(best: Path, path: Path) -> Path:
+    state = torch.load(best, map_location="cpu", weights_only=True)
+    half = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in state.items()
+        if not key.endswith("num_batches_tracked")
+    }
+    with whole_file(path) as temporary:
+        torch.save(half, temporary)
+    return path
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("training", "Train a SiamRPN++ model; rerun the same command to resume.")
+    arguments.add_argument(
+        "--config", type=Path, required=True, help="a TOML file, e.g. training/configs/siamrpn_lite0.toml"
+    )
+    arguments.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for state, weights and curves")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

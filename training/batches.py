@@ -1,0 +1,64 @@
+"""Pairs into tensors, drawn on a thread ahead of the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from siamtrt import Array
+from training.pairs import Pair, PairSampler
+
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of B pairs.
+
+    Attributes:
+        template: Bx3x127x127 float32, BGR, 0..255, channels last.
+        search: Bx3xSxS likewise.
+        boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
+        positive: B bool.
+    """
+
+    template: Tensor
+    search: Tensor
+    boxes: Tensor
+    positive: Tensor
+
+
+def collate(pairs: list[Pair]) -> Batch:
+    """Stack *pairs*."""
+    boxes = [[*pair.box.center, pair.box.width, pair.box.height] for pair in pairs]
+    return Batch(
+        _images([pair.template for pair in pairs]),
+        _images([pair.search for pair in pairs]),
+        torch.tensor(boxes, dtype=torch.float32),
+        torch.tensor([pair.positive for pair in pairs]),
+    )
+
+
+def batches(sampler: PairSampler, first: int, last: int, size: int, rank: int, world: int) -> Iterator[Batch]:
+    """The batches of steps *first* to *last* (excluded) for process *rank* of *world*, a few drawn ahead."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        waiting: list[Future[Batch]] = []
+        for step in range(first, last + _AHEAD):
+            if step < last:
+                waiting.append(executor.submit(_draw, sampler, (step * world + rank) * size, size))
+            if len(waiting) > _AHEAD or (step >= last and waiting):
+                yield waiting.pop(0).result()
+
+
+def _draw(sampler: PairSampler, start: int, size: int) -> Batch:
+    return collate([sampler.pair(index) for index in range(start, start + size)])
+
+
+def _images(views: list[Array]) -> Tensor:
+    stacked = torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+    return stacked.float().contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,123 @@
+"""What a training run is asked for: a TOML file, every key known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import tomllib
+
+from siamtrt import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig:
+    """One data source.
+
+    Attributes:
+        kind: ``videos``, ``masks``, ``composites`` or ``images``: see ``training.sources``.
+        path: folder below ``--data``.
+        weight: its share of the pairs, relative to the others.
+        backgrounds: for ``composites``: the folder of images that objects are put on.
+    """
+
+    kind: str
+    path: str
+    weight: float = 1.0
+    backgrounds: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How crops vary; shifts in pixels of the crop, the rest as shares or probabilities.
+
+    Source: Li et al., CVPR 2019, sec. 3.1 (the uniform shift of 64 px), and PySOT's configurations.
+    """
+
+    template_shift_px: float = 4.0
+    template_scale: float = 0.05
+    search_shift_px: float = 64.0
+    search_scale: float = 0.18
+    blur: float = 0.2
+    gray: float = 0.25
+    color: float = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One training run.
+
+    Attributes:
+        model: a key of ``networks.models.MODELS`` of the family ``rpn``.
+        start: ``imagenet`` for the trunk's published weights, ``none`` for random ones.
+        sources: where pairs come from.
+        validation: names of the videos held out of every source; checkpoints are chosen by them.
+        steps: optimizer steps in all.
+        batch: pairs a step and process.
+        lr: peak rate of neck and heads.
+        trunk_lr_share: the trunk's rate relative to ``lr`` once it trains.
+        trunk_from_step: the trunk's upper stages train from this step on.
+        trunk_layers: prefixes of the parameters that then train.
+        warmup_steps: linear warm-up, followed by a cosine to zero.
+        weight_decay: of AdamW.
+        negative: share of pairs whose template shows another object.
+        frame_gap: largest distance of template and search frame in a video.
+        loc_weight: of the box loss relative to the classification loss.
+        ema: decay of the averaged weights that are validated and kept.
+        checkpoint_minutes: how often the state is saved.
+        validate_steps: how often the held-out pairs are measured.
+        validation_pairs: how many there are.
+        seed: of everything drawn.
+        augmentation: see :class:`Augmentation`.
+    """
+
+    model: str
+    sources: tuple[SourceConfig, ...]
+    validation: tuple[str, ...]
+    steps: int
+    start: str = "imagenet"
+    batch: int = 32
+    lr: float = 1e-3
+    trunk_lr_share: float = 0.1
+    trunk_from_step: int = 0
+    trunk_layers: tuple[str, ...] = ()
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    negative: float = 0.2
+    frame_gap: int = 50
+    loc_weight: float = 1.2
+    ema: float = 0.998
+    checkpoint_minutes: float = 5.0
+    validate_steps: int = 250
+    validation_pairs: int = 128
+    seed: int = 0
+    augmentation: Augmentation = Augmentation()
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a TOML file.
+
+        Raises:
+            UsageError: it is absent, not TOML, or has an unknown or missing key.
+        """
+        try:
+            with path.open("rb") as stream:
+                table = tomllib.load(stream)
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"cannot read the configuration {path}: {error}") from error
+        try:
+            return cls.from_table(table)
+        except (TypeError, ValueError) as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise UsageError(f"{path}: {error}", hint=f"known keys: {known}") from error
+
+    @classmethod
+    def from_table(cls, table: dict[str, Any]) -> Config:
+        """Build a configuration from parsed TOML; unknown keys raise TypeError."""
+        nested = dict(table)
+        nested["sources"] = tuple(SourceConfig(**source) for source in table.get("sources", ()))
+        nested["augmentation"] = Augmentation(**table.get("augmentation", {}))
+        for key in ("validation", "trunk_layers"):
+            nested[key] = tuple(table.get(key, ()))
+        return cls(**nested)

