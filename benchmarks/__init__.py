@@ -1,1 +1,1 @@
-"""TODO benchmarks."""
+"""Data sets, the VOT protocol, metrics, latency, power, layers, reports, and the demo."""

@@ -13,7 +13,7 @@ def fold_norms(module: nn.Module) -> None:
         module: in evaluation mode.
     """
     children = list(module.named_children())
-    for (name, layer), (norm_name, norm) in zip(children, children[1:]):  # noqa: B905  pairs of neighbours
+    for (name, layer), (norm_name, norm) in zip(children, children[1:]):
         if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             setattr(module, name, fuse_conv_bn_eval(layer, norm))
             setattr(module, norm_name, nn.Identity())

@@ -70,9 +70,9 @@ def _telling_name(node: onnx.NodeProto) -> str:
     if node.op_type == "Constant":
         return "constant"
     if len(node.input) > 1 and node.input[1].endswith(".weight"):
-        return node.input[1].removesuffix(".weight")
+        return str(node.input[1].removesuffix(".weight"))
     if len(node.input) > 1 and node.input[1].startswith("kernel_"):
-        return node.input[1].replace("kernel_", "correlation_")
+        return str(node.input[1].replace("kernel_", "correlation_"))
     return f"{node.input[0]}/{node.op_type}"
 
 

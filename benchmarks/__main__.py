@@ -1,0 +1,33 @@
+"""``python -m benchmarks``: clip, demo."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks import clip, demo
+from siamtrt import cli
+
+_COMMANDS = (
+    ("clip", clip, "render a clip with known truth"),
+    ("demo", demo, "track the rendered clip and show how well that went"),
+)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run the chosen command."""
+    options.main(options)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("benchmarks", "Measure a tracker.")
+    commands = arguments.add_subparsers(required=True, metavar="COMMAND")
+    for name, module, description in _COMMANDS:
+        command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
+        module.add_arguments(command)
+        command.set_defaults(main=module.main)
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

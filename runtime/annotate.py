@@ -1,0 +1,63 @@
+"""Boxes into pictures and videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Optional, Tuple, Type
+
+import cv2
+
+from siamtrt import Array, ArtifactError, BoundingBox
+
+GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
+
+
+def draw_box(frame: Array, box: BoundingBox, color: Tuple[int, int, int], label: str = "") -> None:
+    """Draw *box* and a label above it into *frame* (HxWx3 uint8, BGR), in place."""
+    corner = (round(box.x), round(box.y))
+    cv2.rectangle(frame, corner, (round(box.x + box.width), round(box.y + box.height)), color, 2, cv2.LINE_AA)
+    if label:
+        place = (max(0, corner[0]), max(14, corner[1] - 6))
+        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, 1, cv2.LINE_AA)
+
+
+class VideoWriter:
+    """Writes an MP4 whose size is that of its first frame; it appears under its name when it is closed.
+
+    Args:
+        path: ends in ``.mp4``.
+        fps: frames a second.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._path, self._fps = path, fps
+        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._writer: Optional[cv2.VideoWriter] = None
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if self._writer is not None:
+            self._writer.release()
+            self._partial.replace(self._path)
+
+    def write(self, frame: Array) -> None:
+        """Append *frame* (HxWx3 uint8, BGR).
+
+        Raises:
+            ArtifactError: OpenCV cannot write a video here.
+        """
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            size = (frame.shape[1], frame.shape[0])
+            self._writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, size)
+            if not self._writer.isOpened():
+                raise ArtifactError(
+                    f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space"
+                )
+        self._writer.write(frame)

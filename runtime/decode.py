@@ -1,0 +1,131 @@
+"""Score maps to the best box. Families: ``rpn`` (anchors) and ``ban`` (points).
+
+Source: PySOT's and NanoTrack's trackers; numbers in tests/golden/pysot. All coordinates are pixels of the search crop,
+relative to its centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+import numpy as np
+
+from siamtrt import Array, ModelCard
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The chosen box.
+
+    Attributes:
+        x: centre, in crop pixels right of the crop's centre.
+        y: centre, in crop pixels below it.
+        width: in crop pixels.
+        height: in crop pixels.
+        score: foreground probability, 0..1, before penalties.
+        penalty: 0..1, how little size and shape changed.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    score: float
+    penalty: float
+
+
+class Decoder:
+    """Reads the maps of one model at one search size.
+
+    Args:
+        card: of the model.
+        score_size: side of its score map.
+        window_influence: share of the cosine window in the choice, 0..1.
+    """
+
+    def __init__(self, card: ModelCard, score_size: int, window_influence: float) -> None:
+        self._family = card.family
+        self._penalty_k = card.tracker.penalty_k
+        self._influence = window_influence
+        self._cells = score_size * score_size
+        if card.family == "rpn":
+            self._grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, score_size)
+        else:
+            self._grid = point_grid(card.stride, score_size)
+        window = np.hanning(score_size)
+        tiled = np.tile(np.outer(window, window).ravel(), card.anchors_per_cell)
+        self._window = tiled * window_influence
+
+    def best(self, cls: Array, loc: Array, width: float, height: float) -> Candidate:
+        """Choose the box of one response.
+
+        Args:
+            cls: (2A, R, R) float32, background channels first.
+            loc: (4A, R, R) float32.
+            width: the target's last width, in crop pixels.
+            height: likewise.
+        """
+        logits = cls.reshape(2, -1)
+        score = 1.0 / (1.0 + np.exp(logits[0] - logits[1]))
+        x, y, widths, heights = self._boxes(loc.reshape(4, -1))
+        scale = _change(_size(widths, heights) / _size(width, height))
+        shape = _change((width / height) / (widths / heights))
+        penalty = np.exp((1.0 - shape * scale) * self._penalty_k)
+        index = int(np.argmax(penalty * score * (1.0 - self._influence) + self._window))
+        return Candidate(
+            float(x[index]),
+            float(y[index]),
+            float(widths[index]),
+            float(heights[index]),
+            float(score[index]),
+            float(penalty[index]),
+        )
+
+    def _boxes(self, loc: Array) -> Tuple[Array, Array, Array, Array]:
+        """Centre and size of every proposal."""
+        grid = self._grid
+        if self._family == "rpn":
+            with np.errstate(over="ignore"):  # an infinite size gets a penalty of zero
+                widths, heights = np.exp(loc[2]) * grid[2], np.exp(loc[3]) * grid[3]
+            return loc[0] * grid[2] + grid[0], loc[1] * grid[3] + grid[1], widths, heights
+        left, top, right, bottom = grid[0] - loc[0], grid[1] - loc[1], grid[0] + loc[2], grid[1] + loc[3]
+        return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+
+
+def anchor_grid(stride: int, ratios: Tuple[float, ...], scales: Tuple[float, ...], score_size: int) -> Array:
+    """Anchors as PySOT makes them.
+
+    Returns:
+        4xN float32: centre x, centre y, width, height; N = A R R, anchor-major, x fastest.
+    """
+    line = stride * (np.arange(score_size) - score_size // 2)
+    columns, rows = np.meshgrid(line, line)
+    planes = []
+    for ratio in ratios:
+        base_width = int(np.sqrt(stride * stride / ratio))
+        base_height = int(base_width * ratio)
+        for scale in scales:
+            sides = [np.full(columns.size, side * scale) for side in (base_width, base_height)]
+            planes.append(np.stack([columns.ravel(), rows.ravel(), *sides]))
+    return np.concatenate(planes, axis=1).astype(np.float32)
+
+
+def point_grid(stride: int, score_size: int) -> Array:
+    """The points of an anchor-free head: 2xN float32, x and y, x fastest."""
+    line = stride * (np.arange(score_size) - score_size // 2)
+    columns, rows = np.meshgrid(line, line)
+    return np.stack([columns.ravel(), rows.ravel()]).astype(np.float32)
+
+
+def _change(ratio: Array) -> Array:
+    """How far a ratio is from one, either way."""
+    with np.errstate(divide="ignore"):
+        return np.maximum(ratio, 1.0 / ratio)
+
+
+def _size(width: Array | float, height: Array | float) -> Array:
+    """The side of the square around a box, with its context."""
+    margin = (width + height) * 0.5
+    size: Array = np.sqrt((width + margin) * (height + margin))
+    return size

@@ -1,0 +1,119 @@
+"""Frames from a video file, a folder of images, a camera or a GStreamer pipeline."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Iterator, List, Optional, Protocol, Tuple
+
+import cv2
+
+from siamtrt import Array, MissingDependencyError, UsageError
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+_DEFAULT_FPS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """A finite or endless run of frames.
+
+    Attributes:
+        count: how many frames there are, or None where that is not known.
+        fps: frames a second to play them at.
+
+    A frame is HxWx3 uint8, BGR. An unreadable image of a folder is None; a video that breaks off ends
+    there, and says so.
+    """
+
+    count: Optional[int]
+    fps: float
+
+    def frames(self) -> Iterator[Optional[Array]]:
+        """Yield the frames in order."""
+
+
+class FolderSource:
+    """The images of a folder, or of its subfolder ``color``, by number."""
+
+    def __init__(self, folder: Path) -> None:
+        inner = folder / "color"
+        self._paths = _images(inner if inner.is_dir() else folder)
+        if not self._paths:
+            raise UsageError(f"{folder} holds no image", hint=f"one of {', '.join(_IMAGE_SUFFIXES)}")
+        self.count: Optional[int] = len(self._paths)
+        self.fps = _DEFAULT_FPS
+
+    def frames(self) -> Iterator[Optional[Array]]:
+        """See :class:`Source`."""
+        for path in self._paths:
+            frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if frame is None:
+                log.warning("%s is not a readable image; the target is kept where it was", path)
+            yield frame
+
+
+class VideoSource:
+    """What OpenCV's VideoCapture reads: a file, a camera, a pipeline."""
+
+    def __init__(self, capture: cv2.VideoCapture, name: str) -> None:
+        if not capture.isOpened():
+            raise UsageError(f"cannot open {name}", hint="is it a video that OpenCV reads, a camera that is free?")
+        self._capture, self._name = capture, name
+        count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.count = count if count > 0 else None
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or _DEFAULT_FPS
+
+    def frames(self) -> Iterator[Optional[Array]]:
+        """See :class:`Source`."""
+        seen = 0
+        try:
+            while True:
+                grabbed, frame = self._capture.read()
+                if not grabbed:
+                    break
+                seen += 1
+                yield frame
+        finally:
+            self._capture.release()
+        if seen == 0:
+            raise UsageError(f"{self._name} holds no frame", hint="is the file whole?")
+        if self.count is not None and seen < self.count:
+            log.warning("%s broke off after %d of %d frames", self._name, seen, self.count)
+
+
+def open_source(text: str) -> Source:
+    """Open what ``--source`` names: a file, a folder, ``camera:N`` or ``gst:PIPELINE``.
+
+    Raises:
+        UsageError: no such file, an empty folder, or something OpenCV cannot open.
+        MissingDependencyError: a pipeline, but OpenCV was built without GStreamer.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "camera" and rest.isdigit():
+        return VideoSource(cv2.VideoCapture(int(rest)), text)
+    if kind == "gst" and rest:
+        if not re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()):
+            raise MissingDependencyError(
+                "this OpenCV was built without GStreamer", hint="use the OpenCV of JetPack (apt install python3-opencv)"
+            )
+        return VideoSource(cv2.VideoCapture(rest, cv2.CAP_GSTREAMER), text)
+    path = Path(text)
+    if path.is_dir():
+        return FolderSource(path)
+    if not path.is_file():
+        raise UsageError(
+            f"no such file or folder: {text}", hint="a video, a folder of images, camera:0 or gst:PIPELINE"
+        )
+    return VideoSource(cv2.VideoCapture(str(path)), text)
+
+
+def _images(folder: Path) -> List[Path]:
+    """The images of *folder*, 2.jpg before 10.jpg."""
+    return sorted((path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES), key=_natural)
+
+
+def _natural(path: Path) -> List[Tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
