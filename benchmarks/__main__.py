@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: clip, demo."""
+"""``python -m benchmarks``: one subcommand a module."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import argparse
 import sys
 
 from benchmarks import clip, demo
+from benchmarks.vot import evaluate, run
 from siamtrt import cli
 
 _COMMANDS = (
     ("clip", clip, "render a clip with known truth"),
+    ("vot", run, "run a tracker under the reset-based VOT protocol"),
+    ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
     ("demo", demo, "track the rendered clip and show how well that went"),
 )
 

@@ -1,0 +1,73 @@
+"""What is benchmarked: our tracker, or one of OpenCV's beside it in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Optional, Protocol
+
+import cv2
+
+from runtime.tracker import Tracker
+from siamtrt import Array, BoundingBox, MissingDependencyError, UsageError
+
+OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")
+
+
+class Follower(Protocol):
+    """Follows one target; started anew for each."""
+
+    def start(self, frame: Array, box: BoundingBox) -> None:
+        """Take *box* in *frame* (HxWx3 uint8, BGR) as the target."""
+
+    def update(self, frame: Array) -> Optional[BoundingBox]:
+        """The target's box in the next frame; None where the tracker itself says that it is gone."""
+
+
+class OurFollower:
+    """The tracker of this project.
+
+    Args:
+        engines: folder written by ``python -m engines``.
+        threads: of the CPU backend.
+    """
+
+    def __init__(self, engines: Path, threads: Optional[int]) -> None:
+        self._tracker = Tracker.open(engines, threads=threads)
+
+    def start(self, frame: Array, box: BoundingBox) -> None:
+        """See :class:`Follower`."""
+        self._tracker.start(frame, box)
+
+    def update(self, frame: Array) -> Optional[BoundingBox]:
+        """See :class:`Follower`."""
+        return self._tracker.update(frame).box
+
+
+class OpenCvFollower:
+    """A tracker of OpenCV with its default parameters.
+
+    Raises:
+        UsageError: unknown name.
+        MissingDependencyError: this OpenCV was built without it.
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in OPENCV_TRACKERS:
+            raise UsageError(f"unknown tracker {name!r}", hint=f"one of {', '.join(OPENCV_TRACKERS)}")
+        self._create: Any = getattr(cv2, f"Tracker{name}_create", None)
+        if self._create is None:
+            raise MissingDependencyError(
+                f"this OpenCV has no {name} tracker",
+                hint="pip install opencv-contrib-python in place of opencv-python, in an environment of its own",
+            )
+        cv2.setRNGSeed(0)
+
+    def start(self, frame: Array, box: BoundingBox) -> None:
+        """See :class:`Follower`."""
+        self._tracker = self._create()
+        self._tracker.init(frame, (round(box.x), round(box.y), round(box.width), round(box.height)))
+
+    def update(self, frame: Array) -> Optional[BoundingBox]:
+        """See :class:`Follower`."""
+        found, box = self._tracker.update(frame)
+        return BoundingBox(*(float(value) for value in box)) if found else None

@@ -1,0 +1,1 @@
+"""The reset-based VOT protocol: running it, reading its results, and its measures."""

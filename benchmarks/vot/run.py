@@ -1,0 +1,160 @@
+"""``python -m benchmarks vot``: run a tracker under the reset-based protocol and write its raw results.
+
+Source: PySOT's VOT test loop: a frame without overlap is a failure; the tracker starts again five frames later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import numpy as np
+from tqdm import tqdm
+
+from benchmarks.datasets import Sequence, load_sequences
+from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.vot.overlap import box_polygon, raster_overlap
+from benchmarks.vot.protocol import Protocol
+from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
+from siamtrt import Array, BoundingBox, Manifest, UsageError
+from siamtrt.files import write_text
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
+    parser.add_argument("--engines", type=Path, help="folder written by python -m engines")
+    parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
+    parser.add_argument("--sequences", type=Path, required=True, help="folder of NAME/color, NAME/groundtruth.txt")
+    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
+    parser.add_argument("--tracker", help="name of the results; made from the engines by default")
+    parser.add_argument("--out", type=Path, required=True, help="results go to OUT/results, times to OUT/times")
+    parser.add_argument("--jobs", type=int, default=1, help="sequences run at a time; more than one spoils the times")
+    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run what is not there yet, and print the folder of the results."""
+    if (options.engines is None) == (options.opencv is None):
+        raise UsageError("name one tracker", hint="--engines DIR, or --opencv NAME")
+    protocol = Protocol.load(options.protocol)
+    sequences = load_sequences(options.sequences, tuple(options.only))
+    if options.engines:
+        require_no_leak(options.engines, sequences, allowed=options.allow_leak)
+    tracker = options.tracker or _name(options.engines, options.opencv)
+    waiting = [
+        sequence for sequence in sequences if not result_path(options.out / "results", tracker, sequence.name).is_file()
+    ]
+    if len(waiting) < len(sequences):
+        log.info("%d sequences are there already", len(sequences) - len(waiting))
+    work = partial(
+        run_sequence,
+        out=options.out,
+        tracker=tracker,
+        protocol=protocol,
+        engines=options.engines,
+        opencv=options.opencv,
+        threads=options.threads,
+    )
+    if options.jobs > 1:
+        with ProcessPoolExecutor(options.jobs) as executor:
+            list(tqdm(executor.map(work, waiting), total=len(waiting), desc="vot", unit="sequence"))
+    else:
+        for sequence in waiting:
+            work(sequence)
+    print(options.out / "results")  # noqa: T201
+
+
+def run_sequence(
+    sequence: Sequence,
+    *,
+    out: Path,
+    tracker: str,
+    protocol: Protocol,
+    engines: Optional[Path],
+    opencv: Optional[str],
+    threads: Optional[int],
+) -> None:
+    """Run one sequence and write its result, whole or not at all, and the times of its frames.
+
+    Raises:
+        PipelineError: of any kind; nothing is written then.
+    """
+    follower: Follower = OurFollower(engines, threads) if engines else OpenCvFollower(str(opencv))
+    entries, times_ns = follow(follower, sequence, protocol)
+    failures = sum(entry == FAILED for entry in entries)
+    times = {"unit": "ns", "window": "tracker call alone: start or update, image decoding outside", "frames": times_ns}
+    write_text(out / "times" / tracker / f"{sequence.name}.json", json.dumps(times) + "\n")
+    write(result_path(out / "results", tracker, sequence.name), entries)
+    log.info("%s: %d frames, %d failures", sequence.name, len(entries), failures)
+
+
+def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Tuple[List[Entry], List[Optional[int]]]:
+    """The state machine of the protocol.
+
+    Returns:
+        One entry a frame, and the nanoseconds of the tracker's call in it; None for a skipped frame.
+    """
+    entries: List[Entry] = []
+    times_ns: List[Optional[int]] = []
+    next_start = 0
+    failures = 0
+    with tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False) as progress:
+        for index in progress:
+            if index < next_start:
+                entries.append(SKIPPED)
+                times_ns.append(None)
+                continue
+            frame = sequence.frame(index)
+            started_ns = time.perf_counter_ns()
+            if index == next_start:
+                follower.start(frame, sequence.start_box(index))
+                times_ns.append(time.perf_counter_ns() - started_ns)
+                entries.append(STARTED)
+                continue
+            box = follower.update(frame)
+            times_ns.append(time.perf_counter_ns() - started_ns)
+            if box is not None and _overlaps(box, sequence.polygon(index), frame):
+                entries.append(box)
+            else:
+                entries.append(FAILED)
+                next_start = index + protocol.skip_frames
+                failures += 1
+                progress.set_postfix(failures=failures)
+    return entries, times_ns
+
+
+def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:
+    """The evaluated sequences that calibrated the engines.
+
+    Raises:
+        UsageError: there are some, and they are not *allowed*.
+    """
+    used = Manifest.load(engines, stage="engines").settings.get("calibration_sources") or []
+    leaked = [sequence.name for sequence in sequences if sequence.name in used]
+    if leaked and not allowed:
+        raise UsageError(
+            f"{engines} was calibrated on {', '.join(leaked)}, so it cannot be judged on them",
+            hint="calibrate on other frames, or add --allow-leak and have it printed on the report",
+        )
+    return leaked
+
+
+def _overlaps(box: BoundingBox, truth: Array, frame: Array) -> bool:
+    region = box_polygon(np.array([[box.x, box.y, box.width, box.height]]))
+    return bool(raster_overlap(region, truth[None], (frame.shape[1], frame.shape[0]))[0] > 0)
+
+
+def _name(engines: Optional[Path], opencv: Optional[str]) -> str:
+    if engines is None:
+        return f"OpenCV-{opencv}"
+    return f"{engines.resolve().parents[1].name}-{engines.resolve().name}"
