@@ -1,7 +1,7 @@
 """Sequences on disk: the layout of the VOT toolkit, and plain folders as OTB's and UAV123's.
 
-Both are ``NAME/groundtruth.txt`` beside images, in ``NAME/color`` or in ``NAME``; ``list.txt`` names the sequences where
-it is there, else every folder with a ``groundtruth.txt`` is one.
+Both are ``NAME/groundtruth.txt`` beside images, in ``NAME/color`` or in ``NAME``. ``list.txt`` names the sequences
+where it is there; else every folder with a ``groundtruth.txt`` is one.
 """
 
 from __future__ import annotations

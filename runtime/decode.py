@@ -11,7 +11,10 @@ from typing import Tuple
 
 import numpy as np
 
-from siamtrt import Array, ModelCard
+from siamtrt import Array, InferenceError, ModelCard
+
+_LARGEST_LOG = 20.0  # far beyond every image; keeps a broken size from becoming infinite
+_SMALLEST_PX = 1e-3
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,13 @@ class Decoder:
             loc: (4A, R, R) float32.
             width: the target's last width, in crop pixels.
             height: likewise.
+
+        Raises:
+            InferenceError: a score is not finite.
         """
         logits = cls.reshape(2, -1)
+        if not np.isfinite(logits.sum()):
+            raise InferenceError("the network put out scores that are no numbers", hint="build the engines in fp32")
         score = 1.0 / (1.0 + np.exp(logits[0] - logits[1]))
         x, y, widths, heights = self._boxes(loc.reshape(4, -1))
         scale = _change(_size(widths, heights) / _size(width, height))
@@ -86,11 +94,11 @@ class Decoder:
         """Centre and size of every proposal."""
         grid = self._grid
         if self._family == "rpn":
-            with np.errstate(over="ignore"):  # an infinite size gets a penalty of zero
-                widths, heights = np.exp(loc[2]) * grid[2], np.exp(loc[3]) * grid[3]
+            widths, heights = (np.exp(np.minimum(loc[axis], _LARGEST_LOG)) * grid[axis] for axis in (2, 3))
             return loc[0] * grid[2] + grid[0], loc[1] * grid[3] + grid[1], widths, heights
         left, top, right, bottom = grid[0] - loc[0], grid[1] - loc[1], grid[0] + loc[2], grid[1] + loc[3]
-        return (left + right) / 2, (top + bottom) / 2, right - left, bottom - top
+        widths, heights = np.maximum(right - left, _SMALLEST_PX), np.maximum(bottom - top, _SMALLEST_PX)
+        return (left + right) / 2, (top + bottom) / 2, widths, heights
 
 
 def anchor_grid(stride: int, ratios: Tuple[float, ...], scales: Tuple[float, ...], score_size: int) -> Array:
@@ -120,8 +128,7 @@ def point_grid(stride: int, score_size: int) -> Array:
 
 def _change(ratio: Array) -> Array:
     """How far a ratio is from one, either way."""
-    with np.errstate(divide="ignore"):
-        return np.maximum(ratio, 1.0 / ratio)
+    return np.maximum(ratio, 1.0 / ratio)
 
 
 def _size(width: Array | float, height: Array | float) -> Array:

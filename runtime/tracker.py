@@ -1,7 +1,7 @@
 """The tracker: what is known of the target, and how one frame changes it.
 
-Source: Li et al., CVPR 2019; PySOT's ``SiamRPNTracker`` and ``SiamRPNLTTracker``. Two quirks of the latter are
-corrected here: its state is clipped to the frame like the short-term tracker's, and a new target never starts out as lost.
+Source: Li et al., CVPR 2019; PySOT's ``SiamRPNTracker`` and ``SiamRPNLTTracker``. Two quirks of the latter are corrected:
+its state is clipped to the frame like the short-term tracker's, and a new target never starts out as lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from runtime.decode import Candidate, Decoder
 from runtime.frames import as_bgr, fill_color
 from runtime.geometry import context_side, search_side, template_side
 from runtime.matcher import Color, Matcher, Square, StageTimes
-from siamtrt import Array, BoundingBox, InferenceError, UsageError
+from siamtrt import Array, BoundingBox, UsageError
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Tracker:
 
         Raises:
             UsageError: nothing was started, or the frame is no image or has another size than the first.
-            InferenceError: the backend failed, or the network put out no number.
+            InferenceError: the backend failed, or the network put out scores that are no numbers.
         """
         if self._center is None:
             raise UsageError("there is no target yet", hint="call start(frame, box) first")
@@ -117,8 +117,6 @@ class Tracker:
         scale = self._template_px / context_side(*self._size, self._constants.context)
         decoder = self._lost_decoder if searching else self._decoder
         found = decoder.best(response.cls, response.loc, self._size[0] * scale, self._size[1] * scale)
-        if not found.score >= 0:
-            raise InferenceError("the network put out a score that is no number", hint="build the engines in fp32")
         if self._lost_search is None or found.score >= self._lost_search.confidence_low:
             self._move(found, scale)
         self._lost = self._is_lost(found.score)

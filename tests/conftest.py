@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from engines.build import build
+from engines.options import BuildOptions
+from siamtrt import GraphPrecisions
+from tests.tiny import write_tiny_model
+
 _REFERENCE_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -15,3 +20,19 @@ def reference_data() -> Path:
     if not _REFERENCE_DATA.is_dir():
         pytest.skip("the reference data (NanoTrackV3 weights, VOT2018 sequences) lie beside no checkout here")
     return _REFERENCE_DATA
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tmp_path_factory) -> Path:
+    """An export folder of a tiny model; do not write to it."""
+    folder = tmp_path_factory.mktemp("tiny") / "onnx"
+    write_tiny_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_engines(tiny_onnx) -> Path:
+    """Its FP32 engines for ONNX Runtime; do not write to them."""
+    out = tiny_onnx.parent / "engines"
+    build(tiny_onnx, out, "onnxruntime", GraphPrecisions.parse("fp32"), BuildOptions(), "make engines")
+    return out

@@ -53,9 +53,9 @@ class Fragments:
 def split(runs: List[Run], skip_frames: int) -> Fragments:
     """Cut every run at the frames where its tracker was started again.
 
-    A fragment's weight for an attribute is the share of its frames that carry it. For ``empty`` it is the number
-    of attributes that never occur in the whole sequence, over the fragment's length: that is what PySOT's published figures
-    of this name are made with, so it is kept, though it is hardly what was meant.
+    A fragment's weight for an attribute is the share of its frames that carry it. For ``empty`` it is the number of
+    attributes that never occur in the sequence, over the fragment's length: PySOT's published figures of this name
+    are made so, and it is kept, though it is hardly what was meant.
     """
     longest = max(len(run.overlaps) for run in runs)
     rows: List[Array] = []

@@ -1,0 +1,113 @@
+"""A SiamRPN-like model of a few thousand weights, made with onnx alone, so that Python 3.8 can use it too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from siamtrt import GraphCard, Manifest, ModelCard, TensorSpec
+from siamtrt.card import TrackerConstants
+
+CHANNELS = 8
+BRANCHES = {"cls": 10, "loc": 20}
+
+
+def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False) -> ModelCard:
+    """Write target.onnx, search.onnx, xcorr.onnx, model.json and manifest.json."""
+    rng = np.random.default_rng(seed)
+    stem = _weights(rng, (CHANNELS, 3, 8, 8), 1 / 255)
+    kernels = {f"kernel_{branch}": rng.random((CHANNELS, 1, 5, 5), dtype=np.float32) for branch in BRANCHES}
+    template, search = TensorSpec("template", (1, 3, 127, 127)), TensorSpec("search", (1, 3, 255, 255))
+    kernel_specs = tuple(TensorSpec(name, kernel.shape) for name, kernel in kernels.items())
+    features = tuple(TensorSpec(f"feature_{branch}", (1, CHANNELS, 29, 29)) for branch in BRANCHES)
+    maps = tuple(TensorSpec(branch, (1, width, 25, 25)) for branch, width in BRANCHES.items())
+    xcorr_inputs = features + (kernel_specs if kernel_inputs else ())
+    folder.mkdir(parents=True, exist_ok=True)
+    _save(folder / "target.onnx", (template,), kernel_specs, *_target(rng, stem))
+    _save(folder / "search.onnx", (search,), features, *_search(rng, stem))
+    _save(folder / "xcorr.onnx", xcorr_inputs, maps, *_xcorr(rng, {} if kernel_inputs else kernels))
+    card = ModelCard(
+        name="tiny",
+        family="rpn",
+        template_px=127,
+        search_px=255,
+        stride=8,
+        score_size=25,
+        anchor_ratios=(0.33, 0.5, 1.0, 2.0, 3.0),
+        anchor_scales=(8.0,),
+        tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
+        lost=None,
+        kernels=kernel_specs,
+        graphs=(
+            GraphCard("target", (template,), kernel_specs),
+            GraphCard("search", (search,), features),
+            GraphCard("xcorr", xcorr_inputs, maps),
+        ),
+        checkpoint_sha256="0" * 64,
+        kernel_inputs=kernel_inputs,
+    )
+    card.save(folder)
+    names = ["target.onnx", "search.onnx", "xcorr.onnx", "model.json"]
+    command = "python -m export --model tiny"
+    Manifest.of(folder, names, stage="export", command=command, parents=[], settings={}, environment={}).save(folder)
+    return card
+
+
+def _target(rng, stem):
+    weights = {"stem": stem}
+    nodes = [_conv("template", "stem", "stemmed", stride=8), helper.make_node("Relu", ["stemmed"], ["active"])]
+    for branch in BRANCHES:
+        weights[f"{branch}.weight"] = _weights(rng, (CHANNELS, CHANNELS, 11, 11), 0.05)
+        nodes += [
+            _conv("active", f"{branch}.weight", f"{branch}.raw"),
+            helper.make_node("Relu", [f"{branch}.raw"], [f"{branch}.kernel"]),
+            helper.make_node("Transpose", [f"{branch}.kernel"], [f"kernel_{branch}"], perm=[1, 0, 2, 3]),
+        ]
+    return nodes, weights
+
+
+def _search(rng, stem):
+    weights = {"stem": stem}
+    nodes = [_conv("search", "stem", "stemmed", stride=8), helper.make_node("Relu", ["stemmed"], ["active"])]
+    for branch in BRANCHES:
+        weights[f"{branch}.weight"] = _weights(rng, (CHANNELS, CHANNELS, 3, 3), 0.2)
+        nodes += [
+            _conv("active", f"{branch}.weight", f"{branch}.raw"),
+            helper.make_node("Relu", [f"{branch}.raw"], [f"feature_{branch}"]),
+        ]
+    return nodes, weights
+
+
+def _xcorr(rng, kernels):
+    weights, nodes = dict(kernels), []
+    for branch, width in BRANCHES.items():
+        weights[f"{branch}.head"] = _weights(rng, (width, CHANNELS, 1, 1), 0.01)
+        nodes += [
+            _conv(f"feature_{branch}", f"kernel_{branch}", f"correlation_{branch}", group=CHANNELS),
+            _conv(f"correlation_{branch}", f"{branch}.head", branch),
+        ]
+    return nodes, weights
+
+
+def _conv(source, weight, out, *, stride=1, group=1):
+    return helper.make_node("Conv", [source, weight], [out], name=out, strides=[stride, stride], group=group)
+
+
+def _weights(rng, shape, scale):
+    return (rng.standard_normal(shape) * scale).astype(np.float32)
+
+
+def _save(path, inputs, outputs, nodes, weights):
+    graph = helper.make_graph(
+        nodes,
+        path.stem,
+        [helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, spec.shape) for spec in inputs],
+        [helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, spec.shape) for spec in outputs],
+        [numpy_helper.from_array(weight, name) for name, weight in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString())
