@@ -13,7 +13,7 @@ from networks.alexnet import AlexNet
 from networks.fit import block_counts, fit_to
 from networks.mobilenet import MobileNetV2
 from networks.nanotrack import NanoTrack
-from networks.resnet import ResNet50
+from networks.resnet import Bottleneck, ResNet50
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
 from siamtrt import UsageError
@@ -22,6 +22,7 @@ from siamtrt.card import LostSearch, TrackerConstants
 _LEVELS = ("2", "3", "4")
 _RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 _SCALES = (8.0,)
+_RESIDUAL_SHARE = 0.2  # of seeded weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +149,36 @@ def seeded(name: str, seed: int) -> TrackerNetwork:
         torch.manual_seed(seed)
         network = build(name)
         sizes = (spec(name).template_px, spec(name).search_px)
-        crops = [torch.rand(2, 3, size // 8, size // 8) * 255 for size in sizes]
-        template, search = (
-            torch.nn.functional.interpolate(crop, size=(size, size), mode="bicubic").clamp(0, 255)
-            for crop, size in zip(crops, sizes, strict=True)
-        )
+        template, search = (_texture(size) for size in sizes)
         norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
         for norm in norms:
             norm.momentum = None  # the plain mean over both branches
+        _damp_residuals(network)
         network.train()
         with torch.no_grad():
             network(template, search)
     return network.eval()
+
+
+def _damp_residuals(network: TrackerNetwork) -> None:
+    """Let each residual branch add little to its shortcut, as trained ones do; else rounding errors grow with depth."""
+    for module in network.modules():
+        if isinstance(module, Bottleneck) or getattr(module, "shortcut", False):
+            norms = [child for child in module.modules() if isinstance(child, torch.nn.BatchNorm2d)]
+            branch = [norm for norm in norms if not _belongs_to_shortcut(module, norm)]
+            torch.nn.init.constant_(branch[-1].weight, _RESIDUAL_SHARE)
+
+
+def _belongs_to_shortcut(module: torch.nn.Module, norm: torch.nn.Module) -> bool:
+    shortcut = getattr(module, "downsample", None)
+    return shortcut is not None and norm in list(shortcut.modules())
+
+
+def _texture(side_px: int) -> Tensor:
+    """Two crops of smooth noise at several scales, 2x3xSxS, 0..255."""
+    image = torch.zeros(2, 3, side_px, side_px)
+    for octave in range(5):
+        grid = torch.rand(2, 3, 4 * 2**octave, 4 * 2**octave) - 0.5
+        smooth = torch.nn.functional.interpolate(grid, size=(side_px, side_px), mode="bicubic", align_corners=False)
+        image += smooth / 1.5**octave
+    return (image - image.min()) / (image.max() - image.min()) * 255

@@ -1,7 +1,7 @@
 """The tracker: what is known of the target, and how one frame changes it.
 
-Source: Li et al., CVPR 2019; PySOT's ``SiamRPNTracker`` and ``SiamRPNLTTracker``. Two quirks of the latter are corrected:
-its state is clipped to the frame like the short-term tracker's, and a new target never starts out as lost.
+Source: Li et al., CVPR 2019; PySOT's ``SiamRPNTracker`` and ``SiamRPNLTTracker``. Two quirks of the latter are not
+kept: the state is clipped to the frame like the short-term tracker's, and a new target never starts out as lost.
 """
 
 from __future__ import annotations

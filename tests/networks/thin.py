@@ -1,0 +1,29 @@
+"""A SiamRPN++ of a few thousand weights with the geometry of the real ones."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from networks.siamrpn import SiamRPN
+
+LEVELS = ("2", "3", "4")
+
+
+class ThinTrunk(nn.Module):
+    """Three feature maps of 4, 6 and 8 channels: 15x15 for a crop of 127, 31x31 for 255, as ResNet-50's."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 15, 8), nn.BatchNorm2d(4), nn.ReLU())
+        self.wider = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
+        self.widest = nn.Sequential(nn.Conv2d(6, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+
+    def forward(self, crop):
+        first = self.stem(crop)
+        second = self.wider(first)
+        return [first, second, self.widest(second)]
+
+
+def thin_siamrpn(*, weighted=True):
+    channels = dict(zip(LEVELS, (4, 6, 8)))
+    return SiamRPN(ThinTrunk(), LEVELS, channels, dict.fromkeys(LEVELS, 8), 5, weighted=weighted)
