@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import clip, demo
+from benchmarks import clip, demo, overhead
 from benchmarks.vot import evaluate, run
 from siamtrt import cli
 
@@ -13,6 +13,7 @@ _COMMANDS = (
     ("clip", clip, "render a clip with known truth"),
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
+    ("overhead", overhead, "what a frame costs beside the network"),
     ("demo", demo, "track the rendered clip and show how well that went"),
 )
 

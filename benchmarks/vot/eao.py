@@ -127,11 +127,11 @@ def _pieces(run: Run, skip_frames: int) -> List[Tuple[int, int, bool]]:
 
 
 def _share(run: Run, tag: str, start: int, end: int) -> float:
-    length = min(end, len(run.overlaps)) - start
+    length = end - start  # a failed fragment may count one frame past the end of the run
     if length <= 0:
         return 0.0
     if tag == ALL:
-        return 1.0
+        return (min(end, len(run.overlaps)) - start) / length
     if tag == EMPTY:
         return run.absent_tags / length
-    return float(run.tags[tag][start:end].mean())
+    return float(run.tags[tag][start:end].sum()) / length

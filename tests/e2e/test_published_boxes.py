@@ -1,0 +1,59 @@
+"""NanoTrackV3 with its real weights on real sequences, started again where the published run was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.datasets import load_sequence
+from engines.build import build
+from engines.options import BuildOptions
+from runtime.tracker import Tracker
+from siamtrt import BoundingBox, GraphPrecisions
+
+torch = pytest.importorskip("torch", reason="exporting needs torch")
+
+# Least mean overlap with the published boxes, FP32. The rest is JPEG decoding and CUDA arithmetic.
+FLOORS = {"bag": 0.98, "ball1": 0.97, "motocross1": 0.93, "soccer1": 0.93}
+FP16_ALLOWANCE = 0.01
+
+
+@pytest.fixture(scope="module")
+def engines(reference_data, tmp_path_factory):
+    from export.write import write
+    from networks.checkpoint import load
+
+    root = tmp_path_factory.mktemp("nanotrack")
+    checkpoint = reference_data / "weights" / "nanotrackv3" / "nanotrackv3.pth"
+    write(load("nanotrack_v3", checkpoint), "nanotrack_v3", root / "onnx", checkpoint=checkpoint, command="")
+    for precision in ("fp32", "fp16"):
+        parsed = GraphPrecisions.parse(precision)
+        build(root / "onnx", root / precision, "onnxruntime", parsed, BuildOptions(), "")
+    return root
+
+
+def boxes_beside_published(engines, reference_data, name):
+    folder = reference_data / "vot2018"
+    sequence = load_sequence(folder / "sequences" / name)
+    published = (folder / "results" / "NanoTrackV3" / "baseline" / name / f"{name}_001.txt").read_text().split()
+    pairs = []
+    with Tracker.open(engines, threads=1) as tracker:
+        for index, line in enumerate(published):
+            if line == "1":
+                tracker.start(sequence.frame(index), sequence.start_box(index))
+            elif line not in ("0", "2"):
+                pairs.append((tracker.update(sequence.frame(index)).box, BoundingBox.parse(line)))
+    return pairs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", FLOORS)
+def test_boxes_are_the_published_ones(engines, reference_data, name, precision):
+    pairs = boxes_beside_published(engines / precision, reference_data, name)
+    allowance = FP16_ALLOWANCE if precision == "fp16" else 0.0
+    assert np.mean([ours.iou(theirs) for ours, theirs in pairs]) >= FLOORS[name] - allowance
+    if name == "ball1" and precision == "fp32":
+        for ours, theirs in pairs[:70]:
+            sides = (ours.x - theirs.x, ours.y - theirs.y, ours.width - theirs.width, ours.height - theirs.height)
+            assert max(map(abs, sides)) <= 0.5
