@@ -5,7 +5,7 @@ BOARD      := $(wildcard /etc/nv_tegra_release)
 MODEL      ?= siamrpn_lite0
 CHECKPOINT ?= weights/$(MODEL).pth
 PRECISION  ?= fp16
-BACKEND    ?= $(if $(BOARD),tensorrt,onnxruntime)
+BACKEND    ?= onnxruntime
 PYTHON     ?= $(if $(BOARD),python3,.venv/bin/python)
 BASE_PYTHON ?= python3
 PYTHON38   ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
@@ -18,11 +18,15 @@ ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
 CLIP    := build/clip/groundtruth.txt
 DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 
+OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(notdir $(subst :,-,$(SOURCE)))$(if $(INIT),@$(subst $(comma),-,$(INIT)))
+TRACK   := $(OUT)/boxes.txt
+VOT     := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
+
 SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup test check demo export engines track
+.PHONY: help setup test check demo export engines track train vot evaluate overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -64,12 +68,29 @@ $(ONNX): $(CHECKPOINT) | $(SETUP)
 	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(@D)
 endif
 
-engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|target=..,search=..,xcorr=.. BACKEND=onnxruntime|tensorrt|typed
+engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16 or target=fp16,search=fp32,xcorr=fp32
 $(ENGINES): $(ONNX) | $(SETUP)
 	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
 
-track: $(ENGINES)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h
-	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(or $(OUT),$(HOME_OF)/track) --annotate
+track: $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h (drawn on the display if left out)
+$(TRACK): $(ENGINES) $(wildcard $(SOURCE))
+	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(@D) --annotate
+
+train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m training --config $(or $(CONFIG),training/configs/$(MODEL).toml) --data "$(DATA)" --out build/training/$(MODEL)
+
+.venv/ready-training: requirements/training.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+
+vot: $(ENGINES)  ## Run the reset-based VOT protocol: SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks vot --engines $(<D) --sequences "$(SEQUENCES)" --out $(VOT)
+
+evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
+	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT)/results)" --out $(VOT)/evaluation.json
+
+overhead: $(ENGINES)  ## What a frame costs beside the network
+	$(PYTHON) -m benchmarks overhead --engines $(<D)
 
 demo: $(DEMO)  ## Render a clip, export, build, track it, and show how well
 	@cat $(<D)/summary.txt

@@ -17,7 +17,7 @@ from siamtrt import manifest as manifests
 from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256, write_text
 
-BACKENDS = ("onnxruntime", "tensorrt", "typed")
+BACKENDS = ("onnxruntime",)
 _PROGRESS_NAME = "manifest.partial.json"
 
 BuildGraph = Callable[[GraphJob], None]
