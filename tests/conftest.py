@@ -36,3 +36,17 @@ def tiny_engines(tiny_onnx) -> Path:
     out = tiny_onnx.parent / "engines"
     build(tiny_onnx, out, "onnxruntime", GraphPrecisions.parse("fp32"), BuildOptions(), "make engines")
     return out
+
+
+@pytest.fixture(scope="session")
+def shipped_engines(tmp_path_factory) -> Path:
+    """FP16 engines of the model that ships, exported anew; do not write to them."""
+    pytest.importorskip("torch", reason="exporting needs torch")
+    from export.write import write
+    from networks.checkpoint import load
+
+    root = tmp_path_factory.mktemp("shipped")
+    checkpoint = Path(__file__).parents[1] / "weights" / "siamrpn_lite0.pth"
+    write(load("siamrpn_lite0", checkpoint), "siamrpn_lite0", root / "onnx", checkpoint=checkpoint, command="")
+    build(root / "onnx", root / "fp16", "onnxruntime", GraphPrecisions.parse("fp16"), BuildOptions(), "")
+    return root / "fp16"

@@ -1,0 +1,35 @@
+"""The shipped weights on the rendered clip: what ``make demo`` shows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.clip import write_clip
+from benchmarks.demo import run
+from siamtrt import ArtifactError
+
+
+@pytest.mark.slow
+def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engines, tmp_path):
+    write_clip(tmp_path / "clip", seed=7, count=180)
+    outcome = run(shipped_engines, tmp_path / "clip", tmp_path / "out", threads=1)
+    assert np.mean(outcome.overlaps) >= 0.6
+    assert min(outcome.overlaps) > 0  # never lost, no reset
+    assert any(outcome.occluded)
+    sheet = cv2.imread(str(tmp_path / "out" / "contact_sheet.png"))
+    assert sheet.shape == (900, 1600, 3)
+    assert int(cv2.VideoCapture(str(tmp_path / "out" / "annotated.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 180
+    summary = (tmp_path / "out" / "summary.txt").read_text()
+    assert f"{np.mean(outcome.overlaps):.3f}" in summary
+    assert "contact_sheet.png" in summary
+
+
+def test_a_clip_that_is_not_whole_is_refused(tiny_engines, tmp_path):
+    with pytest.raises(ArtifactError, match="render the clip"):
+        run(tiny_engines, tmp_path, tmp_path / "out")
+    write_clip(tmp_path / "clip", seed=1, count=3)
+    (tmp_path / "clip" / "color" / "00000002.jpg").unlink()
+    with pytest.raises(ArtifactError, match=r"00000002\.jpg is not a readable image"):
+        run(tiny_engines, tmp_path / "clip", tmp_path / "out")
