@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import clip, demo, overhead
+from benchmarks import clip, demo, overhead, speed
+from benchmarks.power import watch
 from benchmarks.vot import evaluate, run
 from siamtrt import cli
 
@@ -13,6 +14,8 @@ _COMMANDS = (
     ("clip", clip, "render a clip with known truth"),
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
+    ("speed", speed, "frame rates and percentiles of a VOT run"),
+    ("power", watch, "what the board draws"),
     ("overhead", overhead, "what a frame costs beside the network"),
     ("demo", demo, "track the rendered clip and show how well that went"),
 )

@@ -1,0 +1,1 @@
+"""What the board draws: pure parsers, thin readers, and energy from timed samples."""
