@@ -50,7 +50,8 @@ class Config:
 
     Attributes:
         model: a key of ``networks.models.MODELS`` of the family ``rpn``.
-        start: ``imagenet`` for the trunk's published weights, ``none`` for random ones.
+        start: ``imagenet`` for the trunk's published weights, ``none`` for random ones, or the path of weights to go on
+            from.
         sources: where pairs come from.
         validation: names of the videos held out of every source; checkpoints are chosen by them.
         steps: optimizer steps in all.

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from networks.checkpoint import load
 from networks.models import ModelSpec, build, spec
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
@@ -205,8 +206,10 @@ def _start(config: Config) -> TrackerNetwork:
     network = build(config.model)
     if config.start == "imagenet":
         load_imagenet(network.get_submodule("backbone"))
+    elif Path(config.start).is_file():
+        network = load(config.model, Path(config.start))
     elif config.start != "none":
-        raise UsageError(f"unknown start {config.start!r}", hint="imagenet or none")
+        raise UsageError(f"unknown start {config.start!r}", hint="imagenet, none, or the path of weights")
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
