@@ -21,12 +21,13 @@ DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(notdir $(subst :,-,$(SOURCE)))$(if $(INIT),@$(subst $(comma),-,$(INIT)))
 TRACK   := $(OUT)/boxes.txt
 VOT     := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
+LAYERS  := $(HOME_OF)/reports/layers-$(BACKEND)-$(LABEL).json
 
 SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup test check demo export engines track train vot evaluate overhead
+.PHONY: help setup test check demo export engines track train vot evaluate layers overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -50,7 +51,7 @@ setup: $(SETUP) $(DEV)  ## Make the virtual environment (demo and test do it by 
 
 test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
 	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/engines tests/runtime,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/engines tests/runtime tests/benchmarks,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
 check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
 	$(PYTHON) -m ruff format --check .
@@ -88,6 +89,10 @@ vot: $(ENGINES)  ## Run the reset-based VOT protocol: SEQUENCES=folder; rerun to
 
 evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
 	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT)/results)" --out $(VOT)/evaluation.json
+
+layers: $(LAYERS)  ## Latency of each layer of each engine; compare reports with python -m benchmarks compare
+$(LAYERS): $(ENGINES)
+	$(PYTHON) -m benchmarks layers --engines $(<D) --out $@
 
 overhead: $(ENGINES)  ## What a frame costs beside the network
 	$(PYTHON) -m benchmarks overhead --engines $(<D)

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from benchmarks import clip, demo, overhead, speed
+from benchmarks.layers import compare, measure
 from benchmarks.power import watch
 from benchmarks.vot import evaluate, run
 from siamtrt import cli
@@ -15,6 +16,8 @@ _COMMANDS = (
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
     ("speed", speed, "frame rates and percentiles of a VOT run"),
+    ("layers", measure, "latency of each layer of each engine"),
+    ("compare", compare, "layer reports side by side"),
     ("power", watch, "what the board draws"),
     ("overhead", overhead, "what a frame costs beside the network"),
     ("demo", demo, "track the rendered clip and show how well that went"),

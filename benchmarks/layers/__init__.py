@@ -1,0 +1,1 @@
+"""How long each layer of each engine takes, one schema for every backend, and reports side by side."""

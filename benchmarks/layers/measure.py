@@ -1,0 +1,40 @@
+"""``python -m benchmarks layers``: profile every engine of a folder, layer by layer, in a run of its own."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.layers.compare import by_type
+from benchmarks.layers.onnx_profile import profile
+from benchmarks.layers.report import LayerReport
+from siamtrt import Manifest, ModelCard, UsageError
+from siamtrt.environment import describe
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    parser.add_argument("--runs", type=int, default=50, help="the medians are of")
+    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Profile, write the report, and print it by layer type."""
+    if options.runs < 1:
+        raise UsageError(f"{options.runs} runs have no median", hint="--runs 50")
+    manifest, card = Manifest.load(options.engines, stage="engines"), ModelCard.load(options.engines)
+    backend = manifest.settings.get("backend")
+    if backend != "onnxruntime":
+        raise UsageError(f"layers of the backend {backend!r} cannot be profiled yet", hint="--backend onnxruntime")
+    layers = []
+    for graph in tqdm(card.graphs, desc="layers", unit="graph", leave=False):
+        layers += profile(options.engines / f"{graph.name}.onnx", graph, options.runs, options.threads)
+    title = f"{card.name} {backend} {manifest.settings['precision']}"
+    report = LayerReport(title, options.runs, tuple(layers), describe(), asdict(manifest))
+    report.save(options.out)
+    print(by_type([report]))  # noqa: T201

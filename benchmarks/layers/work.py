@@ -1,0 +1,33 @@
+"""How much arithmetic each layer of an ONNX graph is: from the graph itself, since backends pad and rename."""
+
+from __future__ import annotations
+
+from typing import Dict, Tuple
+
+import numpy as np
+import onnx
+
+_CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
+_PRODUCTS = ("Gemm", "MatMul")
+
+
+def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
+    """Multiply-accumulates of each convolution and matrix product, by node name."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    shapes: Dict[str, Tuple[int, ...]] = {weight.name: tuple(weight.dims) for weight in inferred.graph.initializer}
+    for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
+        shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+    found = {}
+    for node in inferred.graph.node:
+        output = int(np.prod(shapes.get(node.output[0], ())))
+        if node.op_type in _CONVOLUTIONS:
+            weight = node.input[3] if node.op_type == "QLinearConv" else node.input[1]
+            found[node.name] = output * int(np.prod(shapes[weight][1:]))
+        elif node.op_type in _PRODUCTS:
+            found[node.name] = output * shapes[node.input[0]][-1]
+    return found
+
+
+def original_name(name: str) -> str:
+    """The node of the file that a node of ONNX Runtime's optimised graph came from."""
+    return name.replace("InsertedPrecisionFreeCast_", "").replace("_nchwc", "")

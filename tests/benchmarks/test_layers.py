@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.__main__ import _arguments, main
+from benchmarks.layers.compare import Device, by_graph, by_layer, by_type
+from benchmarks.layers.onnx_profile import layers
+from benchmarks.layers.report import Layer, LayerReport
+from siamtrt import ArtifactError, UsageError, cli
+
+
+def run(*argv):
+    return cli.run(main, _arguments(), ["--quiet", *map(str, argv)])
+
+
+def layer(name="a", kind="Conv", graph="search", ms=1.0, macs=0, size=0):
+    return Layer(graph, name, kind, "float32", (1, 8, 2, 2), ms, macs, size)
+
+
+def report(*found, title="T"):
+    return LayerReport(title, 3, found, {}, {})
+
+
+def test_a_real_profile_names_every_convolution_with_its_work(tiny_engines, tmp_path, capsys):
+    assert run("layers", "--engines", tiny_engines, "--runs", 3, "--threads", 1, "--out", tmp_path / "r.json") == 0
+    found = LayerReport.load(tmp_path / "r.json")
+    assert {entry.graph for entry in found.layers} == {"target", "search", "xcorr"}
+    correlation = next(entry for entry in found.layers if entry.graph == "xcorr" and "correlation_cls" in entry.name)
+    assert correlation.macs == 8 * 25 * 25 * 25  # channels, cells, kernel: whatever the backend pads
+    assert correlation.ms_p50 > 0
+    assert correlation.precision == "float32"
+    assert correlation.bytes >= 4 * (8 * 29 * 29 + 8 * 25 + 8 * 25 * 25)
+    assert "Conv" in capsys.readouterr().out
+    shares = [
+        entry["share"] for entry in json.loads((tmp_path / "r.json").read_text())["layers"] if entry["graph"] == "xcorr"
+    ]
+    assert sum(shares) == pytest.approx(1)
+
+
+def event(name, dur_us, op="Conv"):
+    args = {
+        "op_name": op,
+        "input_type_shape": [{"float16": [1, 4, 9, 9]}, {"float16": [8, 4, 3, 3]}, {"float16": [8]}],
+        "output_type_shape": [{"float16": [1, 8, 7, 7]}],
+    }
+    return {"cat": "Node", "name": f"{name}_kernel_time", "dur": dur_us, "args": args}
+
+
+def test_profile_events_become_medians_without_the_warm_up():
+    noise = {"cat": "Session", "name": "model_run", "dur": 9}
+    events = [noise, event("a", 9000), event("b", 1), event("a", 1000), event("a", 3000), event("a", 2000)]
+    first, second = layers(events, "search", runs=3, macs={"a": 14112})
+    assert (first.name, first.ms_p50, first.precision) == ("a", 2.0, "float16")
+    assert (first.macs, second.macs) == (14112, 0)
+    assert first.bytes == 2 * (4 * 81 + 8 * 36 + 8 + 8 * 49)
+    assert second.name == "b"
+    with pytest.raises(ArtifactError, match="names no node"):
+        layers([noise], "search", 3, {})
+
+
+def test_tables_sum_and_compare():
+    one = report(layer("a", ms=1.0), layer("b", ms=2.0), layer("c", kind="Relu", ms=0.5), title="one")
+    other = report(layer("a", ms=0.5), layer("b", ms=1.0), layer("d", kind="Cast", ms=0.1), title="other")
+    lines = by_type([one, other]).splitlines()
+    assert lines[0] == "1: one"
+    assert lines[3].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
+    assert lines[4].split() == ["search", "Relu", "0.5000", "-", "-"]
+    assert lines[5].split() == ["search", "Cast", "-", "0.1000", "-"]
+    assert by_graph([one]).splitlines()[-1].split() == ["search", "3.5000"]
+    assert by_layer([one]).splitlines()[2].split() == ["search", "b", "2.0000"]
+
+
+def test_a_bound_is_the_longer_of_arithmetic_and_traffic():
+    device = Device("d", 1.0, {"fp16": 2000.0}, 100.0, "test")
+    assert device.bound_ms(layer(macs=4_000_000_000, size=1000), "fp16") == pytest.approx(2.0)
+    assert device.bound_ms(layer(macs=1000, size=50_000_000), "fp16") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ghz", "memory"), [("maxn", 1.377, 136.5), ("30w", 0.9, 102.4), ("15w", 0.67575, 85.3)]
+)
+def test_the_xaviers_cards(mode, ghz, memory):
+    card = Device.load(f"agx_xavier_{mode}")
+    assert (card.gpu_ghz, card.memory_gb_s) == (ghz, memory)
+    assert card.peak_gmacs["fp16"] == pytest.approx(64 * 64 * ghz, abs=0.1)
+    with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_xavier_15w"):
+        Device.load("toaster")
+
+
+def test_the_command_compares_files(tmp_path, capsys):
+    report(layer(ms=2.0, macs=705_000_000)).save(tmp_path / "a.json")
+    report(layer(ms=1.0)).save(tmp_path / "b.json")
+    argv = [tmp_path / "a.json", tmp_path / "b.json", "--device", "agx_xavier_maxn", "--precision", "fp32"]
+    assert run("compare", *argv) == 0
+    out = capsys.readouterr().out
+    assert "0.50" in out
+    assert "computed, not measured: 1.000 ms a frame" in out
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"kind": "power"}])
+def test_a_newer_or_other_report_is_refused(tmp_path, change):
+    report(layer()).save(tmp_path / "a.json")
+    document = json.loads((tmp_path / "a.json").read_text())
+    (tmp_path / "a.json").write_text(json.dumps({**document, **change}))
+    with pytest.raises(ArtifactError, match="update this checkout"):
+        LayerReport.load(tmp_path / "a.json")
