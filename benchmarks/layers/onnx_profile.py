@@ -21,6 +21,7 @@ _WARM_UP = 5
 _ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
 _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
+_COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
 
 
 def profile(path: Path, graph: GraphCard, runs: int, threads: Optional[int]) -> List[Layer]:
@@ -83,7 +84,7 @@ def _layer(graph: str, name: str, details: Dict[str, Any], durations_ms: List[fl
         precision=_NAMES.get(dtype, dtype),
         output_shape=shape,
         ms_p50=statistics.median(durations_ms),
-        macs=macs,
+        macs=macs if kind in _COMPUTES else 0,
         bytes=sum(_ITEM_BYTES.get(item, 4) * int(np.prod(size)) for item, size in (*inputs, *outputs)),
     )
 

@@ -9,22 +9,32 @@ import onnx
 
 _CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 _PRODUCTS = ("Gemm", "MatMul")
+_FUSED_BEHIND = ("Relu", "Clip", "Cast")
 
 
 def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
-    """Multiply-accumulates of each convolution and matrix product, by node name."""
+    """Multiply-accumulates of each convolution and matrix product, by node name and by output.
+
+    The activations and casts behind one are listed with the same number: a backend that fuses them names the result
+    after the last of them. So look a name up only for a layer that computes products.
+    """
     inferred = onnx.shape_inference.infer_shapes(model)
     shapes: Dict[str, Tuple[int, ...]] = {weight.name: tuple(weight.dims) for weight in inferred.graph.initializer}
     for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-    found = {}
+    found: Dict[str, int] = {}
     for node in inferred.graph.node:
         output = int(np.prod(shapes.get(node.output[0], ())))
         if node.op_type in _CONVOLUTIONS:
             weight = node.input[3] if node.op_type == "QLinearConv" else node.input[1]
-            found[node.name] = output * int(np.prod(shapes[weight][1:]))
+            macs = output * int(np.prod(shapes[weight][1:]))
         elif node.op_type in _PRODUCTS:
-            found[node.name] = output * shapes[node.input[0]][-1]
+            macs = output * shapes[node.input[0]][-1]
+        elif node.op_type in _FUSED_BEHIND and node.input[0] in found:
+            macs = found[node.input[0]]
+        else:
+            continue
+        found[node.name] = found[node.output[0]] = macs
     return found
 
 

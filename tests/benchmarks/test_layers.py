@@ -8,7 +8,9 @@ from benchmarks.__main__ import _arguments, main
 from benchmarks.layers.compare import Device, by_graph, by_layer, by_type
 from benchmarks.layers.onnx_profile import layers
 from benchmarks.layers.report import Layer, LayerReport
-from siamtrt import ArtifactError, UsageError, cli
+from engines.build import build
+from engines.options import BuildOptions
+from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 
 
 def run(*argv):
@@ -106,3 +108,19 @@ def test_a_newer_or_other_report_is_refused(tmp_path, change):
     (tmp_path / "a.json").write_text(json.dumps({**document, **change}))
     with pytest.raises(ArtifactError, match="update this checkout"):
         LayerReport.load(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_no_work_is_lost_to_fusion(tiny_onnx, tmp_path, precision):
+    """Each graph's layers sum to the work of its convolutions, whatever ONNX Runtime fuses, pads and renames."""
+    build(tiny_onnx, tmp_path / "engines", "onnxruntime", GraphPrecisions.parse(precision), BuildOptions(), "")
+    assert run("layers", "--engines", tmp_path / "engines", "--runs", 1, "--out", tmp_path / "r.json") == 0
+    totals = {}
+    for entry in LayerReport.load(tmp_path / "r.json").layers:
+        totals[entry.graph] = totals.get(entry.graph, 0) + entry.macs
+    stem = 8 * 3 * 64
+    assert totals == {
+        "target": stem * 15 * 15 + 2 * 8 * 8 * 121 * 5 * 5,
+        "search": stem * 31 * 31 + 2 * 8 * 8 * 9 * 29 * 29,
+        "xcorr": 2 * 8 * 25 * 25 * 25 + (10 + 20) * 8 * 25 * 25,
+    }
