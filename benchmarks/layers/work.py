@@ -9,7 +9,7 @@ import onnx
 
 _CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 _PRODUCTS = ("Gemm", "MatMul")
-_FUSED_BEHIND = ("Relu", "Clip", "Cast")
+_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
 
 
 def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
