@@ -1,1 +1,1 @@
-"""ONNX graphs and activation ranges to engine files: one module for each way a backend realises precision."""
+"""ONNX graphs to engine files: one module for each way a backend realises precision."""

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from engines.build import BACKENDS, build
-from engines.options import BuildOptions
 from siamtrt import GraphPrecisions, cli
 
 
@@ -18,7 +17,6 @@ def main(options: argparse.Namespace) -> None:
         options.out,
         options.backend,
         GraphPrecisions.parse(options.precision),
-        BuildOptions(ranges=options.ranges),
         cli.command_line("engines"),
     )
     print(options.out)
@@ -32,7 +30,6 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
     )
-    arguments.add_argument("--ranges", type=Path, help="folder written by python -m calibration; INT8 needs it")
     return arguments
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Callable, Dict, Tuple
 
 from engines import onnx_runtime
-from engines.options import BuildOptions, GraphJob
+from engines.job import GraphJob
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
@@ -25,9 +24,7 @@ BuildGraph = Callable[[GraphJob], None]
 log = logging.getLogger(__name__)
 
 
-def build(
-    onnx: Path, out: Path, backend: str, precisions: GraphPrecisions, options: BuildOptions, command: str
-) -> Manifest:
+def build(onnx: Path, out: Path, backend: str, precisions: GraphPrecisions, command: str) -> Manifest:
     """Turn every graph of the folder *onnx* into an engine in the folder *out*.
 
     Args:
@@ -35,22 +32,20 @@ def build(
         out: becomes self-contained: the engines, a copy of the model card, and the manifest, written last.
         backend: one of ``BACKENDS``.
         precisions: one for each graph.
-        options: see :class:`BuildOptions`.
         command: recorded in the manifest as the way to build it again.
 
     Returns:
         The manifest of *out*.
 
     Raises:
-        UsageError: unknown backend, or an option it cannot honour.
+        UsageError: unknown backend, or a precision it cannot realise.
         ArtifactError: the ONNX folder is unfinished or changed, or *out* cannot be written.
         BuildError: a backend refused a graph.
-        MissingDependencyError: the backend is not installed.
     """
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     build_graph, suffix = _realisation(backend)
-    settings = _settings(backend, precisions, options)
+    settings = {"backend": backend, "precision": str(precisions)}
     progress = _Progress(out, settings)
     parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs)]
     card.save(out)
@@ -60,7 +55,7 @@ def build(
             log.info("kept %s, finished by an earlier run", target)
             continue
         started_ns = time.perf_counter_ns()
-        build_graph(GraphJob(source, card, graph.name, precisions.of(graph.name), target, options))
+        build_graph(GraphJob(source, graph.name, precisions.of(graph.name), target))
         progress.add(target, source)
         seconds = (time.perf_counter_ns() - started_ns) / 1e9
         log.info(
@@ -84,11 +79,6 @@ def _realisation(backend: str) -> Tuple[BuildGraph, str]:
     if backend == "onnxruntime":
         return onnx_runtime.build_graph, onnx_runtime.SUFFIX
     raise UsageError(f"unknown backend {backend!r}", hint=f"one of {', '.join(BACKENDS)}")
-
-
-def _settings(backend: str, precisions: GraphPrecisions, options: BuildOptions) -> Dict[str, Any]:
-    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(options).items()}
-    return {"backend": backend, "precision": str(precisions), **chosen}
 
 
 def _megabytes(path: Path) -> float:

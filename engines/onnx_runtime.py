@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from engines.float16 import to_float16
-from engines.options import GraphJob
+from engines.job import GraphJob
 from siamtrt import ArtifactError, Precision, UsageError
 from siamtrt.files import write_bytes
 from siamtrt.session import open_session
@@ -20,13 +20,15 @@ def build_graph(job: GraphJob) -> None:
     """Write the ONNX Runtime engine of one graph.
 
     Raises:
-        UsageError: INT8 without ranges.
+        UsageError: INT8, which needs the activation ranges of a calibration that does not exist yet.
         ArtifactError: ``job.source`` is not an ONNX graph.
         BuildError: the graph cannot be converted, or ONNX Runtime cannot run the result.
     """
     if job.precision in (Precision.INT8, Precision.INT8_ALL):
         raise UsageError(
-            "INT8 needs activation ranges", hint="run 'make calibrate', then add --ranges build/MODEL/calibration"
+            f"{job.graph} cannot be built in {job.precision.value} yet: "
+            "there is no calibration to take activation ranges from",
+            hint="--precision fp16",
         )
     model = read_graph(job.source)
     if job.precision is Precision.FP16:

@@ -81,7 +81,7 @@ class Manifest:
         if not path.is_file():
             raise ArtifactError(
                 f"{folder} has no {FILE_NAME}, so it is not a finished {stage} folder",
-                hint=f"build it with 'make {_TARGETS.get(stage, stage)}', or python -m {stage} --help",
+                hint=f"'make {stage}', or python -m {stage} --help",
             )
         fields = read_json(path)
         schema = fields.pop("schema", None)
@@ -108,6 +108,3 @@ class Manifest:
                 raise ArtifactError(f"{path} is missing", hint=self.command)
             if sha256(path) != expected:
                 raise ArtifactError(f"{path} is not the file its manifest describes", hint=self.command)
-
-
-_TARGETS = {"calibration": "calibrate"}

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from engines.build import build
-from engines.options import BuildOptions
 from siamtrt import GraphPrecisions
 from tests.tiny import write_tiny_model
 
@@ -34,7 +33,7 @@ def tiny_onnx(tmp_path_factory) -> Path:
 def tiny_engines(tiny_onnx) -> Path:
     """Its FP32 engines for ONNX Runtime; do not write to them."""
     out = tiny_onnx.parent / "engines"
-    build(tiny_onnx, out, "onnxruntime", GraphPrecisions.parse("fp32"), BuildOptions(), "make engines")
+    build(tiny_onnx, out, "onnxruntime", GraphPrecisions.parse("fp32"), "make engines")
     return out
 
 
@@ -48,5 +47,5 @@ def shipped_engines(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("shipped")
     checkpoint = Path(__file__).parents[1] / "weights" / "siamrpn_lite0.pth"
     write(load("siamrpn_lite0", checkpoint), "siamrpn_lite0", root / "onnx", checkpoint=checkpoint, command="")
-    build(root / "onnx", root / "fp16", "onnxruntime", GraphPrecisions.parse("fp16"), BuildOptions(), "")
+    build(root / "onnx", root / "fp16", "onnxruntime", GraphPrecisions.parse("fp16"), "")
     return root / "fp16"

@@ -9,7 +9,6 @@ from benchmarks.layers.compare import Device, by_graph, by_layer, by_type
 from benchmarks.layers.onnx_profile import layers
 from benchmarks.layers.report import Layer, LayerReport
 from engines.build import build
-from engines.options import BuildOptions
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 
 
@@ -113,7 +112,7 @@ def test_a_newer_or_other_report_is_refused(tmp_path, change):
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_no_work_is_lost_to_fusion(tiny_onnx, tmp_path, precision):
     """Each graph's layers sum to the work of its convolutions, whatever ONNX Runtime fuses, pads and renames."""
-    build(tiny_onnx, tmp_path / "engines", "onnxruntime", GraphPrecisions.parse(precision), BuildOptions(), "")
+    build(tiny_onnx, tmp_path / "engines", "onnxruntime", GraphPrecisions.parse(precision), "")
     assert run("layers", "--engines", tmp_path / "engines", "--runs", 1, "--out", tmp_path / "r.json") == 0
     totals = {}
     for entry in LayerReport.load(tmp_path / "r.json").layers:

@@ -7,7 +7,6 @@ import pytest
 
 from benchmarks.datasets import load_sequence
 from engines.build import build
-from engines.options import BuildOptions
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, GraphPrecisions
 
@@ -28,7 +27,7 @@ def engines(reference_data, tmp_path_factory):
     write(load("nanotrack_v3", checkpoint), "nanotrack_v3", root / "onnx", checkpoint=checkpoint, command="")
     for precision in ("fp32", "fp16"):
         parsed = GraphPrecisions.parse(precision)
-        build(root / "onnx", root / precision, "onnxruntime", parsed, BuildOptions(), "")
+        build(root / "onnx", root / precision, "onnxruntime", parsed, "")
     return root
 
 

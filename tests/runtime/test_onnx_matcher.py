@@ -7,7 +7,6 @@ import onnxruntime
 import pytest
 
 from engines.build import build
-from engines.options import BuildOptions
 from runtime.crop import crop, network_input
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
@@ -66,7 +65,7 @@ def test_another_target_changes_the_response_and_the_first_gives_it_back(tiny_en
 
 def test_kernels_as_inputs_give_the_same_boxes(tmp_path, tiny_engines, frame):
     write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
-    build(tmp_path / "onnx", tmp_path / "engines", "onnxruntime", GraphPrecisions.parse("fp32"), BuildOptions(), "")
+    build(tmp_path / "onnx", tmp_path / "engines", "onnxruntime", GraphPrecisions.parse("fp32"), "")
     responses = []
     for folder in (tiny_engines, tmp_path / "engines"):
         matcher = open_matcher(folder)
@@ -77,7 +76,7 @@ def test_kernels_as_inputs_give_the_same_boxes(tmp_path, tiny_engines, frame):
 
 
 def test_fp16_engines_refit_too(tmp_path, tiny_onnx, tiny_engines, frame):
-    build(tiny_onnx, tmp_path / "half", "onnxruntime", GraphPrecisions.parse("fp16"), BuildOptions(), "")
+    build(tiny_onnx, tmp_path / "half", "onnxruntime", GraphPrecisions.parse("fp16"), "")
     maps = []
     for folder in (tiny_engines, tmp_path / "half"):
         matcher = open_matcher(folder)

@@ -49,10 +49,8 @@ def test_a_missing_file_is_refused(folder):
 
 
 def test_an_unfinished_folder_is_refused_with_the_way_to_build_it(tmp_path):
-    with pytest.raises(
-        ArtifactError, match=r"not a finished calibration folder\n  try: build it with 'make calibrate'"
-    ):
-        Manifest.load(tmp_path, stage="calibration")
+    with pytest.raises(ArtifactError, match=r"not a finished engines folder\n  try: 'make engines', or"):
+        Manifest.load(tmp_path, stage="engines")
 
 
 def test_a_folder_of_another_stage_is_refused(folder):

@@ -1,0 +1,25 @@
+"""What one engine is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from siamtrt import Precision
+
+
+@dataclass(frozen=True)
+class GraphJob:
+    """One engine to build.
+
+    Attributes:
+        source: the exported float32 graph, an ONNX file.
+        graph: its name in the model card.
+        precision: what it shall compute in; its inputs and outputs stay float32.
+        out: the engine file to write, whole or not at all.
+    """
+
+    source: Path
+    graph: str
+    precision: Precision
+    out: Path
