@@ -15,6 +15,7 @@ from networks.mobilenet import MobileNetV2
 from networks.nanotrack import NanoTrack
 from networks.resnet import Bottleneck, ResNet50
 from networks.siamrpn import SiamRPN
+from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
 from siamtrt import UsageError
 from siamtrt.card import LostSearch, TrackerConstants
@@ -149,7 +150,7 @@ def seeded(name: str, seed: int) -> TrackerNetwork:
         torch.manual_seed(seed)
         network = build(name)
         sizes = (spec(name).template_px, spec(name).search_px)
-        template, search = (_texture(size) for size in sizes)
+        template, search = (smooth_noise(size, count=2, seed=seed) for size in sizes)
         norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
         for norm in norms:
             norm.momentum = None  # the plain mean over both branches
@@ -172,13 +173,3 @@ def _damp_residuals(network: TrackerNetwork) -> None:
 def _belongs_to_shortcut(module: torch.nn.Module, norm: torch.nn.Module) -> bool:
     shortcut = getattr(module, "downsample", None)
     return shortcut is not None and norm in list(shortcut.modules())
-
-
-def _texture(side_px: int) -> Tensor:
-    """Two crops of smooth noise at several scales, 2x3xSxS, 0..255."""
-    image = torch.zeros(2, 3, side_px, side_px)
-    for octave in range(5):
-        grid = torch.rand(2, 3, 4 * 2**octave, 4 * 2**octave) - 0.5
-        smooth = torch.nn.functional.interpolate(grid, size=(side_px, side_px), mode="bicubic", align_corners=False)
-        image += smooth / 1.5**octave
-    return (image - image.min()) / (image.max() - image.min()) * 255
