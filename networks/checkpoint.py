@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -25,6 +26,11 @@ _SAFE_GLOBALS: list[Any] = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("float32", "float64", "int32", "int64")),
 ]
+# Damaged bytes raise whatever the reader stumbles over; it has no error of its own for them.
+_DAMAGED = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError),
+    *(RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile),
+)
 
 
 def load(name: str, path: Path) -> TrackerNetwork:
@@ -44,20 +50,16 @@ def load(name: str, path: Path) -> TrackerNetwork:
             the first of them and the model they would fit.
     """
     state = read_state(path)
-    network = build(name)
-    difference = _difference(state, network)
-    if difference and not set(_keys(network)) & set(state):
-        prefixed = {f"features.{key}": tensor for key, tensor in state.items()}
-        if not _difference(prefixed, network):
-            state, difference = prefixed, ""
-    if difference:
-        network, difference = _rebuilt(name, state, difference)
-    if difference:
-        fitting = _fitting_model(state)
-        hint = f"MODEL={fitting}" if fitting else "see README.md for the models and their checkpoints"
-        raise ArtifactError(f"{path} is no checkpoint of {name}: {difference}", hint=hint)
+    published = _published(name)
+    fitting = name if _shapes(state) == published else _fitting_model(state)
+    if fitting not in (name, None):  # two models may differ in nothing but widths, which would be taken on below
+        raise _misfit(path, name, _difference(state, published), f"MODEL={fitting}")
     network = build(name, state)
-    _load_exactly(network, state, path)
+    difference = _difference(state, _shapes(network.state_dict()))
+    if difference:
+        raise _misfit(path, name, difference, "see README.md for the models and their checkpoints")
+    network.load_state_dict(dict(state), strict=False)
+    _require_consistent(network, path)
     return network.eval()
 
 
@@ -65,7 +67,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """Read the named tensors of a checkpoint, without running code from it.
 
     Raises:
-        ArtifactError: the file is absent, truncated, no checkpoint, or would need code to be run.
+        ArtifactError: the file is absent, damaged, no checkpoint, would need code to be run, or a tensor is not finite.
     """
     if not path.is_file():
         raise ArtifactError(f"no such checkpoint: {path}", hint="CHECKPOINT=FILE, see README.md")
@@ -73,7 +75,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(_SAFE_GLOBALS), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about the age of the file's format
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"{path} is not a readable checkpoint: {reason}") from error
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else None
@@ -86,52 +88,47 @@ def read_state(path: Path) -> dict[str, Tensor]:
     }
     if not state:
         raise ArtifactError(f"{path} holds no tensor")
+    broken = next((key for key, tensor in state.items() if not tensor.isfinite().all()), None)
+    if broken:
+        raise ArtifactError(f"{path}: {broken} holds NaN or infinity", hint="a checkpoint of an earlier epoch")
     return state
 
 
-def _rebuilt(name: str, state: Mapping[str, Tensor], difference: str) -> tuple[TrackerNetwork, str]:
-    """Compare once more with a network as deep as the checkpoint."""
-    network = build(name, state)
-    remaining = _difference(state, network)
-    return network, remaining and difference
+def _published(name: str) -> dict[str, torch.Size]:
+    """The shapes of the model as published, without spending memory on its weights."""
+    with torch.device("meta"):
+        return _shapes(build(name).state_dict())
 
 
-def _keys(network: TrackerNetwork) -> list[str]:
-    return [key for key in network.state_dict() if not key.endswith("num_batches_tracked")]
-
-
-def _difference(state: Mapping[str, Tensor], network: TrackerNetwork) -> str:
-    own = _keys(network)
-    missing = [key for key in own if key not in state]
-    extra = [key for key in state if key not in set(own)]
-    parts = [
-        f"{label} {', '.join(keys[:_SHOWN_KEYS])}{f' and {len(keys) - _SHOWN_KEYS} more' * (len(keys) > _SHOWN_KEYS)}"
-        for label, keys in (("missing", missing), ("unknown", extra))
-        if keys
-    ]
-    return "; ".join(parts)
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: tensor.shape for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
 
 
 def _fitting_model(state: Mapping[str, Tensor]) -> str | None:
     """The model whose keys and shapes *state* has."""
-    for name in MODELS:
-        own = build(name).state_dict()
-        keys = {key for key in own if not key.endswith("num_batches_tracked")}
-        if keys == set(state) and all(own[key].shape == state[key].shape for key in keys):
-            return name
-    return None
+    shapes = _shapes(state)
+    return next((name for name in MODELS if _published(name) == shapes), None)
 
 
-def _load_exactly(network: TrackerNetwork, state: Mapping[str, Tensor], path: Path) -> None:
-    own = network.state_dict()
-    for key, tensor in state.items():
-        if own[key].shape != tensor.shape:
-            raise ArtifactError(
-                f"{path}: {key} has the shape {tuple(tensor.shape)}, its layer {tuple(own[key].shape)}",
-                hint=f"MODEL={_fitting_model(state)}" if _fitting_model(state) else "",
-            )
-    network.load_state_dict(dict(state), strict=False)
-    _require_consistent(network, path)
+def _difference(state: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -> str:
+    """The first keys that are missing, unknown or of another shape, or nothing."""
+    missing = [key for key in wanted if key not in state]
+    unknown = [key for key in state if key not in wanted]
+    parts = [
+        f"{label} {', '.join(keys[:_SHOWN_KEYS])}{f' and {len(keys) - _SHOWN_KEYS} more' * (len(keys) > _SHOWN_KEYS)}"
+        for label, keys in (("missing", missing), ("unknown", unknown))
+        if keys
+    ]
+    parts += [
+        f"{key} has the shape {tuple(state[key].shape)}, expected {tuple(shape)}"
+        for key, shape in wanted.items()
+        if key in state and state[key].shape != shape
+    ][:_SHOWN_KEYS]
+    return "; ".join(parts)
+
+
+def _misfit(path: Path, name: str, difference: str, hint: str) -> ArtifactError:
+    return ArtifactError(f"{path} is no checkpoint of {name}: {difference}", hint=hint)
 
 
 def _require_consistent(network: TrackerNetwork, path: Path) -> None:

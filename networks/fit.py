@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from siamtrt import ArtifactError
-
 
 def block_counts(state: Mapping[str, Tensor], prefix: str, stages: int) -> tuple[int, ...] | None:
     """How many blocks each stage of *state* has, or None where it has no such stages.
@@ -29,23 +27,16 @@ def block_counts(state: Mapping[str, Tensor], prefix: str, stages: int) -> tuple
 def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Resize the convolutions, norms and linear layers of *network*, in place, to the widths in *state*.
 
-    Kernel sizes, dimensions and groups of one stay; a depthwise convolution stays depthwise.
-
-    Raises:
-        ArtifactError: a tensor has other dimensions than its layer, by name.
+    Kernel sizes, dimensions and groups of one stay, so a layer whose tensor has others is left as it is; a depthwise
+    convolution stays depthwise.
     """
     for name, module in network.named_modules():
         weight = state.get(f"{name}.weight")
         if weight is None or not isinstance(module, (nn.Conv2d, nn.BatchNorm2d, nn.Linear)):
             continue
         own = module.weight
-        if weight.shape == own.shape:
-            continue
-        if weight.dim() != own.dim() or weight.shape[2:] != own.shape[2:]:
-            raise ArtifactError(
-                f"{name}.weight has the shape {tuple(weight.shape)}, the model expects {tuple(own.shape)}"
-            )
-        _resize(module, weight)
+        if weight.shape != own.shape and weight.dim() == own.dim() and weight.shape[2:] == own.shape[2:]:
+            _resize(module, weight)
 
 
 def _resize(module: nn.Conv2d | nn.BatchNorm2d | nn.Linear, weight: Tensor) -> None:

@@ -50,7 +50,6 @@ def build(name: str, state: Mapping[str, Tensor] | None = None) -> TrackerNetwor
 
     Raises:
         UsageError: unknown name.
-        ArtifactError: the widths of *state* contradict each other.
     """
     network = spec(name).build(state or {})
     if state:

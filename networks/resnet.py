@@ -70,8 +70,6 @@ def _stage(inputs: int, planes: int, count: int, stride: int, dilation: int) -> 
     first_dilation = max(1, dilation // 2)  # the first block meets the new dilation half way
     blocks = [Bottleneck(inputs, planes, stride, first_dilation, _projection(inputs, outputs, stride, dilation))]
     blocks += [Bottleneck(outputs, planes, 1, dilation, None) for _ in range(count - 1)]
-    if dilation > 1:  # a halved dilation of 1 still pads like a dilated convolution
-        blocks[0].conv2.padding = (first_dilation, first_dilation)
     return nn.Sequential(*blocks)
 
 

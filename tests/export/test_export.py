@@ -145,6 +145,15 @@ def test_a_difference_above_the_tolerance_is_refused(exported):
         measure(graphs, protos)
 
 
+@pytest.mark.parametrize("branch", ["cls", "loc"])
+def test_outputs_that_are_not_finite_are_refused(branch, tmp_path):
+    network = models.seeded("thin", 0)
+    network.state_dict()[f"rpn_head.rpn2.{branch}.head.3.bias"].fill_(float("nan"))
+    with pytest.raises(ParityError, match="by inf of the output's range in xcorr"):
+        write(network, "thin", tmp_path, checkpoint=None, command="")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 import pickle
+import random
 
 import numpy as np
 import pytest
 import torch
 
 from networks.checkpoint import load, read_state
-from networks.models import build
+from networks.models import MODELS, ModelSpec, build
 from siamtrt import ArtifactError
+from siamtrt.card import TrackerConstants
+from tests.networks.thin import thin_siamrpn
 
 MODEL = "siamrpn_lite0"
 
@@ -43,11 +47,6 @@ def test_half_precision_becomes_float32(tmp_path, state):
     assert next(network.parameters()).dtype == torch.float32
 
 
-def test_old_files_without_the_features_prefix_load(tmp_path):
-    state = {key: value for key, value in build("nanotrack_v3").state_dict().items() if "num_batches" not in key}
-    assert_holds(load("nanotrack_v3", saved(tmp_path, state)), state)
-
-
 def test_missing_and_unknown_keys_are_named(tmp_path, state):
     changed = dict(state)
     changed["rpn_head.rpn9.surprise"] = changed.pop("rpn_head.rpn3.cls.head.3.bias")
@@ -59,6 +58,33 @@ def test_missing_and_unknown_keys_are_named(tmp_path, state):
 def test_the_model_it_would_fit_is_named(tmp_path, state):
     with pytest.raises(ArtifactError, match=rf"no checkpoint of siamrpn_alexnet: (.|\n)*try: MODEL={MODEL}"):
         load("siamrpn_alexnet", saved(tmp_path, state))
+
+
+def test_a_model_that_differs_in_widths_alone_is_not_taken_for_a_pruned_one(tmp_path, monkeypatch):
+    """As siamrpn_r50_lt in siamrpn_r50: the same keys, but other constants of the tracker."""
+    for name, width in (("narrow", 8), ("wide", 12)):
+        spec = ModelSpec(
+            build=lambda _, width=width: thin_siamrpn(width=width),
+            tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
+        )
+        monkeypatch.setitem(MODELS, name, spec)
+    path = saved(tmp_path, build("wide").state_dict())
+    complaint = r"neck\.downsample2\.downsample\.0\.weight has the shape \(12, 4, 1, 1\), expected \(8, 4, 1, 1\)"
+    with pytest.raises(ArtifactError, match=rf"no checkpoint of narrow: {complaint}(.|\n)*try: MODEL=wide"):
+        load("narrow", path)
+    assert load("wide", path).neck.downsample2.downsample[0].out_channels == 12
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(tmp_path, state, value):
+    changed = {**state, "rpn_head.rpn3.loc.head.3.bias": torch.full((20,), value)}
+    with pytest.raises(ArtifactError, match=r"rpn_head\.rpn3\.loc\.head\.3\.bias holds NaN or infinity"):
+        load(MODEL, saved(tmp_path, changed))
+
+
+def test_fusion_weights_of_another_count_of_levels_are_named(tmp_path, state):
+    with pytest.raises(ArtifactError, match=r"rpn_head\.cls_weight has the shape \(2,\), expected \(3,\)"):
+        load(MODEL, saved(tmp_path, {**state, "rpn_head.cls_weight": torch.zeros(2)}))
 
 
 def test_a_wrong_kernel_size_is_named(tmp_path, state):
@@ -117,6 +143,24 @@ def test_what_is_no_checkpoint_is_refused_and_not_executed(tmp_path, content, ca
     with pytest.raises(ArtifactError, match=r"bad\.pth"):
         read_state(path)
     assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_damaged_bytes_load_or_are_refused_but_never_raise_anything_else(tmp_path, zipped):
+    content = io.BytesIO()
+    tensors = {"state_dict": {"a.weight": torch.ones(3, 3), "module.b": torch.ones(4)}, "epoch": 3}
+    torch.save(tensors, content, _use_new_zipfile_serialization=zipped)
+    chance, path, refused = random.Random(0), tmp_path / "damaged.pth", 0
+    for turn in range(300):
+        damaged = bytearray(content.getvalue())
+        for _ in range(turn % 8):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged if turn % 3 else damaged[: chance.randrange(len(damaged))])
+        try:
+            read_state(path)
+        except ArtifactError:
+            refused += 1
+    assert 100 <= refused < 300
 
 
 def test_a_truncated_checkpoint_and_an_absent_one_are_refused(tmp_path, state):

@@ -48,6 +48,30 @@ def test_the_search_branch_costs_what_pysots_does(name):
     assert search_gmac(name) == pytest.approx(PYSOT[name][2], abs=0.005)
 
 
+def profiled_gmac(name):
+    """Search and correlation, a norm counted as two operations a value and a bias as one, as profilers do."""
+    network, total, size = build(name).eval(), [0], spec(name).search_px
+
+    def count(module, inputs, output):
+        if isinstance(module, nn.Conv2d):
+            total[0] += output.numel() * (module.weight[0].numel() + (module.bias is not None))
+        else:
+            total[0] += 2 * output.numel()
+
+    with torch.no_grad():
+        kernels = network.template(torch.zeros(1, 3, 127, 127))
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.BatchNorm2d)):
+                module.register_forward_hook(count)
+        cls, _ = network.correlate(network.search(torch.zeros(1, 3, size, size)), kernels)
+    return (total[0] + cls[0, 0].numel() * sum(kernel.numel() for kernel in kernels.values())) / 1e9
+
+
+@pytest.mark.parametrize(("name", "gmac"), [("siamrpn_mobilenetv2", 6.98), ("siamrpn_alexnet", 6.46)])
+def test_search_and_correlation_cost_what_pysots_do(name, gmac):
+    assert profiled_gmac(name) == pytest.approx(gmac, abs=0.005)
+
+
 def test_the_small_model_costs_less_than_a_gmac():
     assert search_gmac("siamrpn_lite0") < 1.0
 

@@ -24,6 +24,6 @@ class ThinTrunk(nn.Module):
         return [first, second, self.widest(second)]
 
 
-def thin_siamrpn(*, weighted=True):
+def thin_siamrpn(*, weighted=True, width=8):
     channels = dict(zip(LEVELS, (4, 6, 8)))
-    return SiamRPN(ThinTrunk(), LEVELS, channels, dict.fromkeys(LEVELS, 8), 5, weighted=weighted)
+    return SiamRPN(ThinTrunk(), LEVELS, channels, dict.fromkeys(LEVELS, width), 5, weighted=weighted)
