@@ -60,6 +60,9 @@ check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
 	.venv/bin/lint-imports
 	$(MAKE) test
 
+weights/%.pth:
+	@echo "there is no checkpoint $@: name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4
+
 export: $(ONNX)  ## Checkpoint to ONNX graphs, MODEL=... CHECKPOINT=...
 ifdef BOARD
 $(ONNX):

@@ -19,7 +19,7 @@ class TracedGraph:
         name: of the graph: ``target``, ``search``, ``xcorr``, ``search_lost`` or ``xcorr_lost``.
         module: in evaluation mode.
         inputs: name -> example tensor.
-        outputs: name -> what the module returns for these examples.
+        outputs: name -> what the module has to return for these examples.
     """
 
     name: str
@@ -85,7 +85,7 @@ def trace(
     """Split a network.
 
     Args:
-        network: in evaluation mode, folded.
+        network: in evaluation mode.
         template: 1x3x127x127, the reference template whose kernels the xcorr graph holds.
         search: 1x3xSxS.
         suffix: of the names of search and xcorr, e.g. ``_lost``.

@@ -145,6 +145,24 @@ def test_a_difference_above_the_tolerance_is_refused(exported):
         measure(graphs, protos)
 
 
+@pytest.mark.parametrize("step", ["fold_norms", "fusion"])
+def test_a_wrong_fold_is_refused(step, tmp_path, monkeypatch):
+    """Parity is that of the network as it was loaded, not of what folding made of it."""
+    network = models.seeded("thin", 0)
+    if step == "fusion":
+        monkeypatch.setattr(network, "fold", lambda: setattr(network, "folded", True))
+    else:
+        monkeypatch.setattr("export.write.fold_norms", lambda module: (fold_norms(module), shift_biases(module)))
+    with pytest.raises(ParityError, match="differs from torch"):
+        write(network, "thin", tmp_path, checkpoint=None, command="")
+
+
+def shift_biases(module):
+    for name, parameter in module.named_parameters():
+        if name.endswith("conv_search.0.bias"):
+            parameter.data += 0.01
+
+
 @pytest.mark.parametrize("branch", ["cls", "loc"])
 def test_outputs_that_are_not_finite_are_refused(branch, tmp_path):
     network = models.seeded("thin", 0)
