@@ -50,12 +50,7 @@ def write(
     started_ns = time.perf_counter_ns()
     model = spec(name)
     digest = _digest(network)
-    # Parity is measured against the network as it was loaded, so that it proves the folding too.
-    wanted = {graph.name: graph.outputs for graph in _traced(network, model, kernel_inputs=kernel_inputs)}
-    network.fold()
-    fold_norms(network)
-    folded = _traced(network, model, kernel_inputs=kernel_inputs)
-    graphs = {graph.name: replace(graph, outputs=wanted[graph.name]) for graph in folded}
+    graphs = _folded(network, model, kernel_inputs=kernel_inputs)
     exported = {graph_name: to_onnx(graph) for graph_name, graph in graphs.items()}
     parity = measure(graphs, exported)
     for graph_name, proto in exported.items():
@@ -85,6 +80,15 @@ def write(
     seconds = (time.perf_counter_ns() - started_ns) / 1e9
     log.info("exported %s to %s, largest difference to torch %.1e, %.1f s", name, out, max(parity.values()), seconds)
     return card
+
+
+def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -> dict[str, TracedGraph]:
+    """Fold in place; the graphs have to return what the network did before, so that parity proves the folding too."""
+    wanted = {graph.name: graph.outputs for graph in _traced(network, model, kernel_inputs=kernel_inputs)}
+    network.fold()
+    fold_norms(network)
+    folded = _traced(network, model, kernel_inputs=kernel_inputs)
+    return {graph.name: replace(graph, outputs=wanted[graph.name]) for graph in folded}
 
 
 def _traced(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -> list[TracedGraph]:
