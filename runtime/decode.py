@@ -51,7 +51,6 @@ class Decoder:
         self._family = card.family
         self._penalty_k = card.tracker.penalty_k
         self._influence = window_influence
-        self._cells = score_size * score_size
         if card.family == "rpn":
             self._grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, score_size)
         else:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import cv2
 from tqdm import tqdm
@@ -126,10 +126,3 @@ def _drawn(frame: Array) -> BoundingBox:
     if width <= 0 or height <= 0:
         raise UsageError("no target was drawn", hint="--init X,Y,W,H")
     return BoundingBox(float(x), float(y), float(width), float(height))
-
-
-def tracked(tracker: Tracker, frames: Iterator[Array], box: BoundingBox) -> Iterator[TrackerState]:
-    """Follow *box* through *frames*, one state a frame, the first included."""
-    yield tracker.start(next(frames), box)
-    for frame in frames:
-        yield tracker.update(frame)
