@@ -27,7 +27,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup test check demo export engines track train vot evaluate layers overhead
+.PHONY: again help setup test check demo export engines track train vot evaluate layers overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -77,8 +77,9 @@ $(ENGINES): $(ONNX) | $(SETUP)
 	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
 
 track: $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h (drawn on the display if left out)
-$(TRACK): $(ENGINES) $(wildcard $(SOURCE))
+$(TRACK): $(ENGINES) $(or $(wildcard $(SOURCE)),again)
 	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(@D) --annotate
+again:  # a camera or a pipeline is never up to date
 
 train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m training --config $(or $(CONFIG),training/configs/$(MODEL).toml) --data "$(DATA)" --out build/training/$(MODEL)
