@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from engines.build import BACKENDS, build
+from engines.tensorrt_options import TensorrtOptions
 from siamtrt import GraphPrecisions, cli
 
 
@@ -18,6 +19,9 @@ def main(options: argparse.Namespace) -> None:
         options.backend,
         GraphPrecisions.parse(options.precision),
         cli.command_line("engines"),
+        TensorrtOptions(
+            options.workspace_mib, options.detailed, options.timing_cache, tuple(options.compute_capability or ())
+        ),
     )
     print(options.out)
 
@@ -30,6 +34,11 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
     )
+    tensorrt = arguments.add_argument_group("tensorrt and typed only")
+    tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
+    tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")
+    tensorrt.add_argument("--timing-cache", type=Path, help="folder that makes a second build fast (tensorrt)")
+    tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
     return arguments
 
 

@@ -4,27 +4,48 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from engines import onnx_runtime
+from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
 from engines.job import GraphJob
+from engines.tensorrt_options import TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe
-from siamtrt.files import read_json, sha256, write_text
+from siamtrt.files import read_json, sha256, whole_file, write_text
 
-BACKENDS = ("onnxruntime",)
+BACKENDS = ("onnxruntime", "tensorrt", "typed")
 _PROGRESS_NAME = "manifest.partial.json"
 
-BuildGraph = Callable[[GraphJob], None]
 
 log = logging.getLogger(__name__)
 
 
-def build(onnx: Path, out: Path, backend: str, precisions: GraphPrecisions, command: str) -> Manifest:
+@dataclass(frozen=True)
+class _Backend:
+    """How one backend makes engines, and what they are bound to beside the machine."""
+
+    build_graph: Callable[[GraphJob], None]
+    suffix: str
+    settings: Dict[str, Any]
+    environment: Dict[str, str]
+    refits: bool = False
+
+
+def build(
+    onnx: Path,
+    out: Path,
+    backend: str,
+    precisions: GraphPrecisions,
+    command: str,
+    tensorrt: Optional[TensorrtOptions] = None,
+) -> Manifest:
     """Turn every graph of the folder *onnx* into an engine in the folder *out*.
 
     Args:
@@ -33,6 +54,7 @@ def build(onnx: Path, out: Path, backend: str, precisions: GraphPrecisions, comm
         backend: one of ``BACKENDS``.
         precisions: one for each graph.
         command: recorded in the manifest as the way to build it again.
+        tensorrt: settings of the backends ``tensorrt`` and ``typed``; the defaults when None.
 
     Returns:
         The manifest of *out*.
@@ -41,44 +63,68 @@ def build(onnx: Path, out: Path, backend: str, precisions: GraphPrecisions, comm
         UsageError: unknown backend, or a precision it cannot realise.
         ArtifactError: the ONNX folder is unfinished or changed, or *out* cannot be written.
         BuildError: a backend refused a graph.
+        MissingDependencyError: the backend is not installed.
     """
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
-    build_graph, suffix = _realisation(backend)
-    settings = {"backend": backend, "precision": str(precisions)}
-    progress = _Progress(out, settings)
+    way = _backend(backend, tensorrt or TensorrtOptions())
+    settings = {"backend": backend, "precision": str(precisions), **way.settings}
+    progress = _Progress(out, {**settings, **way.environment})
     parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs)]
     card.save(out)
     for graph in card.graphs:
-        source, target = onnx / f"{graph.name}.onnx", out / f"{graph.name}{suffix}"
+        source, target = onnx / f"{graph.name}.onnx", out / f"{graph.name}{way.suffix}"
         if progress.has(target, source):
             log.info("kept %s, finished by an earlier run", target)
             continue
         started_ns = time.perf_counter_ns()
-        build_graph(GraphJob(source, graph.name, precisions.of(graph.name), target))
+        way.build_graph(GraphJob(source, graph.name, precisions.of(graph.name), target, _refit(card, graph.name)))
         progress.add(target, source)
         seconds = (time.perf_counter_ns() - started_ns) / 1e9
         log.info(
             "built %s in %s, %.1f MB, %.1f s", target, precisions.of(graph.name).value, _megabytes(target), seconds
         )
+    references = _references(onnx, out, card) if way.refits else []
     manifest = Manifest.of(
         out,
-        [model_card.FILE_NAME, *(f"{graph.name}{suffix}" for graph in card.graphs)],
+        [model_card.FILE_NAME, *(f"{graph.name}{way.suffix}" for graph in card.graphs), *references],
         stage="engines",
         command=command,
         parents=parents,
         settings=settings,
-        environment=describe(),
+        environment={**describe(), **way.environment},
     )
     manifest.save(out)
     progress.finish()
     return manifest
 
 
-def _realisation(backend: str) -> Tuple[BuildGraph, str]:
-    if backend == "onnxruntime":
-        return onnx_runtime.build_graph, onnx_runtime.SUFFIX
-    raise UsageError(f"unknown backend {backend!r}", hint=f"one of {', '.join(BACKENDS)}")
+def _backend(name: str, options: TensorrtOptions) -> _Backend:
+    settings: Dict[str, Any] = {"workspace_mib": options.workspace_mib, "detailed": options.detailed}
+    if name == "onnxruntime":
+        return _Backend(onnx_runtime.build_graph, onnx_runtime.SUFFIX, {}, {})
+    if name == "tensorrt":
+        flags = partial(tensorrt_flags.build_graph, options=options)
+        return _Backend(flags, tensorrt_flags.SUFFIX, settings, tensorrt_flags.environment(), refits=True)
+    if name == "typed":
+        settings["compute_capabilities"] = list(options.compute_capabilities)
+        typed = partial(tensorrt_typed.build_graph, options=options)
+        return _Backend(typed, tensorrt_typed.SUFFIX, settings, tensorrt_typed.environment())
+    raise UsageError(f"unknown backend {name!r}", hint=f"one of {', '.join(BACKENDS)}")
+
+
+def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:
+    """The weights of *graph* that change with the target."""
+    return card.kernel_names if graph.startswith("xcorr") and not card.kernel_inputs else ()
+
+
+def _references(onnx: Path, out: Path, card: ModelCard) -> List[str]:
+    """Put the xcorr graphs beside their plans: the runtime proves each refit against them."""
+    names = [f"{graph.name}.onnx" for graph in card.graphs if _refit(card, graph.name)]
+    for name in names:
+        with whole_file(out / name) as temporary:
+            shutil.copyfile(onnx / name, temporary)
+    return names
 
 
 def _megabytes(path: Path) -> float:

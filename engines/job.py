@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Tuple
 
 from siamtrt import Precision
 
@@ -17,9 +18,11 @@ class GraphJob:
         graph: its name in the model card.
         precision: what it shall compute in; its inputs and outputs stay float32.
         out: the engine file to write, whole or not at all.
+        refit: the weights that have to stay replaceable in the engine, by name.
     """
 
     source: Path
     graph: str
     precision: Precision
     out: Path
+    refit: Tuple[str, ...] = ()

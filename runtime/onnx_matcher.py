@@ -42,7 +42,7 @@ class OnnxMatcher:
         self._searches = {
             size_px: _Search(
                 _Graph(engines, card.graph(f"search{suffix}"), threads),
-                _Xcorr(engines, card, f"xcorr{suffix}", threads),
+                Xcorr(engines, card, f"xcorr{suffix}", threads),
                 np.zeros((1, 3, size_px, size_px), np.float32),
             )
             for size_px, suffix in sizes.items()
@@ -109,7 +109,7 @@ class _Graph:
         return run_named(self._session, self._outputs, feeds)
 
 
-class _Xcorr:
+class Xcorr:
     """The xcorr graph, opened anew with the kernels of each target."""
 
     def __init__(self, engines: Path, card: ModelCard, name: str, threads: Optional[int]) -> None:
@@ -133,6 +133,7 @@ class _Xcorr:
         self._session = open_session(self._model.SerializeToString(), threads=self._threads)
 
     def run(self, features: Tensors) -> Tensors:
+        """The maps of the features, for the kernels taken last."""
         return run_named(self._session, self._outputs, {**features, **self._kernels})
 
 
@@ -141,7 +142,7 @@ class _Search:
     """What one search size needs."""
 
     graph: _Graph
-    xcorr: _Xcorr
+    xcorr: Xcorr
     crop: Array
 
 

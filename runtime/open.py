@@ -27,6 +27,11 @@ def open_matcher(engines: Path, *, threads: Optional[int] = None) -> Matcher:
         from runtime.onnx_matcher import OnnxMatcher
 
         return OnnxMatcher(engines, card, threads=threads)
+    if backend == "tensorrt":
+        from runtime.tensorrt.matcher import TensorrtMatcher
+
+        return TensorrtMatcher(engines, card, manifest)
     raise ArtifactError(
-        f"{engines} was built for the backend {backend!r}", hint="rebuild it with --backend onnxruntime"
+        f"{engines} was built for the backend {backend!r}, which this runtime cannot run",
+        hint="rebuild it with --backend onnxruntime, or on the board with --backend tensorrt",
     )

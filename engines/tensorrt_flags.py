@@ -1,0 +1,141 @@
+"""Plans by TensorRT 8.5 to 10, which the Jetson AGX Xavier has: a float32 graph, the precision by builder flags."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from engines.job import GraphJob
+from engines.onnx_runtime import read_graph
+from engines.tensorrt_network import parse, serialize
+from engines.tensorrt_options import TensorrtOptions
+from siamtrt import BuildError, MissingDependencyError, Precision, UsageError, cuda
+from siamtrt import tensorrt as library
+from siamtrt.environment import describe
+from siamtrt.files import write_bytes
+
+SUFFIX = ".plan"
+_OLDEST, _TOO_NEW = (8, 5), (11, 0)
+_MIB_BYTES = 1 << 20
+
+
+def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
+    """Write the plan of one graph, for this machine's GPU.
+
+    Args:
+        job: the graph.
+        options: of the build.
+
+    Raises:
+        MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
+        UsageError: INT8, whose activation ranges no stage provides yet.
+        ArtifactError: the graph is not ONNX.
+        BuildError: TensorRT refused the graph, or the plan lacks a weight of ``job.refit``.
+    """
+    if job.precision in (Precision.INT8, Precision.INT8_ALL):
+        raise UsageError(
+            f"{job.graph} cannot be built in {job.precision.value} yet: "
+            "there is no calibration to take activation ranges from",
+            hint="--precision fp16",
+        )
+    trt = require_library()
+    model = read_graph(job.source)
+    logger = library.make_logger(trt)
+    builder = trt.Builder(logger)
+    explicit_batch = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
+    network = parse(trt, builder, explicit_batch, model.SerializeToString(), logger, str(job.source))
+    config = _config(trt, builder, job.precision, options, refit=bool(job.refit))
+    cache_path = _timing_cache_path(trt, options)
+    _load_timing_cache(config, cache_path)
+    hint = "a larger or smaller --workspace-mib, or --precision fp32"
+    plan = serialize(trt, builder, network, config, logger, job.out.name, hint=hint)
+    _require_refittable(trt, logger, plan, job.refit)
+    write_bytes(job.out, plan)
+    if cache_path:
+        write_bytes(cache_path, bytes(config.get_timing_cache().serialize()))
+
+
+def environment() -> Dict[str, str]:
+    """What a plan built here is bound to: ``tensorrt`` and ``compute_capability``.
+
+    Raises:
+        MissingDependencyError: TensorRT or the CUDA runtime is not installed.
+        InferenceError: there is no usable GPU.
+    """
+    return {"tensorrt": require_library().__version__, "compute_capability": cuda.compute_capability(cuda.load())}
+
+
+def require_library() -> Any:
+    """Import TensorRT.
+
+    Raises:
+        MissingDependencyError: it is absent, or this builder cannot serve its version.
+    """
+    trt = library.load("tensorrt")
+    if not _OLDEST <= library.version(trt) < _TOO_NEW:
+        raise MissingDependencyError(
+            f"TensorRT {trt.__version__} is installed, --backend tensorrt needs 8.5 to 10",
+            hint="--backend typed for TensorRT 11; JetPack 5.1 has 8.5.2, JetPack 4 is too old",
+        )
+    return trt
+
+
+def _config(trt: Any, builder: Any, precision: Precision, options: TensorrtOptions, *, refit: bool) -> Any:
+    config = builder.create_builder_config()
+    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB_BYTES)
+    config.clear_flag(trt.BuilderFlag.TF32)  # FP32 means FP32 on every GPU
+    if precision is Precision.FP16:
+        config.set_flag(trt.BuilderFlag.FP16)
+    if refit:
+        config.set_flag(trt.BuilderFlag.REFIT)
+    if options.detailed:
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    return config
+
+
+def _timing_cache_path(trt: Any, options: TensorrtOptions) -> Optional[Path]:
+    """A cache is valid for one library, one GPU and one power mode."""
+    if options.timing_cache is None:
+        return None
+    machine = describe()
+    parts = (
+        trt.__version__,
+        cuda.compute_capability(cuda.load()),
+        machine["board"] or "gpu",
+        machine["power_mode"] or "any",
+    )
+    return options.timing_cache / (re.sub(r"[^\w.-]+", "_", "-".join(parts)) + ".timing")
+
+
+def _load_timing_cache(config: Any, path: Optional[Path]) -> None:
+    """Start from the cache at *path*.
+
+    Raises:
+        BuildError: TensorRT refused it.
+    """
+    if path is None:
+        return
+    cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
+    if not config.set_timing_cache(cache, ignore_mismatch=False):
+        raise BuildError(f"TensorRT refused the timing cache {path}", hint=f"rm '{path}'")
+
+
+def _require_refittable(trt: Any, logger: Any, plan: bytes, names: Sequence[str]) -> None:
+    """Prove that every weight of *names* can be replaced in *plan*.
+
+    Raises:
+        BuildError: one was folded away or renamed.
+    """
+    if not names:
+        return
+    runtime = trt.Runtime(logger)
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(logger)}")
+    found = set(trt.Refitter(engine, logger).get_all_weights())
+    missing = sorted(set(names) - found)
+    if missing:
+        raise BuildError(
+            f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
+        )

@@ -1,0 +1,159 @@
+"""Memory, the one stream, and CUDA graphs, by the CUDA runtime library."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+
+from siamtrt import Array, cuda
+
+_HOST_ALLOC_MAPPED = 2
+_HOST_TO_DEVICE, _DEVICE_TO_HOST = 1, 2
+_STREAM_NON_BLOCKING = 1
+_CAPTURE_THREAD_LOCAL = 1
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Memory that the host writes or reads and the GPU uses.
+
+    Attributes:
+        host: the array on the host.
+        host_address: of that array.
+        address: on the GPU; where memory is shared, the same memory.
+        mapped: host and GPU see the same memory, so nothing has to be copied.
+    """
+
+    host: Array
+    host_address: int
+    address: int
+    mapped: bool
+
+
+class Device:
+    """The GPU as one matcher uses it.
+
+    Args:
+        mapped: let the GPU use host memory in place instead of copying; by default where they share one memory.
+
+    Raises:
+        MissingDependencyError: there is no CUDA runtime.
+        InferenceError: there is no usable GPU.
+    """
+
+    def __init__(self, mapped: Optional[bool] = None) -> None:
+        self._lib = cuda.load()
+        self.compute_capability = cuda.compute_capability(self._lib)
+        self.mapped = cuda.shares_memory(self._lib) if mapped is None else mapped
+        self._allocated: List[Tuple[str, int]] = []
+        handle = ctypes.c_void_p()
+        self.check(self._lib.cudaStreamCreateWithFlags(ctypes.byref(handle), _STREAM_NON_BLOCKING), "making a stream")
+        self.stream = int(handle.value or 0)
+
+    def check(self, status: int, doing: str) -> None:
+        """Refuse a failed call.
+
+        Raises:
+            InferenceError: *status* is not success.
+        """
+        cuda.check(self._lib, status, doing)
+
+    def allocate(self, size_bytes: int) -> int:
+        """Memory of the GPU, freed by :meth:`close`.
+
+        Raises:
+            InferenceError: there is not enough.
+        """
+        pointer = ctypes.c_void_p()
+        status = self._lib.cudaMalloc(ctypes.byref(pointer), ctypes.c_size_t(size_bytes))
+        self.check(status, f"allocating {size_bytes / 1e6:.1f} MB")
+        address = int(pointer.value or 0)
+        self._allocated.append(("cudaFree", address))
+        return address
+
+    def buffer(self, shape: Tuple[int, ...], dtype: Any, *, mapped: Optional[bool] = None) -> Buffer:
+        """Page-locked memory of the host and its place on the GPU, freed by :meth:`close`.
+
+        Raises:
+            InferenceError: there is not enough.
+        """
+        size_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        pointer, on_device = ctypes.c_void_p(), ctypes.c_void_p()
+        status = self._lib.cudaHostAlloc(ctypes.byref(pointer), ctypes.c_size_t(size_bytes), _HOST_ALLOC_MAPPED)
+        self.check(status, f"allocating {size_bytes / 1e6:.1f} MB of the host")
+        host_address = int(pointer.value or 0)
+        self._allocated.append(("cudaFreeHost", host_address))
+        host = np.frombuffer((ctypes.c_uint8 * size_bytes).from_address(host_address), dtype).reshape(shape)
+        shared = self.mapped if mapped is None else mapped
+        if not shared:
+            return Buffer(host, host_address, self.allocate(size_bytes), mapped=False)
+        self.check(self._lib.cudaHostGetDevicePointer(ctypes.byref(on_device), pointer, 0), "mapping host memory")
+        return Buffer(host, host_address, int(on_device.value or 0), mapped=True)
+
+    def send(self, buffer: Buffer) -> None:
+        """Enqueue the copy of a buffer to the GPU."""
+        self._copy(buffer.address, buffer.host_address, buffer, _HOST_TO_DEVICE)
+
+    def fetch(self, buffer: Buffer) -> None:
+        """Enqueue the copy of a buffer from the GPU."""
+        self._copy(buffer.host_address, buffer.address, buffer, _DEVICE_TO_HOST)
+
+    def synchronize(self) -> None:
+        """Wait until all that was enqueued is done.
+
+        Raises:
+            InferenceError: some of it failed.
+        """
+        self.check(self._lib.cudaStreamSynchronize(ctypes.c_void_p(self.stream)), "waiting for the GPU")
+
+    def capture(self, enqueue: Callable[[], None]) -> int:
+        """Record what *enqueue* puts on the stream as a CUDA graph, ready to be launched.
+
+        Raises:
+            InferenceError: some of it cannot be recorded.
+        """
+        stream, graph, ready = ctypes.c_void_p(self.stream), ctypes.c_void_p(), ctypes.c_void_p()
+        self.check(self._lib.cudaStreamBeginCapture(stream, _CAPTURE_THREAD_LOCAL), "starting a capture")
+        try:
+            enqueue()
+        finally:
+            status = self._lib.cudaStreamEndCapture(stream, ctypes.byref(graph))
+        self.check(status, "ending a capture")
+        status = self._lib.cudaGraphInstantiateWithFlags(ctypes.byref(ready), graph, ctypes.c_ulonglong(0))
+        self._lib.cudaGraphDestroy(graph)
+        self.check(status, "preparing a CUDA graph")
+        return int(ready.value or 0)
+
+    def launch(self, graph: int) -> None:
+        """Enqueue a captured graph."""
+        self.check(
+            self._lib.cudaGraphLaunch(ctypes.c_void_p(graph), ctypes.c_void_p(self.stream)), "launching a CUDA graph"
+        )
+
+    def forget(self, graph: int) -> None:
+        """Free a captured graph."""
+        self.check(self._lib.cudaGraphExecDestroy(ctypes.c_void_p(graph)), "freeing a CUDA graph")
+
+    def close(self) -> None:
+        """Free all memory and the stream."""
+        while self._allocated:
+            function, address = self._allocated.pop()
+            getattr(self._lib, function)(ctypes.c_void_p(address))
+        if self.stream:
+            self._lib.cudaStreamDestroy(ctypes.c_void_p(self.stream))
+            self.stream = 0
+
+    def _copy(self, to: int, origin: int, buffer: Buffer, kind: int) -> None:
+        if buffer.mapped:
+            return
+        status = self._lib.cudaMemcpyAsync(
+            ctypes.c_void_p(to),
+            ctypes.c_void_p(origin),
+            ctypes.c_size_t(buffer.host.nbytes),
+            kind,
+            ctypes.c_void_p(self.stream),
+        )
+        self.check(status, f"copying {buffer.host.nbytes} bytes")

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Compile the kernels for one GPU: sh build.sh [sm_72] [folder]
+set -e
+here=$(dirname "$0")
+nvcc -O3 -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC -o "${2:-$here}/libsiamtrt_crop.so" "$here/crop.cu"

@@ -1,0 +1,78 @@
+"""The CUDA runtime library through ctypes: what it is on this machine, and what its statuses mean.
+
+pycuda knows no stream capture, so the project talks to ``libcudart`` itself and needs no package for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from typing import Any
+
+from siamtrt.errors import InferenceError, MissingDependencyError
+
+_NAMES = ("libcudart.so", "libcudart.so.11.0", "libcudart.so.12", "libcudart.so.13")
+_OUT_OF_MEMORY = 2
+_COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR, _INTEGRATED = 75, 76, 18  # cudaDeviceAttr
+
+
+def load() -> Any:
+    """Open the CUDA runtime library.
+
+    Raises:
+        MissingDependencyError: there is none.
+    """
+    for name in _NAMES:
+        with contextlib.suppress(OSError):
+            return ctypes.CDLL(name)
+    raise MissingDependencyError(
+        "the CUDA runtime library libcudart.so is not on this machine",
+        hint="on a Jetson use the container of docs/jetson.md, elsewhere --backend onnxruntime",
+    )
+
+
+def check(lib: Any, status: int, doing: str) -> None:
+    """Refuse a failed call.
+
+    Args:
+        lib: the library.
+        status: what the call returned.
+        doing: the action, for the message.
+
+    Raises:
+        InferenceError: *status* is not success.
+    """
+    if status == 0:
+        return
+    lib.cudaGetErrorString.restype = ctypes.c_char_p
+    text = lib.cudaGetErrorString(status).decode(errors="replace")
+    hint = (
+        "close other programs; on a Jetson CPU and GPU share the memory ('free -m')"
+        if status == _OUT_OF_MEMORY
+        else "start the program anew; if it repeats, 'dmesg' tells what the GPU reported"
+    )
+    raise InferenceError(f"CUDA failed while {doing}: {text} (error {status})", hint=hint)
+
+
+def compute_capability(lib: Any) -> str:
+    """The compute capability of the first GPU, e.g. ``7.2`` on a Xavier.
+
+    Raises:
+        InferenceError: there is no usable GPU.
+    """
+    return f"{_attribute(lib, _COMPUTE_CAPABILITY_MAJOR)}.{_attribute(lib, _COMPUTE_CAPABILITY_MINOR)}"
+
+
+def shares_memory(lib: Any) -> bool:
+    """Whether GPU and CPU share one memory, as on a Jetson.
+
+    Raises:
+        InferenceError: there is no usable GPU.
+    """
+    return _attribute(lib, _INTEGRATED) == 1
+
+
+def _attribute(lib: Any, attribute: int) -> int:
+    value = ctypes.c_int()
+    check(lib, lib.cudaDeviceGetAttribute(ctypes.byref(value), attribute, 0), "asking what the GPU is")
+    return value.value

@@ -1,0 +1,74 @@
+"""The TensorRT library: whether it is here, which one it is, and what it logs.
+
+Nothing here imports it before it is asked for, since most machines do not have it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any, List, Tuple
+
+from siamtrt.errors import MissingDependencyError
+
+log = logging.getLogger(__name__)
+
+_INSTALL = {
+    "tensorrt": "on JetPack 5: sudo apt install python3-libnvinfer; then run it with the system's python3",
+    "tensorrt_rtx": "pip install tensorrt-rtx-cu12==1.7.1.116",
+}
+
+
+def load(name: str) -> Any:
+    """Import ``tensorrt`` or ``tensorrt_rtx``.
+
+    Raises:
+        MissingDependencyError: the Python binding is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the Python package {name} cannot be imported: {error}", hint=_INSTALL[name]
+        ) from error
+
+
+def version(trt: Any) -> Tuple[int, int]:
+    """Major and minor version of the library."""
+    major, minor = trt.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def make_logger(trt: Any) -> Any:
+    """An ``ILogger`` that forwards to :mod:`logging` and keeps what went wrong.
+
+    TensorRT's own logger prints to standard output, which carries results here. ``problems`` of the returned object
+    is the list of error messages so far.
+    """
+    severities = trt.ILogger.Severity
+    levels = {
+        severities.INTERNAL_ERROR: logging.ERROR,
+        severities.ERROR: logging.ERROR,
+        severities.WARNING: logging.WARNING,
+        severities.INFO: logging.DEBUG,
+        severities.VERBOSE: logging.DEBUG,
+    }
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.problems: List[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            level = levels[severity]
+            if level == logging.ERROR:
+                self.problems.append(message)
+            else:
+                log.log(level, "TensorRT: %s", message)
+
+    return Logger()
+
+
+def problems(logger: Any) -> str:
+    """What a logger of :func:`make_logger` kept, as the end of a sentence."""
+    return "; ".join(logger.problems) or "TensorRT gave no reason"

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runtime.crop import crop
+from runtime.matcher import Square
+from runtime.tensorrt import crop as kernel
+from siamtrt import MissingDependencyError
+
+KERNELS = Path(kernel.__file__).parent / "kernels"
+FILL = (10, 120, 250)
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
+
+
+def by_kernel(library, frame, square, fill=FILL):
+    """1x3xSxS float32 by the kernel's arithmetic."""
+    told = np.zeros(1, kernel.SQUARE)
+    kernel.aim(told, square, fill)
+    out = np.full((3, square.out_px, square.out_px), np.nan, np.float32)
+    height, width = frame.shape[:2]
+    frame_at, told_at, out_at = (ctypes.c_void_p(array.ctypes.data) for array in (frame, told, out))
+    assert library.siamtrt_crop(frame_at, width, height, told_at, out_at, square.out_px, None) == 0
+    return out
+
+
+def assert_like_opencv(library, frame, square):
+    expected = crop(frame, square, FILL).transpose(2, 0, 1).astype(np.float32)
+    found = by_kernel(library, frame, square)
+    assert np.abs(found - expected).max() <= 1
+    np.testing.assert_array_equal(found, np.round(found))
+
+
+@pytest.mark.parametrize("side_px", [1, 2, 3, 31, 60, 126, 127, 128, 200, 254, 255, 256, 300, 510, 700])
+@pytest.mark.parametrize("out_px", [127, 255])
+@pytest.mark.parametrize("center", [(70.0, 45.0), (70.5, 45.5), (0.2, 0.9), (139.9, 3.3), (5.0, 89.5), (70.0, -10.0)])
+def test_within_one_grey_level_of_opencv(cpu_kernels, frame, side_px, out_px, center):
+    assert_like_opencv(cpu_kernels, frame, Square(*center, side_px, out_px))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    x=st.floats(-50, 190), y=st.floats(-50, 140), side_px=st.integers(1, 900), out_px=st.sampled_from([127, 255, 287])
+)
+def test_everywhere(cpu_kernels, frame, x, y, side_px, out_px):
+    assert_like_opencv(cpu_kernels, frame, Square(x, y, side_px, out_px))
+
+
+def test_outside_the_frame_is_the_fill_in_bgr(cpu_kernels, frame):
+    found = by_kernel(cpu_kernels, frame, Square(-500, -500, 100, 127))
+    assert [set(np.unique(plane)) for plane in found] == [{10.0}, {120.0}, {250.0}]
+
+
+def test_unscaled_it_copies(cpu_kernels, frame):
+    found = by_kernel(cpu_kernels, frame, Square(63, 45, 127, 127))
+    np.testing.assert_array_equal(
+        found[:, 45:70, 10:100], crop(frame, Square(63, 45, 127, 127), FILL).transpose(2, 0, 1)[:, 45:70, 10:100]
+    )
+
+
+def test_the_structure_is_the_kernels(cpu_kernels):
+    assert kernel.SQUARE.itemsize == 24
+
+
+def test_missing_kernels_tell_how_to_compile_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(kernel, "_LIBRARY", tmp_path / "libsiamtrt_crop.so")
+    with pytest.raises(MissingDependencyError, match=r"build\.sh sm_72"):
+        kernel.load_kernels()
+
+
+@pytest.mark.slow
+def test_nvcc_takes_them(tmp_path):
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("needs nvcc")
+    known = subprocess.run([nvcc, "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout.split()
+    oldest = known[0].replace("compute", "sm")
+    subprocess.run(["sh", str(KERNELS / "build.sh"), oldest, str(tmp_path)], check=True)
+    assert b"siamtrt_crop" in (tmp_path / "libsiamtrt_crop.so").read_bytes()

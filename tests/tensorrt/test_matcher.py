@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from runtime.matcher import Square
+from runtime.onnx_matcher import OnnxMatcher
+from runtime.tensorrt.matcher import TensorrtMatcher
+from runtime.tracker import Tracker
+from siamtrt import BoundingBox, EngineMismatchError, InferenceError, Manifest, ModelCard, ParityError
+from tests.tensorrt.test_crop import by_kernel
+from tests.tiny import write_tiny_model
+
+FILL = (1, 2, 3)
+TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)
+MAPS_BYTES = 4 * 30 * 25 * 25
+
+
+@pytest.fixture(scope="module")
+def frame():
+    coarse = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    return coarse.repeat(10, 0).repeat(10, 1)
+
+
+def opened(board, **options):
+    card, manifest = ModelCard.load(board.out), Manifest.load(board.out, stage="engines")
+    return TensorrtMatcher(board.out, card, manifest, **options)
+
+
+def clip(frame):
+    return [np.roll(frame, (2 * step, 3 * step), (0, 1)) for step in range(6)]
+
+
+def boxes(matcher, frames):
+    tracker = Tracker(matcher)
+    tracker.start(frames[0], BoundingBox(40, 40, 40, 40))
+    found = [tracker.update(frame).box for frame in frames[1:]]
+    tracker.close()
+    return np.array([(box.x, box.y, box.width, box.height) for box in found])
+
+
+@pytest.fixture
+def reference(monkeypatch, tiny_engines, cpu_kernels):
+    """The ONNX Runtime matcher on the kernel's crops: a random network turns one grey level into another box."""
+
+    def cut(frame, square, fill):
+        return by_kernel(cpu_kernels, np.ascontiguousarray(frame), square, fill).transpose(1, 2, 0).astype(np.uint8)
+
+    monkeypatch.setattr("runtime.onnx_matcher.crop", cut)
+    return OnnxMatcher(tiny_engines, ModelCard.load(tiny_engines))
+
+
+@pytest.mark.parametrize("version", ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"])
+@pytest.mark.parametrize("graphs", [True, False])
+def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, graphs):
+    double = board(version)
+    double.build()
+    np.testing.assert_allclose(
+        boxes(opened(double, graphs=graphs), clip(frame)), boxes(reference, clip(frame)), atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("integrated", "in_bytes", "out_bytes"), [(True, 0, 0), (False, 120 * 160 * 3, MAPS_BYTES)])
+def test_a_frame_costs_one_launch_one_wait_and_few_bytes(board, frame, integrated, in_bytes, out_bytes):
+    double = board(integrated=integrated)
+    double.build()
+    matcher = opened(double)
+    matcher.remember(frame, TEMPLATE, FILL)
+    double.cudart.forget_calls()
+    for _ in range(3):
+        matcher.match(frame, SEARCH, FILL)
+    assert double.cudart.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"] * 3
+    assert double.cudart.copied == {1: 3 * in_bytes, 2: 3 * out_bytes}
+    assert out_bytes <= 75_000
+
+
+def test_the_plain_path_waits_once_too(board, frame):
+    double = board(integrated=False)
+    double.build()
+    matcher = opened(double, graphs=False)
+    matcher.remember(frame, TEMPLATE, FILL)
+    double.cudart.forget_calls()
+    matcher.match(frame, SEARCH, FILL)
+    assert double.cudart.count("cudaStreamSynchronize") == 1
+    assert double.cudart.count("cudaMalloc") == double.cudart.count("cudaHostAlloc") == 0
+
+
+def test_nothing_is_bound_by_position(board, frame):
+    responses = []
+    for reverse in (False, True):
+        double = board(reverse_tensors=reverse)
+        double.build()
+        matcher = opened(double)
+        matcher.remember(frame, TEMPLATE, FILL)
+        response = matcher.match(frame, SEARCH, FILL)
+        responses.append((response.cls.copy(), response.loc.copy()))
+    np.testing.assert_array_equal(responses[0][0], responses[1][0])
+    np.testing.assert_array_equal(responses[0][1], responses[1][1])
+
+
+def test_another_target_is_captured_anew_and_the_first_comes_back(board, frame):
+    double = board()
+    double.build()
+    matcher = opened(double)
+    maps = []
+    for template in (TEMPLATE, Square(100, 40, 50, 127), TEMPLATE):
+        matcher.remember(frame, template, FILL)
+        maps.append(matcher.match(frame, SEARCH, FILL).cls.copy())
+    assert double.cudart.count("capture") == 3
+    assert not np.allclose(maps[0], maps[1])
+    np.testing.assert_array_equal(maps[0], maps[2])
+
+
+def test_a_larger_frame_is_captured_anew(board, frame):
+    double = board()
+    double.build()
+    matcher = opened(double)
+    matcher.remember(frame, TEMPLATE, FILL)
+    first = matcher.match(frame, SEARCH, FILL).cls.copy()
+    larger = np.zeros((240, 320, 3), np.uint8)
+    matcher.remember(larger, TEMPLATE, FILL)
+    matcher.match(larger, SEARCH, FILL)
+    matcher.remember(frame, TEMPLATE, FILL)
+    np.testing.assert_array_equal(matcher.match(frame, SEARCH, FILL).cls, first)
+
+
+def test_a_refit_that_changes_nothing_is_found_out(board, frame):
+    double = board(stale_refit=True)
+    double.build()
+    with pytest.raises(ParityError, match="after the refit xcorr"):
+        opened(double).remember(frame, TEMPLATE, FILL)
+
+
+def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):
+    write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
+    double = board(onnx=tmp_path / "onnx")
+    double.build()
+    assert not any("REFIT" in built["flags"] for built in double.trt.log_of_builds)
+    np.testing.assert_allclose(boxes(opened(double), clip(frame)), boxes(reference, clip(frame)), atol=1e-3)
+
+
+def test_closing_gives_all_memory_back(board, frame):
+    double = board()
+    double.build()
+    matcher = opened(double)
+    matcher.remember(frame, TEMPLATE, FILL)
+    matcher.close()
+    assert double.cudart.memory == {}
+
+
+def test_no_target(board, frame):
+    double = board()
+    double.build()
+    with pytest.raises(InferenceError, match="no target was remembered"):
+        opened(double).match(frame, SEARCH, FILL)
+
+
+def test_plans_of_another_machine_are_not_even_read(board):
+    double = board()
+    double.build()
+    double.cudart.attributes[76] = 5
+    with pytest.raises(EngineMismatchError, match=r"compute_capability 7\.2, this machine has 7\.5"):
+        opened(double)
+    board("8.5.3")
+    with pytest.raises(EngineMismatchError, match=r"tensorrt 8\.5\.2\.2, this machine has 8\.5\.3"):
+        opened(double)
+
+
+def test_out_of_memory_says_so(board):
+    double = board()
+    double.build()
+    double.cudart.free_bytes = 1000
+    with pytest.raises(InferenceError, match="out of memory"):
+        opened(double)
