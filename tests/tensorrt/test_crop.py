@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,8 @@ from siamtrt import MissingDependencyError
 
 KERNELS = Path(kernel.__file__).parent / "kernels"
 FILL = (10, 120, 250)
+# OpenCV's own code is met exactly; its builds for other processors may round elsewhere.
+GREY_LEVELS = 0 if platform.machine() == "x86_64" else 1
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +41,13 @@ def by_kernel(library, frame, square, fill=FILL):
 def assert_like_opencv(library, frame, square):
     expected = crop(frame, square, FILL).transpose(2, 0, 1).astype(np.float32)
     found = by_kernel(library, frame, square)
-    assert np.abs(found - expected).max() <= 1
-    np.testing.assert_array_equal(found, np.round(found))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=GREY_LEVELS)
 
 
 @pytest.mark.parametrize("side_px", [1, 2, 3, 31, 60, 126, 127, 128, 200, 254, 255, 256, 300, 510, 700])
 @pytest.mark.parametrize("out_px", [127, 255])
 @pytest.mark.parametrize("center", [(70.0, 45.0), (70.5, 45.5), (0.2, 0.9), (139.9, 3.3), (5.0, 89.5), (70.0, -10.0)])
-def test_within_one_grey_level_of_opencv(cpu_kernels, frame, side_px, out_px, center):
+def test_equals_opencv(cpu_kernels, frame, side_px, out_px, center):
     assert_like_opencv(cpu_kernels, frame, Square(*center, side_px, out_px))
 
 

@@ -8,7 +8,6 @@ from runtime.onnx_matcher import OnnxMatcher
 from runtime.tensorrt.matcher import TensorrtMatcher
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, EngineMismatchError, InferenceError, Manifest, ModelCard, ParityError
-from tests.tensorrt.test_crop import by_kernel
 from tests.tiny import write_tiny_model
 
 FILL = (1, 2, 3)
@@ -40,13 +39,7 @@ def boxes(matcher, frames):
 
 
 @pytest.fixture
-def reference(monkeypatch, tiny_engines, cpu_kernels):
-    """The ONNX Runtime matcher on the kernel's crops: a random network turns one grey level into another box."""
-
-    def cut(frame, square, fill):
-        return by_kernel(cpu_kernels, np.ascontiguousarray(frame), square, fill).transpose(1, 2, 0).astype(np.uint8)
-
-    monkeypatch.setattr("runtime.onnx_matcher.crop", cut)
+def reference(tiny_engines):
     return OnnxMatcher(tiny_engines, ModelCard.load(tiny_engines))
 
 

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Compile the kernels for one GPU: sh build.sh [sm_72] [folder]
+# Without fused multiply-add the values are those of the CPU.
 set -e
 here=$(dirname "$0")
-nvcc -O3 -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC -o "${2:-$here}/libsiamtrt_crop.so" "$here/crop.cu"
+nvcc -O3 -fmad=false -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC -o "${2:-$here}/libsiamtrt_crop.so" "$here/crop.cu"

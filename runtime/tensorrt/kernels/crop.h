@@ -19,40 +19,45 @@ typedef struct {
 
 typedef struct {
     int low, high;
-    float share; /* of the pixel at high */
+    int low_share, high_share; /* of 2048 */
 } siamtrt_tap;
 
-/* The two source pixels of one output pixel, as cv2.resize chooses them: half-pixel centres, clamped to the square. */
-SIAMTRT_INLINE siamtrt_tap siamtrt_tap_at(int out, int side, int out_px)
+/* The two source pixels of one output pixel and their weights, in the fixed point of cv2.resize: half-pixel centres,
+   weights of 11 bits, the position rounded from a double. At the border both taps are the border pixel; cv2.resize
+   then gives a column's whole weight to one of them, but splits a row's, which rounds differently. */
+SIAMTRT_INLINE siamtrt_tap siamtrt_tap_at(int out, int side, int out_px, int is_row)
 {
-    float at = ((float)out + 0.5f) * ((float)side / (float)out_px) - 0.5f;
+    float at = (float)(((double)out + 0.5) * ((double)side / (double)out_px) - 0.5);
+    int low = (int)floorf(at);
+    float share = at - (float)low;
+    if (!is_row && (low < 0 || low >= side - 1)) share = 0.0f;
     siamtrt_tap tap;
-    tap.low = (int)floorf(at);
-    tap.share = at - (float)tap.low;
-    if (tap.low < 0) { tap.low = 0; tap.share = 0.0f; }
-    if (tap.low >= side - 1) { tap.low = side - 1; tap.share = 0.0f; }
-    tap.high = tap.low + 1 < side ? tap.low + 1 : tap.low;
+    tap.low = low < 0 ? 0 : low < side ? low : side - 1;
+    tap.high = low + 1 < 0 ? 0 : low + 1 < side ? low + 1 : side - 1;
+    tap.low_share = (int)rintf((1.0f - share) * 2048.0f);
+    tap.high_share = (int)rintf(share * 2048.0f);
     return tap;
 }
 
-SIAMTRT_INLINE float siamtrt_pixel(const uint8_t *frame, int width, int height, int x, int y, int channel, int fill)
+SIAMTRT_INLINE int siamtrt_pixel(const uint8_t *frame, int width, int height, int x, int y, int channel, int fill)
 {
-    if (x < 0 || y < 0 || x >= width || y >= height) return (float)fill;
-    return (float)frame[((int64_t)y * width + x) * 3 + channel];
+    if (x < 0 || y < 0 || x >= width || y >= height) return fill;
+    return frame[((int64_t)y * width + x) * 3 + channel];
 }
 
 /* The value at (column, row) of one channel of the crop, a whole number 0..255. */
 SIAMTRT_INLINE float siamtrt_crop_value(const uint8_t *frame, int width, int height, const siamtrt_square *square,
                                         int out_px, int channel, int column, int row)
 {
-    siamtrt_tap x = siamtrt_tap_at(column, square->side, out_px), y = siamtrt_tap_at(row, square->side, out_px);
+    siamtrt_tap x = siamtrt_tap_at(column, square->side, out_px, 0);
+    siamtrt_tap y = siamtrt_tap_at(row, square->side, out_px, 1);
     int left = square->left, top = square->top, fill = square->fill[channel];
-    float a = siamtrt_pixel(frame, width, height, left + x.low, top + y.low, channel, fill);
-    float b = siamtrt_pixel(frame, width, height, left + x.high, top + y.low, channel, fill);
-    float c = siamtrt_pixel(frame, width, height, left + x.low, top + y.high, channel, fill);
-    float d = siamtrt_pixel(frame, width, height, left + x.high, top + y.high, channel, fill);
-    float upper = a + (b - a) * x.share, lower = c + (d - c) * x.share;
-    return floorf(upper + (lower - upper) * y.share + 0.5f);
+    int a = siamtrt_pixel(frame, width, height, left + x.low, top + y.low, channel, fill);
+    int b = siamtrt_pixel(frame, width, height, left + x.high, top + y.low, channel, fill);
+    int c = siamtrt_pixel(frame, width, height, left + x.low, top + y.high, channel, fill);
+    int d = siamtrt_pixel(frame, width, height, left + x.high, top + y.high, channel, fill);
+    int upper = a * x.low_share + b * x.high_share, lower = c * x.low_share + d * x.high_share;
+    return (float)((((y.low_share * (upper >> 4)) >> 16) + ((y.high_share * (lower >> 4)) >> 16) + 2) >> 2);
 }
 
 #endif
