@@ -11,7 +11,13 @@ from typing import Any
 
 from siamtrt.errors import InferenceError, MissingDependencyError
 
-_NAMES = ("libcudart.so", "libcudart.so.11.0", "libcudart.so.12", "libcudart.so.13")
+_NAMES = (
+    "libcudart.so",
+    "/usr/local/cuda/lib64/libcudart.so",
+    "libcudart.so.11.0",
+    "libcudart.so.12",
+    "libcudart.so.13",
+)
 _OUT_OF_MEMORY = 2
 _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR, _INTEGRATED = 75, 76, 18  # cudaDeviceAttr
 
