@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import clip, demo, overhead, speed
+from benchmarks import clip, demo, drift, overhead, speed
 from benchmarks.layers import compare, measure
 from benchmarks.power import watch
 from benchmarks.vot import evaluate, run
@@ -16,6 +16,7 @@ _COMMANDS = (
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
     ("speed", speed, "frame rates and percentiles of a VOT run"),
+    ("drift", drift, "how closely a run without resets follows another, or the truth"),
     ("layers", measure, "latency of each layer of each engine"),
     ("compare", compare, "layer reports side by side"),
     ("power", watch, "what the board draws"),

@@ -1,0 +1,130 @@
+"""``python -m benchmarks drift``: how closely a run without resets follows a reference, frame by frame.
+
+The reference is another run of the same video (one precision against another: drift) or its truth (as in the
+one-pass evaluation of OTB). Success counts overlaps strictly above 21 thresholds from 0 to 1; precision counts centres
+within 20 px.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import List
+
+import numpy as np
+
+from siamtrt import Array, ArtifactError
+from siamtrt.files import write_text
+
+_THRESHOLDS = np.linspace(0, 1, 21)
+_NEAR_PX = 20.0
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Agreement of two trajectories.
+
+    Attributes:
+        mean_overlap: intersection over union, averaged over the frames that both describe.
+        lowest_overlap: the worst of these frames.
+        success_auc: mean share of frames above each threshold.
+        precision_20_px: share of frames whose centres are at most 20 px apart.
+        frames: how many were compared.
+        left_out: frames that one of the two leaves without a box.
+    """
+
+    mean_overlap: float
+    lowest_overlap: float
+    success_auc: float
+    precision_20_px: float
+    frames: int
+    left_out: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--boxes", type=Path, required=True, help="boxes.txt of python -m runtime track")
+    parser.add_argument("--reference", type=Path, required=True, help="boxes.txt of another run, or groundtruth.txt")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Compare and print."""
+    found = drift(read_boxes(options.boxes), read_boxes(options.reference))
+    if options.out:
+        write_text(options.out, json.dumps(asdict(found), indent=1) + "\n")
+    for name, value in asdict(found).items():
+        print(f"{name:20} {value}")  # noqa: T201
+
+
+def drift(boxes: Array, reference: Array) -> Drift:
+    """Compare two trajectories of one video.
+
+    Args:
+        boxes: Nx4 float64 (x, y, width, height) in pixels, NaN where there is no box.
+        reference: likewise.
+
+    Raises:
+        ArtifactError: the lengths differ, or no frame has both boxes; the first is given, so not counted.
+    """
+    if len(boxes) != len(reference):
+        raise ArtifactError(
+            f"{len(boxes)} boxes cannot be compared with {len(reference)}",
+            hint="are both of the same video, to its end?",
+        )
+    first, second = boxes[1:], reference[1:]
+    both = np.isfinite(first).all(1) & np.isfinite(second).all(1) & (second[:, 2:] > 0).all(1)
+    if not both.any():
+        raise ArtifactError("no frame after the first has a box in both", hint="check the two files")
+    overlaps = _overlaps(first[both], second[both])
+    apart_px = np.linalg.norm(_centres(first[both]) - _centres(second[both]), axis=1)
+    return Drift(
+        mean_overlap=float(overlaps.mean()),
+        lowest_overlap=float(overlaps.min()),
+        success_auc=float((overlaps[:, None] > _THRESHOLDS).mean()),
+        precision_20_px=float((apart_px <= _NEAR_PX).mean()),
+        frames=int(both.sum()),
+        left_out=int((~both).sum()),
+    )
+
+
+def read_boxes(path: Path) -> Array:
+    """Read a box a line, numbers parted by commas; ``nan`` stands where there is none.
+
+    Returns:
+        Nx4 float64.
+
+    Raises:
+        ArtifactError: the file cannot be read, or a line is not four numbers.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+    boxes = [_box(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
+    return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _box(line: str, where: str) -> List[float]:
+    try:
+        numbers = [float(field) for field in line.split(",")]
+    except ValueError as error:
+        raise ArtifactError(f"{where}: {line!r} is not numbers", hint="x,y,width,height in pixels") from error
+    if len(numbers) != 4:
+        raise ArtifactError(f"{where}: a box is 4 numbers, not {line!r}", hint="x,y,width,height in pixels")
+    return numbers
+
+
+def _overlaps(first: Array, second: Array) -> Array:
+    low = np.maximum(first[:, :2], second[:, :2])
+    high = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
+    shared = np.maximum(high - low, 0).prod(1)
+    overlaps: Array = shared / (first[:, 2:].prod(1) + second[:, 2:].prod(1) - shared)
+    return overlaps
+
+
+def _centres(boxes: Array) -> Array:
+    centres: Array = boxes[:, :2] + boxes[:, 2:] / 2
+    return centres

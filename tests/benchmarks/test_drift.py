@@ -1,0 +1,66 @@
+"""The agreement of two trajectories, against figures worked out by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import _arguments
+from benchmarks.drift import drift, read_boxes
+from siamtrt import ArtifactError
+
+_NAN = float("nan")
+
+
+def test_equal_runs_agree_in_full() -> None:
+    boxes = np.array([[0, 0, 10, 10], [5, 5, 10, 20], [6, 6, 12, 20]], float)
+    found = drift(boxes, boxes)
+    assert (found.mean_overlap, found.lowest_overlap, found.precision_20_px) == (1, 1, 1)
+    assert found.success_auc == pytest.approx(20 / 21)  # nothing lies above the threshold 1
+    assert (found.frames, found.left_out) == (2, 0)
+
+
+def test_figures_by_hand() -> None:
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [5, 0, 10, 10], [90, 0, 10, 10]], float)
+    reference = np.array([[50, 50, 1, 1], [0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], float)
+    found = drift(boxes, reference)  # overlaps 1, 50/150, 0; centres 0, 5, 90 px apart; the first frame is given
+    assert found.mean_overlap == pytest.approx(4 / 9)
+    assert found.lowest_overlap == 0
+    assert found.precision_20_px == pytest.approx(2 / 3)
+    assert found.success_auc == pytest.approx((20 + 7) / 63)  # 1/3 lies above 0, 0.05, ... 0.30
+
+
+def test_centres_exactly_20_px_apart_are_near() -> None:
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 10, 10]], float)
+    assert drift(boxes, np.array([[0, 0, 10, 10], [0, 0, 10, 10]], float)).precision_20_px == 1
+
+
+@pytest.mark.parametrize("hole", [(_NAN, _NAN, _NAN, _NAN), (0, 0, 0, 0)])
+def test_frames_without_truth_are_left_out_and_counted(hole: tuple) -> None:
+    boxes = np.array([[0, 0, 10, 10]] * 3, float)
+    found = drift(boxes, np.array([[0, 0, 10, 10], hole, [0, 0, 10, 10]], float))
+    assert (found.mean_overlap, found.frames, found.left_out) == (1, 1, 1)
+
+
+def test_other_lengths_and_no_common_frame_are_refused() -> None:
+    with pytest.raises(ArtifactError, match="3 boxes cannot be compared with 2"):
+        drift(np.ones((3, 4)), np.ones((2, 4)))
+    with pytest.raises(ArtifactError, match="no frame"):
+        drift(np.ones((1, 4)), np.ones((1, 4)))
+
+
+@pytest.mark.parametrize("line", ["1,2,3", "1,2,3,4,5,6,7", "a,b,c,d", ""])
+def test_a_damaged_line_is_named(tmp_path, line: str) -> None:
+    path = tmp_path / "boxes.txt"
+    path.write_text(f"1,2,3,4\n{line}\n")
+    with pytest.raises(ArtifactError, match="line 2"):
+        read_boxes(path)
+
+
+def test_the_command_writes_the_figures(tmp_path, capsys) -> None:
+    path, out = tmp_path / "boxes.txt", tmp_path / "drift.json"
+    path.write_text("1,2,3,4\n2,2,3,4\n")
+    options = _arguments().parse_args(["drift", "--boxes", str(path), "--reference", str(path), "--out", str(out)])
+    options.main(options)
+    assert json.loads(out.read_text())["mean_overlap"] == 1
+    assert "mean_overlap" in capsys.readouterr().out
