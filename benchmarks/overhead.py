@@ -41,10 +41,10 @@ class _FixedMaps:
         rng = np.random.default_rng(0)
         size, anchors = card.score_size, card.anchors_per_cell
         self.card = card
-        self._cls = rng.normal(0, 2, (2 * anchors, size, size)).astype(np.float32)
-        self._loc = np.exp(rng.normal(3, 0.3, (4 * anchors, size, size))).astype(np.float32)
+        self.cls = rng.normal(0, 2, (2 * anchors, size, size)).astype(np.float32)
+        self.loc = np.exp(rng.normal(3, 0.3, (4 * anchors, size, size))).astype(np.float32)
         if card.family == "rpn":
-            self._loc = rng.normal(0, 0.1, (4 * anchors, size, size)).astype(np.float32)
+            self.loc = rng.normal(0, 0.1, (4 * anchors, size, size)).astype(np.float32)
         self._input = np.zeros((1, 3, card.search_px, card.search_px), np.float32)
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
@@ -55,7 +55,7 @@ class _FixedMaps:
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         """See :class:`runtime.matcher.Matcher`."""
         network_input(crop(frame, square, fill), self._input)
-        return Response(self._cls, self._loc, StageTimes())
+        return Response(self.cls, self.loc, StageTimes())
 
     def close(self) -> None:
         """See :class:`runtime.matcher.Matcher`."""
@@ -79,8 +79,9 @@ def main(options: argparse.Namespace) -> None:
     frames = _frames()
     card = ModelCard.load(options.engines)
     figures: Dict[str, Any] = {"environment": describe(), "command": " ".join(sys.argv), "unit": "ms, median"}
-    ours = _updates_ms(Tracker(_FixedMaps(card)), frames)
-    theirs = _median_ms(UpstreamWay(card, _BOX, frames[0]).update, frames)
+    maps = _FixedMaps(card)
+    ours = _updates_ms(Tracker(maps), frames)
+    theirs = _median_ms(UpstreamWay(card, _BOX, frames[0], maps.cls, maps.loc).update, frames)
     figures["glue_ms"], figures["glue_upstream_way_ms"] = ours, theirs
     figures["glue_ratio"] = theirs / ours
     update = _updates_ms(Tracker(OnnxMatcher(options.engines, card, threads=1)), frames)

@@ -18,16 +18,17 @@ class UpstreamWay:
         card: of the model whose maps are decoded.
         box: of the target; the state is put back for each frame.
         frame: its mean colour fills the border.
+        cls: (2A, R, R) float32, the maps that every frame is answered with.
+        loc: (4A, R, R) float32, likewise.
     """
 
-    def __init__(self, card: ModelCard, box: BoundingBox, frame: Array) -> None:
-        rng = np.random.default_rng(0)
+    def __init__(self, card: ModelCard, box: BoundingBox, frame: Array, cls: Array, loc: Array) -> None:
         size, anchors = card.score_size, card.anchors_per_cell
-        self._card, self._center = card, np.array(box.center)
+        self._card = card
+        self._center = np.array([box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2])
         self._size = np.array([box.width, box.height])
         self._mean = np.mean(frame, axis=(0, 1))
-        self._cls = rng.normal(0, 2, (1, 2 * anchors, size, size)).astype(np.float32)
-        self._loc = rng.normal(0, 0.1, (1, 4 * anchors, size, size)).astype(np.float32)
+        self._cls, self._loc = cls[np.newaxis], loc[np.newaxis]
         self._grid = (
             anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, size).T
             if card.family == "rpn"
@@ -87,9 +88,8 @@ class UpstreamWay:
             delta[2] = np.exp(delta[2]) * self._grid[:, 2]
             delta[3] = np.exp(delta[3]) * self._grid[:, 3]
             return delta
-        reach = np.exp(delta + 3)
-        left, top = self._grid[:, 0] - reach[0], self._grid[:, 1] - reach[1]
-        right, bottom = self._grid[:, 0] + reach[2], self._grid[:, 1] + reach[3]
+        left, top = self._grid[:, 0] - delta[0], self._grid[:, 1] - delta[1]
+        right, bottom = self._grid[:, 0] + delta[2], self._grid[:, 1] + delta[3]
         return np.stack([(left + right) / 2, (top + bottom) / 2, right - left, bottom - top])
 
     @staticmethod
