@@ -102,7 +102,9 @@ def test_engines_are_not_judged_on_what_calibrated_them(sequences, tiny_engines,
     assert run(*argv) == 2
     assert "was calibrated on two" in capsys.readouterr().err
     assert run(*argv, "--only", "one") == 0
+    assert "judged on" not in capsys.readouterr().err
     assert run(*argv, "--allow-leak") == 0
+    assert "judged on sequences that calibrated the engines: two" in capsys.readouterr().err
 
 
 def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
