@@ -1,1 +1,1 @@
-"""Frames to activation ranges. Nothing is here yet: INT8 comes with its own change."""
+"""Frames to activation ranges. So far only the ranges of one tensor are here; no command uses them yet."""
