@@ -10,9 +10,10 @@ import json
 import logging
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -26,6 +27,21 @@ from siamtrt import Array, BoundingBox, Manifest, UsageError
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One run over one sequence.
+
+    Attributes:
+        entries: one a frame.
+        times_ns: of the tracker's call in each frame; None for a skipped one.
+        lost: frame of a failure -> where the tracker said the target was; None where it said that it was gone.
+    """
+
+    entries: List[Entry] = field(default_factory=list)
+    times_ns: List[Optional[int]] = field(default_factory=list)
+    lost: Dict[int, Optional[BoundingBox]] = field(default_factory=dict)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +83,7 @@ def main(options: argparse.Namespace) -> None:
         engines=options.engines,
         opencv=options.opencv,
         threads=options.threads,
+        leaked=tuple(leaked),
     )
     if options.jobs > 1:
         with ProcessPoolExecutor(options.jobs) as executor:
@@ -86,54 +103,56 @@ def run_sequence(
     engines: Optional[Path],
     opencv: Optional[str],
     threads: Optional[int],
+    leaked: Tuple[str, ...],
 ) -> None:
-    """Run one sequence and write its result, whole or not at all, and the times of its frames.
+    """Run one sequence and write its result, whole or not at all, and beside it what VOT's form has no place for.
+
+    That is the time of each frame, the boxes the target was lost with, and whether the sequence calibrated the engines.
 
     Raises:
         PipelineError: of any kind; nothing is written then.
     """
     follower: Follower = OurFollower(engines, threads) if engines else OpenCvFollower(str(opencv))
-    entries, times_ns = follow(follower, sequence, protocol)
-    failures = sum(entry == FAILED for entry in entries)
-    times = {"unit": "ns", "window": "tracker call alone: start or update, image decoding outside", "frames": times_ns}
-    write_text(out / "times" / tracker / f"{sequence.name}.json", json.dumps(times) + "\n")
-    write(result_path(out / "results", tracker, sequence.name), entries)
-    log.info("%s: %d frames, %d failures", sequence.name, len(entries), failures)
+    lap = follow(follower, sequence, protocol)
+    beside = {
+        "unit": "ns",
+        "window": "tracker call alone: start or update, image decoding outside",
+        "frames": lap.times_ns,
+        "lost": {index: str(box) if box else None for index, box in lap.lost.items()},
+        "leaked": sequence.name in leaked,
+    }
+    write_text(out / "times" / tracker / f"{sequence.name}.json", json.dumps(beside) + "\n")
+    write(result_path(out / "results", tracker, sequence.name), lap.entries)
+    log.info("%s: %d frames, %d failures", sequence.name, len(lap.entries), len(lap.lost))
 
 
-def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Tuple[List[Entry], List[Optional[int]]]:
-    """The state machine of the protocol.
-
-    Returns:
-        One entry a frame, and the nanoseconds of the tracker's call in it; None for a skipped frame.
-    """
-    entries: List[Entry] = []
-    times_ns: List[Optional[int]] = []
+def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Lap:
+    """The state machine of the protocol."""
+    lap = Lap()
     next_start = 0
-    failures = 0
     with tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False) as progress:
         for index in progress:
             if index < next_start:
-                entries.append(SKIPPED)
-                times_ns.append(None)
+                lap.entries.append(SKIPPED)
+                lap.times_ns.append(None)
                 continue
             frame = sequence.frame(index)
             started_ns = time.perf_counter_ns()
             if index == next_start:
                 follower.start(frame, sequence.start_box(index))
-                times_ns.append(time.perf_counter_ns() - started_ns)
-                entries.append(STARTED)
+                lap.times_ns.append(time.perf_counter_ns() - started_ns)
+                lap.entries.append(STARTED)
                 continue
             box = follower.update(frame)
-            times_ns.append(time.perf_counter_ns() - started_ns)
+            lap.times_ns.append(time.perf_counter_ns() - started_ns)
             if box is not None and _overlaps(box, sequence.polygon(index), frame):
-                entries.append(box)
+                lap.entries.append(box)
             else:
-                entries.append(FAILED)
+                lap.entries.append(FAILED)
+                lap.lost[index] = box
                 next_start = index + protocol.skip_frames
-                failures += 1
-                progress.set_postfix(failures=failures)
-    return entries, times_ns
+                progress.set_postfix(failures=len(lap.lost))
+    return lap
 
 
 def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:

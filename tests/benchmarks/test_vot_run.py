@@ -12,7 +12,7 @@ from benchmarks.datasets import load_sequences
 from benchmarks.followers import OpenCvFollower
 from benchmarks.vot import run as run_module
 from benchmarks.vot.protocol import Protocol
-from benchmarks.vot.run import follow
+from benchmarks.vot.run import Lap, follow
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 
 VOT2018 = Protocol.load("vot2018")
@@ -52,12 +52,14 @@ class Scripted:
 def test_a_failure_is_followed_by_four_skipped_frames_and_a_start(sequences):
     sequence = load_sequences(sequences)[0]
     follower = Scripted(sequence, {3: "away", 12: "gone"})
-    entries, times_ns = follow(follower, sequence, VOT2018)
+    lap = follow(follower, sequence, VOT2018)
+    entries, times_ns = lap.entries, lap.times_ns
     codes = [entry if isinstance(entry, int) else "box" for entry in entries]
     assert codes == [1, "box", "box", 2, 0, 0, 0, 0, 1, "box", "box", "box", 2, 0, 0, 0]
     assert [index for index, _ in follower.starts] == [0, 8]
     assert [time is None for time in times_ns] == [code == 0 for code in codes]
     assert follower.starts[1][1] == BoundingBox(*sequence.regions[8])
+    assert lap.lost == {3: BoundingBox(600, 470, 5, 5), 12: None}
 
 
 def run(*argv):
@@ -73,9 +75,10 @@ def test_results_are_written_in_the_form_of_vot_and_resumed(sequences, tiny_engi
     times = json.loads((tmp_path / "times" / "T" / "one.json").read_text())
     assert times["unit"] == "ns"
     assert len(times["frames"]) == 16
+    assert times["leaked"] is False
 
     seen = []
-    monkeypatch.setattr(run_module, "follow", lambda *arguments: seen.append(arguments) or ([1], [1]))
+    monkeypatch.setattr(run_module, "follow", lambda *arguments: seen.append(arguments) or Lap([1], [1], {}))
     path.unlink()
     assert run(*argv) == 0
     assert [sequence.name for _, sequence, _ in seen] == ["one"]
@@ -105,6 +108,8 @@ def test_engines_are_not_judged_on_what_calibrated_them(sequences, tiny_engines,
     assert "judged on" not in capsys.readouterr().err
     assert run(*argv, "--allow-leak") == 0
     assert "judged on sequences that calibrated the engines: two" in capsys.readouterr().err
+    beside = [json.loads(path.read_text()) for path in sorted((tmp_path / "out" / "times").rglob("*.json"))]
+    assert [entry["leaked"] for entry in beside] == [False, True]
 
 
 def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
@@ -115,7 +120,7 @@ def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
 def test_opencvs_trackers_follow_too(sequences):
     sequence = load_sequences(sequences, ("one",))[0]
     still = replace(sequence, images=sequence.images[:1] * 4, regions=sequence.regions[:1] * 4)
-    entries, _ = follow(OpenCvFollower("MIL"), still, VOT2018)
+    entries = follow(OpenCvFollower("MIL"), still, VOT2018).entries
     assert entries[0] == 1
     assert all(entry.iou(BoundingBox(*sequence.regions[0])) > 0.5 for entry in entries[1:])
     with pytest.raises(UsageError, match="unknown tracker 'BOOSTING'"):
