@@ -22,6 +22,8 @@ def main(options: argparse.Namespace) -> None:
         TensorrtOptions(
             options.workspace_mib, options.detailed, options.timing_cache, tuple(options.compute_capability or ())
         ),
+        ranges=options.ranges,
+        keep=tuple(options.keep or ()),
     )
     print(options.out)
 
@@ -33,6 +35,11 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--backend", choices=BACKENDS, default="onnxruntime")
     arguments.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
+    )
+    int8 = arguments.add_argument_group("int8 only")
+    int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
+    int8.add_argument(
+        "--keep", action="append", metavar="LAYER", help="LAYER or GRAPH:LAYER that stays in floating point"
     )
     tensorrt = arguments.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")

@@ -9,9 +9,10 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
+from engines.int8_inputs import int8_inputs
 from engines.job import GraphJob
 from engines.tensorrt_options import TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
@@ -45,6 +46,9 @@ def build(
     precisions: GraphPrecisions,
     command: str,
     tensorrt: Optional[TensorrtOptions] = None,
+    *,
+    ranges: Optional[Path] = None,
+    keep: Sequence[str] = (),
 ) -> Manifest:
     """Turn every graph of the folder *onnx* into an engine in the folder *out*.
 
@@ -55,35 +59,38 @@ def build(
         precisions: one for each graph.
         command: recorded in the manifest as the way to build it again.
         tensorrt: settings of the backends ``tensorrt`` and ``typed``; the defaults when None.
+        ranges: the calibration folder; INT8 needs one.
+        keep: layers that INT8 leaves in floating point, ``LAYER`` or ``GRAPH:LAYER``.
 
     Returns:
         The manifest of *out*.
 
     Raises:
-        UsageError: unknown backend, or a precision it cannot realise.
-        ArtifactError: the ONNX folder is unfinished or changed, or *out* cannot be written.
+        UsageError: unknown backend, a precision it cannot realise, INT8 without ranges, or an unknown layer to keep.
+        ArtifactError: the ONNX or calibration folder is unfinished or changed, or *out* cannot be written.
         BuildError: a backend refused a graph.
         MissingDependencyError: the backend is not installed.
     """
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     way = _backend(backend, tensorrt or TensorrtOptions())
-    settings = {"backend": backend, "precision": str(precisions), **way.settings}
-    progress = _Progress(out, {**settings, **way.environment})
-    parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs)]
+    int8 = int8_inputs(onnx, card, precisions, ranges, keep)
+    settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings}
+    measured = {"ranges": {path.name: sha256(path) for path in int8.parents}}
+    progress = _Progress(out, {**settings, **way.environment, **measured})
+    parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs), *int8.parents]
     card.save(out)
     for graph in card.graphs:
-        source, target = onnx / f"{graph.name}.onnx", out / f"{graph.name}{way.suffix}"
-        if progress.has(target, source):
-            log.info("kept %s, finished by an earlier run", target)
-            continue
-        started_ns = time.perf_counter_ns()
-        way.build_graph(GraphJob(source, graph.name, precisions.of(graph.name), target, _refit(card, graph.name)))
-        progress.add(target, source)
-        seconds = (time.perf_counter_ns() - started_ns) / 1e9
-        log.info(
-            "built %s in %s, %.1f MB, %.1f s", target, precisions.of(graph.name).value, _megabytes(target), seconds
+        job = GraphJob(
+            source=onnx / f"{graph.name}.onnx",
+            graph=graph.name,
+            precision=precisions.of(graph.name),
+            out=out / f"{graph.name}{way.suffix}",
+            refit=_refit(card, graph.name),
+            ranges=int8.ranges,
+            keep=int8.keep.get(graph.name, ()),
         )
+        _build_once(job, way, progress)
     references = _references(onnx, out, card) if way.refits else []
     manifest = Manifest.of(
         out,
@@ -97,6 +104,18 @@ def build(
     manifest.save(out)
     progress.finish()
     return manifest
+
+
+def _build_once(job: GraphJob, way: _Backend, progress: _Progress) -> None:
+    """Build one engine, unless an earlier run has."""
+    if progress.has(job.out, job.source):
+        log.info("kept %s, finished by an earlier run", job.out)
+        return
+    started_ns = time.perf_counter_ns()
+    way.build_graph(job)
+    progress.add(job.out, job.source)
+    seconds = (time.perf_counter_ns() - started_ns) / 1e9
+    log.info("built %s in %s, %.1f MB, %.1f s", job.out, job.precision.value, _megabytes(job.out), seconds)
 
 
 def _backend(name: str, options: TensorrtOptions) -> _Backend:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
+from typing import Optional, Tuple
 
 from siamtrt import Precision
 
@@ -19,6 +19,9 @@ class GraphJob:
         precision: what it shall compute in; its inputs and outputs stay float32.
         out: the engine file to write, whole or not at all.
         refit: the weights that have to stay replaceable in the engine, by name.
+        ranges: the calibration folder, proved finished; None where no graph of the build is INT8. Read it by
+            :func:`engines.int8_inputs.load_ranges`.
+        keep: the nodes that INT8 leaves in floating point, by name.
     """
 
     source: Path
@@ -26,3 +29,5 @@ class GraphJob:
     precision: Precision
     out: Path
     refit: Tuple[str, ...] = ()
+    ranges: Optional[Path] = None
+    keep: Tuple[str, ...] = ()

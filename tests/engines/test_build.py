@@ -63,7 +63,7 @@ def test_fp16_is_close_to_fp32_but_not_equal(tmp_path, tiny_onnx):
 
 def test_int8_says_what_is_missing(tmp_path, tiny_onnx):
     with pytest.raises(
-        UsageError, match=r"target cannot be built in int8 yet: there is no calibration(.|\n)*--precision fp16"
+        UsageError, match=r"target cannot be built in INT8 without activation ranges(.|\n)*python -m calibration --onnx"
     ):
         built(tiny_onnx, tmp_path / "out", "int8")
     assert not (tmp_path / "out" / "manifest.json").exists()

@@ -92,7 +92,7 @@ def test_a_kernel_that_is_not_a_weight_is_found_at_build_time(board, tmp_path, t
 
 
 def test_int8_is_refused(board):
-    with pytest.raises(UsageError, match="cannot be built in int8 yet"):
+    with pytest.raises(UsageError, match="cannot be built in INT8 without activation ranges"):
         board().build("int8")
 
 

@@ -80,5 +80,5 @@ def test_tensorrt_8_is_sent_to_the_other_builder(onnx, monkeypatch):
 
 def test_int8_is_refused(onnx, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", make("11.0.0", Cudart()))
-    with pytest.raises(UsageError, match="cannot be built in int8 yet"):
+    with pytest.raises(UsageError, match="cannot be built in INT8 without activation ranges"):
         typed(onnx, "int8")

@@ -1,0 +1,112 @@
+"""What an INT8 build needs beside the graphs: the calibration folder, and the layers that stay in floating point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import onnx
+
+from engines.job import GraphJob
+from siamtrt import GraphPrecisions, Manifest, ModelCard, Precision, UsageError
+from siamtrt.ranges import Ranges, file_name
+
+INT8 = (Precision.INT8, Precision.INT8_ALL)
+
+
+@dataclass(frozen=True)
+class Int8Inputs:
+    """The proved inputs of an INT8 build; empty for a build without INT8.
+
+    Attributes:
+        ranges: the calibration folder, or None where no graph is INT8.
+        parents: the ranges files of the INT8 graphs.
+        keep: graph name -> names of the nodes that stay in floating point, sorted.
+        settings: for the manifest.
+    """
+
+    ranges: Optional[Path]
+    parents: Tuple[Path, ...]
+    keep: Dict[str, Tuple[str, ...]]
+    settings: Dict[str, Any]
+
+
+def int8_inputs(
+    onnx_folder: Path, card: ModelCard, precisions: GraphPrecisions, ranges: Optional[Path], keep: Sequence[str]
+) -> Int8Inputs:
+    """Prove that *ranges* and *keep* fit the request.
+
+    Args:
+        onnx_folder: of the export stage.
+        card: of the model.
+        precisions: one for each graph.
+        ranges: a finished calibration folder.
+        keep: ``LAYER``, in every INT8 graph that has a node of this name, or ``GRAPH:LAYER``.
+
+    Raises:
+        UsageError: INT8 without ranges, ranges or kept layers without INT8, or a layer that no INT8 graph has.
+        ArtifactError: the calibration is unfinished or changed.
+    """
+    graphs = [graph.name for graph in card.graphs if precisions.of(graph.name) in INT8]
+    if not graphs:
+        if ranges or keep:
+            raise UsageError(f"no graph of {precisions} is INT8, so ranges and kept layers have no use")
+        return Int8Inputs(None, (), {}, {})
+    if ranges is None:
+        raise UsageError(
+            f"{graphs[0]} cannot be built in INT8 without activation ranges",
+            hint=f"python -m calibration --onnx {onnx_folder} --frames DIR --out DIR, then --ranges DIR",
+        )
+    calibration = Manifest.load(ranges, stage="calibration")
+    kept = _layers_to_keep(onnx_folder, graphs, keep)
+    settings = {
+        "keep": sorted(f"{graph}:{layer}" for graph, layers in kept.items() for layer in layers),
+        "calibration_sources": calibration.settings.get("calibration_sources", []),
+        "calibration_method": calibration.settings.get("method"),
+    }
+    parents = tuple(sorted({_ranges_of(ranges, graph) for graph in graphs}))
+    return Int8Inputs(ranges, parents, kept, settings)
+
+
+def load_ranges(job: GraphJob) -> Ranges:
+    """The activation ranges of an INT8 job.
+
+    A long-term graph (``search_lost``) without a measurement of its own takes its sibling's: the same weights on a
+    larger crop, so the same names and near enough the same values.
+
+    Raises:
+        UsageError: the job has none.
+        ArtifactError: the file is damaged, or was measured on another graph.
+    """
+    if job.ranges is None:
+        raise UsageError(f"{job.graph} cannot be built in INT8 without activation ranges", hint="--ranges DIR")
+    path = _ranges_of(job.ranges, job.graph)
+    return Ranges.load(path, onnx=job.source.with_name(f"{path.name.split('.')[0]}.onnx"))
+
+
+def _ranges_of(folder: Path, graph: str) -> Path:
+    own = folder / file_name(graph)
+    return own if own.is_file() else folder / file_name(graph.split("_")[0])
+
+
+def _layers_to_keep(folder: Path, graphs: Sequence[str], keep: Sequence[str]) -> Dict[str, Tuple[str, ...]]:
+    if not keep:
+        return {}
+    known = {graph: _node_names(folder / f"{graph}.onnx") for graph in graphs}
+    found: Dict[str, Tuple[str, ...]] = {}
+    for wanted in keep:
+        graph, _, layer = wanted.rpartition(":")
+        holders = [name for name in graphs if graph in ("", name) and layer in known[name]]
+        if not holders:
+            raise UsageError(
+                f"no INT8 graph has a layer {wanted!r}",
+                hint="LAYER or GRAPH:LAYER, as python -m engines sensitivity names them",
+            )
+        for name in holders:
+            found[name] = tuple(sorted({*found.get(name, ()), layer}))
+    return found
+
+
+def _node_names(path: Path) -> Tuple[str, ...]:
+    return tuple(node.name for node in onnx.load(str(path)).graph.node)
