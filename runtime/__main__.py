@@ -1,4 +1,4 @@
-"""``python -m runtime``: track."""
+"""``python -m runtime``: track, trax."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from runtime import track
+from runtime.trax import serve
 from siamtrt import cli
 
 
@@ -20,6 +21,11 @@ def _arguments() -> argparse.ArgumentParser:
     command = commands.add_parser("track", help="follow an object through a video", allow_abbrev=False)
     track.add_arguments(command)
     command.set_defaults(main=track.main)
+    command = commands.add_parser(
+        "trax", help="track for a program that speaks TraX, as vot evaluate", allow_abbrev=False
+    )
+    serve.add_arguments(command)
+    command.set_defaults(main=serve.main)
     return arguments
 
 

@@ -1,0 +1,1 @@
+"""A tracker for other programs, over TraX: the protocol by which the VOT toolkit talks to trackers."""
