@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import clip, demo, drift, overhead, speed
+from benchmarks import clip, demo, drift, overhead
 from benchmarks.layers import compare, measure
 from benchmarks.power import watch
+from benchmarks.speed import command as speed
 from benchmarks.vot import evaluate, run
 from siamtrt import cli
 
@@ -15,7 +16,7 @@ _COMMANDS = (
     ("clip", clip, "render a clip with known truth"),
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
-    ("speed", speed, "frame rates and percentiles of a VOT run"),
+    ("speed", speed, "frame rates, percentiles, stages and power"),
     ("drift", drift, "how closely a run without resets follows another, or the truth"),
     ("layers", measure, "latency of each layer of each engine"),
     ("compare", compare, "layer reports side by side"),

@@ -1,0 +1,163 @@
+"""Clocks and temperatures of the machine while it was measured.
+
+Sources: Linux ``cpufreq``, ``devfreq`` and ``thermal`` in sysfs; L4T offers the GPU's clock as a ``devfreq`` device.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+_GPU_DEVICES = ("*gv11b*", "*ga10b*", "*gp10b*", "*gm20b*", "*gpu*")
+_COLDEST_C, _HOTTEST_C = -50.0, 150.0  # L4T shows about -256 for a zone that is switched off
+
+Range = Tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """At one instant; empty or None where the machine does not tell.
+
+    Attributes:
+        cpu_mhz: of each core that is online.
+        gpu_mhz: of the GPU.
+        temperatures_c: zone -> degrees Celsius.
+    """
+
+    cpu_mhz: Tuple[float, ...]
+    gpu_mhz: Optional[float]
+    temperatures_c: Dict[str, float]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Over a run. What is not known is None, and ``reasons`` says why under its name.
+
+    Attributes:
+        power_mode: number and name of nvpmodel's, such as ``0 MAXN``.
+        cpu_mhz: lowest and highest clock seen of a core, between the sequences.
+        gpu_mhz: likewise of the GPU.
+        governor: of the CPU's clock, such as ``performance`` or ``schedutil``.
+        gpu_clock_fixed: the GPU's lowest and highest clock are one, as ``jetson_clocks`` sets them.
+        temperatures_start_c: zone -> degrees Celsius, before the first frame.
+        temperatures_end_c: likewise, after the last.
+        reasons: name of a field that is None -> why.
+    """
+
+    power_mode: Optional[str]
+    cpu_mhz: Optional[Range]
+    gpu_mhz: Optional[Range]
+    governor: Optional[str]
+    gpu_clock_fixed: Optional[bool]
+    temperatures_start_c: Optional[Dict[str, float]]
+    temperatures_end_c: Optional[Dict[str, float]]
+    reasons: Dict[str, str]
+
+    @classmethod
+    def of(cls, document: Dict[str, Any]) -> Conditions:
+        """Read the JSON that ``dataclasses.asdict`` of conditions becomes.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        fields = dict(document)
+        for name in ("cpu_mhz", "gpu_mhz"):
+            if fields[name] is not None:
+                low, high = fields[name]
+                fields[name] = (low, high)
+        return cls(**fields)
+
+
+def read_state(root: Path = Path("/")) -> MachineState:
+    """Look at the machine; a few file reads, to be done outside of what is timed.
+
+    Args:
+        root: where ``/sys`` and ``/proc`` are looked up; another folder in tests.
+    """
+    return MachineState(_cpu_mhz(root), _gpu(root, "cur_freq"), _temperatures_c(root))
+
+
+def conditions_of(states: Sequence[MachineState], root: Path = Path("/")) -> Conditions:
+    """Sum up *states*, the first taken before a run and the last after it."""
+    cpu = [clock for state in states for clock in state.cpu_mhz]
+    gpu = [state.gpu_mhz for state in states if state.gpu_mhz is not None]
+    lowest, highest = _gpu(root, "min_freq"), _gpu(root, "max_freq")
+    made = Conditions(
+        power_mode=_power_mode(root),
+        cpu_mhz=(min(cpu), max(cpu)) if cpu else None,
+        gpu_mhz=(min(gpu), max(gpu)) if gpu else None,
+        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        gpu_clock_fixed=None if lowest is None or highest is None else lowest == highest,
+        temperatures_start_c=states[0].temperatures_c or None,
+        temperatures_end_c=states[-1].temperatures_c or None,
+        reasons={},
+    )
+    made.reasons.update({name: why for name, why in _WHY.items() if getattr(made, name) is None})
+    return made
+
+
+_WHY = {
+    "power_mode": "this machine has no nvpmodel, or it has not been set since it was flashed",
+    "cpu_mhz": "this system shows no clock of the CPU (cpufreq, /proc/cpuinfo)",
+    "gpu_mhz": "this machine has no GPU whose clock devfreq shows",
+    "governor": "this system shows no cpufreq governor",
+    "gpu_clock_fixed": "this machine has no GPU whose clock devfreq shows",
+    "temperatures_start_c": "this machine shows no thermal zone",
+    "temperatures_end_c": "this machine shows no thermal zone",
+}
+
+
+def _power_mode(root: Path) -> Optional[str]:
+    """Source: nvpmodel keeps ``pmode:0000`` in its status and ``POWER_MODEL ID=0 NAME=MAXN`` in its configuration."""
+    number = re.search(r"pmode:(\d{1,4})", _text(root / "var/lib/nvpmodel/status") or "", re.ASCII)
+    if not number:
+        return None
+    mode = int(number[1])
+    name = re.search(rf"POWER_MODEL ID={mode} NAME=(\w+)", _text(root / "etc/nvpmodel.conf") or "")
+    return f"{mode} {name[1]}" if name else str(mode)
+
+
+def _cpu_mhz(root: Path) -> Tuple[float, ...]:
+    files = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    clocks_khz = [_number(path) for path in files]
+    found = tuple(clock / 1e3 for clock in clocks_khz if clock is not None)
+    if found:
+        return found
+    lines = re.findall(r"^cpu MHz\s*: (\d+(?:\.\d+)?)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    return tuple(float(line) for line in lines)
+
+
+def _gpu(root: Path, name: str) -> Optional[float]:
+    for pattern in _GPU_DEVICES:
+        for folder in sorted((root / "sys/class/devfreq").glob(pattern)):
+            clock_hz = _number(folder / name)
+            if clock_hz is not None:
+                return clock_hz / 1e6
+    return None
+
+
+def _temperatures_c(root: Path) -> Dict[str, float]:
+    found: Dict[str, float] = {}
+    for folder in _in_order(list((root / "sys/class/thermal").glob("thermal_zone*"))):
+        zone, millidegrees = _text(folder / "type"), _number(folder / "temp")
+        if zone and millidegrees is not None and _COLDEST_C <= millidegrees / 1000 <= _HOTTEST_C:
+            found[zone] = millidegrees / 1000
+    return found
+
+
+def _in_order(folders: List[Path]) -> List[Path]:
+    return sorted(folders, key=lambda folder: (len(folder.name), folder.name))
+
+
+def _text(path: Path) -> Optional[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> Optional[int]:
+    text = _text(path)
+    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None

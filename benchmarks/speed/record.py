@@ -1,0 +1,79 @@
+"""The clock around the tracker's calls, and frames decoded ahead so that nothing else runs between them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Dict, List, Tuple
+
+from benchmarks.datasets import Sequence
+from benchmarks.speed.samples import Call
+from runtime.tracker import Tracker
+from siamtrt import Array, BoundingBox
+
+BLOCK_BYTES = 512 << 20
+
+
+class Recorder:
+    """A follower that keeps the times of each call.
+
+    Args:
+        tracker: not owned.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._calls: List[Call] = []
+
+    def start(self, frame: Array, box: BoundingBox) -> None:
+        """See :class:`benchmarks.followers.Follower`."""
+        began_ns = time.perf_counter_ns()
+        state = self._tracker.start(frame, box)
+        ended_ns = time.perf_counter_ns()
+        self._calls.append(Call(True, began_ns, ended_ns - began_ns, state.times))
+
+    def update(self, frame: Array) -> BoundingBox:
+        """See :class:`benchmarks.followers.Follower`."""
+        began_ns = time.perf_counter_ns()
+        state = self._tracker.update(frame)
+        ended_ns = time.perf_counter_ns()
+        self._calls.append(Call(False, began_ns, ended_ns - began_ns, state.times))
+        return state.box
+
+    def take(self) -> Tuple[Call, ...]:
+        """The calls since this was asked last."""
+        calls = tuple(self._calls)
+        self._calls.clear()
+        return calls
+
+
+@dataclass(frozen=True)
+class Preloaded(Sequence):
+    """A sequence whose frames are decoded block by block, so that a block is tracked without a pause.
+
+    Attributes:
+        block_bytes: how much memory a block may take; one frame at least.
+        loaded: first frame of each block so far.
+        block: the frames in memory, by index.
+    """
+
+    block_bytes: int = BLOCK_BYTES
+    loaded: List[int] = field(default_factory=list)
+    block: Dict[int, Array] = field(default_factory=dict)
+
+    def frame(self, index: int) -> Array:
+        """See :meth:`benchmarks.datasets.Sequence.frame`; decodes the next block where *index* is in none."""
+        if index not in self.block:
+            self._load(index)
+        return self.block[index]
+
+    def _load(self, first: int) -> None:
+        self.block.clear()
+        self.loaded.append(first)
+        free_bytes = self.block_bytes
+        for index in range(first, len(self)):
+            frame = super().frame(index)
+            self.block[index] = frame
+            free_bytes -= frame.nbytes
+            if free_bytes < frame.nbytes:
+                return

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.clip import write_clip
+from benchmarks.datasets import load_sequence
+from benchmarks.speed.report import SCHEMA, SpeedReport
+from benchmarks.speed.run import measure
+from benchmarks.vot.protocol import Protocol
+from siamtrt import ArtifactError
+
+
+@pytest.fixture(scope="module")
+def report(tiny_engines, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clip")
+    write_clip(folder, 7, 8)
+    return measure(tiny_engines, [load_sequence(folder)], Protocol.load("vot2018"), command="c", warm_up_updates=2)
+
+
+def test_a_report_comes_back_as_it_was_written(report, tmp_path):
+    report.save(tmp_path / "speed.json")
+    assert SpeedReport.load(tmp_path / "speed.json") == report
+
+
+def test_the_file_is_strict_json_with_schema_and_kind(report, tmp_path):
+    report.save(tmp_path / "speed.json")
+    document = json.loads((tmp_path / "speed.json").read_text())
+    assert (document["schema"], document["kind"]) == (SCHEMA, "speed")
+    assert document["engines_manifest"]["stage"] == "engines"
+    assert document["power"]["load"] is None
+    assert document["power"]["reasons"]["load"]
+
+
+def test_every_unknown_condition_has_its_reason(report):
+    unknown = [name for name, value in vars(report.conditions).items() if value is None]
+    assert sorted(unknown) == sorted(report.conditions.reasons)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"schema": SCHEMA + 1}, "schema 2, expected 'speed' of schema 1"),
+        ({"kind": "layers"}, "a 'layers' report"),
+        ({"videos": [{}]}, "not a speed report"),
+        ({"videos": 5}, "not a speed report"),
+        ({"power": []}, "not a speed report"),
+        ({"figures": None}, "not a speed report"),
+        ({"surprise": 1}, "not a speed report"),
+    ],
+)
+def test_other_files_are_refused(report, tmp_path, change, complaint):
+    report.save(tmp_path / "speed.json")
+    document = json.loads((tmp_path / "speed.json").read_text())
+    (tmp_path / "speed.json").write_text(json.dumps({**document, **change}))
+    with pytest.raises(ArtifactError, match=complaint):
+        SpeedReport.load(tmp_path / "speed.json")
+
+
+def test_columns_of_different_lengths_are_refused(report, tmp_path):
+    report.save(tmp_path / "speed.json")
+    document = json.loads((tmp_path / "speed.json").read_text())
+    document["videos"][0]["samples"]["stages_ns"]["crop"].pop()
+    (tmp_path / "speed.json").write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="differ in length"):
+        SpeedReport.load(tmp_path / "speed.json")
