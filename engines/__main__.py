@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from engines.build import BACKENDS, build
-from engines.tensorrt_options import TensorrtOptions
+from engines.tensorrt_options import CALIBRATORS, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, cli
 
 
@@ -20,7 +20,11 @@ def main(options: argparse.Namespace) -> None:
         GraphPrecisions.parse(options.precision),
         cli.command_line("engines"),
         TensorrtOptions(
-            options.workspace_mib, options.detailed, options.timing_cache, tuple(options.compute_capability or ())
+            options.workspace_mib,
+            options.detailed,
+            options.timing_cache,
+            tuple(options.compute_capability or ()),
+            options.calibrator,
         ),
         ranges=options.ranges,
         keep=tuple(options.keep or ()),
@@ -45,6 +49,12 @@ def _arguments() -> argparse.ArgumentParser:
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
     tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")
     tensorrt.add_argument("--timing-cache", type=Path, help="folder that makes a second build fast (tensorrt)")
+    tensorrt.add_argument(
+        "--calibrator",
+        choices=CALIBRATORS,
+        default=OUR_RANGES,
+        help="INT8 by the ranges as they are, or by TensorRT's own over the same samples (tensorrt)",
+    )
     tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
     return arguments
 

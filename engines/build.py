@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
 from engines.int8_inputs import int8_inputs
 from engines.job import GraphJob
-from engines.tensorrt_options import TensorrtOptions
+from engines.tensorrt_options import OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
@@ -74,6 +74,7 @@ def build(
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     way = _backend(backend, tensorrt or TensorrtOptions())
+    _require_use(tensorrt or TensorrtOptions(), backend, ranges)
     int8 = int8_inputs(onnx, card, precisions, ranges, keep)
     settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings}
     measured = {"ranges": {path.name: sha256(path) for path in int8.parents}}
@@ -123,6 +124,7 @@ def _backend(name: str, options: TensorrtOptions) -> _Backend:
     if name == "onnxruntime":
         return _Backend(onnx_runtime.build_graph, onnx_runtime.SUFFIX, {}, {})
     if name == "tensorrt":
+        settings["calibrator"] = options.calibrator
         flags = partial(tensorrt_flags.build_graph, options=options)
         return _Backend(flags, tensorrt_flags.SUFFIX, settings, tensorrt_flags.environment(), refits=True)
     if name == "typed":
@@ -130,6 +132,13 @@ def _backend(name: str, options: TensorrtOptions) -> _Backend:
         typed = partial(tensorrt_typed.build_graph, options=options)
         return _Backend(typed, tensorrt_typed.SUFFIX, settings, tensorrt_typed.environment())
     raise UsageError(f"unknown backend {name!r}", hint=f"one of {', '.join(BACKENDS)}")
+
+
+def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path]) -> None:
+    if options.calibrator != OUR_RANGES and (backend != "tensorrt" or ranges is None):
+        raise UsageError(
+            f"--calibrator {options.calibrator} is of use only to --backend tensorrt with --ranges", hint="leave it out"
+        )
 
 
 def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:

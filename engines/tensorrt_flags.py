@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional, Sequence
+
+import onnx
 
 from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
+from engines.tensorrt_int8 import int8
 from engines.tensorrt_network import parse, serialize
 from engines.tensorrt_options import TensorrtOptions
 from siamtrt import BuildError, MissingDependencyError, Precision, UsageError, cuda
@@ -29,27 +33,22 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Raises:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
-        UsageError: INT8, whose activation ranges no stage provides yet.
-        ArtifactError: the graph is not ONNX.
+        UsageError: this GPU has no fast kernels of that precision, or INT8 has no ranges.
+        ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt_int8.int8` for what INT8 takes.
         BuildError: TensorRT refused the graph, or the plan lacks a weight of ``job.refit``.
     """
-    if job.precision in (Precision.INT8, Precision.INT8_ALL):
-        raise UsageError(
-            f"{job.graph} cannot be built in {job.precision.value} yet: "
-            "there is no calibration to take activation ranges from",
-            hint="--precision fp16",
-        )
     trt = require_library()
     model = read_graph(job.source)
     logger = library.make_logger(trt)
     builder = trt.Builder(logger)
     explicit_batch = 1 << int(trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH)
     network = parse(trt, builder, explicit_batch, model.SerializeToString(), logger, str(job.source))
-    config = _config(trt, builder, job.precision, options, refit=bool(job.refit))
+    config = _config(trt, builder, options, refit=bool(job.refit))
     cache_path = _timing_cache_path(trt, options)
     _load_timing_cache(config, cache_path)
     hint = "a larger or smaller --workspace-mib, or --precision fp32"
-    plan = serialize(trt, builder, network, config, logger, job.out.name, hint=hint)
+    with _precision(trt, builder, network, config, model, job, options):
+        plan = serialize(trt, builder, network, config, logger, job.out.name, hint=hint)
     _require_refittable(trt, logger, plan, job.refit)
     write_bytes(job.out, plan)
     if cache_path:
@@ -81,12 +80,26 @@ def require_library() -> Any:
     return trt
 
 
-def _config(trt: Any, builder: Any, precision: Precision, options: TensorrtOptions, *, refit: bool) -> Any:
+@contextmanager
+def _precision(
+    trt: Any, builder: Any, network: Any, config: Any, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions
+) -> Iterator[None]:
+    """Let the build inside the block compute in the precision of *job*."""
+    if job.precision in (Precision.INT8, Precision.INT8_ALL):
+        with int8(trt, builder, network, config, model, job, options):
+            yield
+        return
+    if job.precision is Precision.FP16:
+        if not builder.platform_has_fast_fp16:
+            raise UsageError("this GPU has no fast FP16", hint="--precision fp32")
+        config.set_flag(trt.BuilderFlag.FP16)
+    yield
+
+
+def _config(trt: Any, builder: Any, options: TensorrtOptions, *, refit: bool) -> Any:
     config = builder.create_builder_config()
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB_BYTES)
     config.clear_flag(trt.BuilderFlag.TF32)  # FP32 means FP32 on every GPU
-    if precision is Precision.FP16:
-        config.set_flag(trt.BuilderFlag.FP16)
     if refit:
         config.set_flag(trt.BuilderFlag.REFIT)
     if options.detailed:

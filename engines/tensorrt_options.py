@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Tuple
 
+OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
+
 
 @dataclass(frozen=True)
 class TensorrtOptions:
@@ -17,9 +19,12 @@ class TensorrtOptions:
         timing_cache: folder of the caches that make a second build fast; None keeps none.
         compute_capabilities: of the GPUs a plan of TensorRT-RTX shall run on, e.g. ``("8.9",)``; empty leaves it to
             the library.
+        calibrator: one of ``CALIBRATORS``: take the ranges of the calibration as they are, or let TensorRT measure its
+            own over the samples; xcorr, whose samples are not stored, always takes the former.
     """
 
     workspace_mib: int = 1024
     detailed: bool = False
     timing_cache: Optional[Path] = None
     compute_capabilities: Tuple[str, ...] = ()
+    calibrator: str = OUR_RANGES

@@ -26,7 +26,7 @@ class Cudart:
         self.recording = None
         self.graphs = {}
         self.calls = []
-        self.copied = {1: 0, 2: 0}
+        self.copied = {1: 0, 2: 0, 3: 0}
         self.cudaGetErrorString = _ErrorString()
 
     def enqueue(self, stream, operation):
@@ -46,7 +46,7 @@ class Cudart:
 
     def forget_calls(self):
         self.calls.clear()
-        self.copied = {1: 0, 2: 0}
+        self.copied = {1: 0, 2: 0, 3: 0}
 
     def cudaDeviceGetAttribute(self, out, attribute, device):  # noqa: N802
         out._obj.value = self.attributes[attribute]
@@ -80,6 +80,13 @@ class Cudart:
             ctypes.memmove(self.view(to, size), self.view(origin, size), size)
 
         self.enqueue(_int(stream), copy)
+        return 0
+
+    def cudaMemcpy(self, to, origin, size, kind):  # noqa: N802
+        assert kind == 1
+        assert self.recording is None
+        self.calls.append("cudaMemcpy")
+        ctypes.memmove(self.view(_int(to), _int(size)), _int(origin), _int(size))
         return 0
 
     def cudaStreamCreateWithFlags(self, out, flags):  # noqa: N802
@@ -146,11 +153,18 @@ class _ErrorString:
 
 
 class Kernels:
-    """The compiled crop, put on the stream instead of run at once."""
+    """The kernels compiled for the CPU, put on the stream instead of run at once."""
 
     def __init__(self, cudart, library):
         self._cudart, self._library = cudart, library
 
     def siamtrt_crop(self, *arguments):
         self._cudart.enqueue(_int(arguments[-1]), lambda: self._library.siamtrt_crop(*arguments))
+        return 0
+
+    def siamtrt_decode(self, maps, *arguments):
+        copied = type(maps._obj).from_buffer_copy(maps._obj)
+        self._cudart.enqueue(
+            _int(arguments[-1]), lambda: self._library.siamtrt_decode(ctypes.byref(copied), *arguments)
+        )
         return 0

@@ -16,6 +16,8 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
+from tests.tensorrt.double import int8
+
 _FLAGS_8 = ["FP16", "INT8", "DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"]
 _FLAGS_10 = [*_FLAGS_8[:-1], "BF16", "REFIT_IDENTICAL", "STRIP_PLAN"]
 _FLAGS_11 = ["DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "REFIT_IDENTICAL", "STRIP_PLAN"]
@@ -23,7 +25,9 @@ _CREATION = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11
 _FLAGS = {8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
 
 
-def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fails=False):
+def make(
+    version, cudart, *, reverse_tensors=False, stale_refit=False, build_fails=False, fast=True, takes_no_cache=False
+):
     """A module like ``tensorrt`` of *version*.
 
     Args:
@@ -32,6 +36,8 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
         reverse_tensors: number the tensors of an engine from the last to the first.
         stale_refit: a refit says that it worked and changes nothing.
         build_fails: every build is refused.
+        fast: the GPU has kernels for FP16 and INT8.
+        takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
     """
     major = int(version.split(".")[0])
     trt = types.ModuleType("tensorrt")
@@ -42,7 +48,10 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
     trt.ProfilingVerbosity = enum.Enum("ProfilingVerbosity", ["LAYER_NAMES_ONLY", "NONE", "DETAILED"])
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
+    trt.LayerType = enum.Enum("LayerType", ["CONV", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds = []
+    if major < 11:
+        int8.add_names(trt)
 
     class ILogger:
         class Severity(enum.IntEnum):
@@ -52,11 +61,23 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
             self.initialised = True
 
     class Config:
-        __slots__ = ("flags", "pools", "profiling_verbosity", "timing_cache")
+        __slots__ = ("calibrator", "flags", "pools", "profiling_verbosity", "timing_cache")
 
         def __init__(self):
             self.flags, self.pools, self.timing_cache = {trt.BuilderFlag.TF32}, {}, None
             self.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
+            self.calibrator = None
+
+        if major < 11:
+
+            @property
+            def int8_calibrator(self):
+                return self.calibrator
+
+            @int8_calibrator.setter
+            def int8_calibrator(self, calibrator):
+                int8.require_constructed(calibrator)
+                self.calibrator = calibrator
 
         def set_memory_pool_limit(self, pool, size_bytes):
             self.pools[pool] = size_bytes
@@ -87,7 +108,28 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
 
     class Network:
         def __init__(self, flags):
-            self.flags, self.data = flags, None
+            self.flags, self.data, self.layers, self.inputs, self.outputs = flags, None, [], [], []
+
+        @property
+        def num_layers(self):
+            return len(self.layers)
+
+        def get_layer(self, index):
+            return self.layers[index]
+
+        @property
+        def num_inputs(self):
+            return len(self.inputs)
+
+        def get_input(self, index):
+            return self.inputs[index]
+
+        @property
+        def num_outputs(self):
+            return len(self.outputs)
+
+        def get_output(self, index):
+            return self.outputs[index]
 
     class OnnxParser:
         def __init__(self, network, logger):
@@ -108,12 +150,22 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
                 self._errors.append("not a protobuf")
                 return False
             self._errors += [f"no importer for {node.op_type}" for node in model.graph.node if node.op_type == "If"]
-            self._network.data = data
-            return not self._errors
+            if self._errors:
+                return False
+            self._network.data, self._network.layers = data, int8.layers_of(trt, model, major < 11)
+            for ours, theirs in (
+                (self._network.inputs, model.graph.input),
+                (self._network.outputs, model.graph.output),
+            ):
+                ours.extend(int8.Tensor(value.name, trt.DataType.FLOAT) for value in theirs)
+            return True
 
     class Builder:
         def __init__(self, logger):
             self._logger = logger
+
+        if major < 11:
+            platform_has_fast_fp16 = platform_has_fast_int8 = fast
 
         def create_network(self, flags):
             allowed = sum(1 << int(flag) for flag in trt.NetworkDefinitionCreationFlag)
@@ -134,8 +186,26 @@ def make(version, cudart, *, reverse_tensors=False, stale_refit=False, build_fai
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
             }
+            if major < 11:
+                pins = [layer for layer in network.layers if hasattr(layer, "precision")]
+                settings["pins"] = {layer.name: layer.precision.name for layer in pins}
+                settings["output_pins"] = sorted(name for layer in pins for name in layer.output_types)
+                if "INT8" in settings["flags"]:
+                    settings["scales"] = self._calibrate(network, config)
+                    if settings["scales"] is None:
+                        return None
             trt.log_of_builds.append(settings)
             return memoryview(json.dumps(settings).encode() + b"\n" + network.data)
+
+        def _calibrate(self, network, config):
+            if takes_no_cache:
+                config.calibrator.read_calibration_cache()
+                config.calibrator.read_calibration_cache = lambda: None
+            scales = int8.calibrate(config.calibrator, network, version, cudart.view)
+            if scales is None:
+                reason = "Calibration failure occurred with no scaling factors detected."
+                self._logger.log(ILogger.Severity.ERROR, reason)
+            return scales
 
     class Runtime:
         def __init__(self, logger):

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from engines.samples import digest, has_samples, read_sample, sample_files
+from siamtrt import ArtifactError
+
+CROP = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+SHAPE = (1, 3, 5, 7)
+
+
+@pytest.mark.parametrize("array", [CROP, CROP.transpose(2, 0, 1)[None]])
+def test_an_array_is_read_as_the_graph_takes_it(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    sample = read_sample(tmp_path / "a.npy", SHAPE)
+    assert sample.dtype == np.float32
+    assert sample.flags.c_contiguous
+    np.testing.assert_array_equal(sample[0].transpose(1, 2, 0), CROP)
+
+
+def test_a_picture_stays_bgr(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), CROP)
+    np.testing.assert_array_equal(read_sample(tmp_path / "a.png", SHAPE)[0, 0], CROP[:, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [(CROP.astype(np.float32), "no uint8 crop"), (CROP[:4], r"shape \(1, 3, 4, 7\), the graph takes")],
+)
+def test_what_is_no_crop_of_that_size_is_refused(tmp_path, array, message):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(ArtifactError, match=message):
+        read_sample(tmp_path / "a.npy", SHAPE)
+
+
+@pytest.mark.parametrize("data", [b"", b"not an array"])
+def test_a_damaged_file_is_refused(tmp_path, data):
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"cannot read the sample .*a\.npy"):
+        read_sample(tmp_path / "a.npy", SHAPE)
+
+
+def test_samples_come_in_the_order_of_their_names(tmp_path):
+    folder = tmp_path / "samples" / "template"
+    folder.mkdir(parents=True)
+    with pytest.raises(ArtifactError, match="holds no samples"):
+        sample_files(tmp_path, "target")
+    for name in ("b.png", "a.npy", "notes.txt"):
+        (folder / name).write_text(name)
+    files = sample_files(tmp_path, "target")
+    assert [path.name for path in files] == ["a.npy", "b.png"]
+    before = digest(files)
+    (folder / "b.png").write_text("changed")
+    assert digest(files) != before
+    assert digest(files[::-1]) != digest(files)
+
+
+def test_only_crops_are_stored():
+    assert [has_samples(graph) for graph in ("target", "search", "xcorr", "search_lost")] == [True, True, False, False]
