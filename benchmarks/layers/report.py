@@ -73,7 +73,15 @@ class LayerReport:
         Raises:
             ArtifactError: it is absent, of a newer schema, or something else.
         """
-        document = read_json(path)
+        return cls.of(read_json(path), path)
+
+    @classmethod
+    def of(cls, document: Dict[str, Any], path: Path) -> LayerReport:
+        """Read a report that stands in *document*, which came from *path*.
+
+        Raises:
+            ArtifactError: see :meth:`load`.
+        """
         if document.get("kind") != "layers" or document.get("schema") != SCHEMA:
             raise ArtifactError(
                 f"{path} is a {document.get('kind')!r} report of schema {document.get('schema')}, "

@@ -87,15 +87,24 @@ class SpeedReport:
         Raises:
             ArtifactError: it is absent, of a newer schema, or something else.
         """
-        document = read_json(path)
-        schema, kind = document.pop("schema", None), document.pop("kind", None)
+        return cls.of(read_json(path), path)
+
+    @classmethod
+    def of(cls, document: Dict[str, Any], path: Path) -> SpeedReport:
+        """Read a report that stands in *document*, which came from *path*.
+
+        Raises:
+            ArtifactError: see :meth:`load`.
+        """
+        fields = dict(document)
+        schema, kind = fields.pop("schema", None), fields.pop("kind", None)
         if kind != KIND or schema != SCHEMA:
             raise ArtifactError(
                 f"{path} is a {kind!r} report of schema {schema}, expected {KIND!r} of schema {SCHEMA}",
                 hint="update this checkout, or write the report anew with python -m benchmarks speed",
             )
         try:
-            return _report(document)
+            return _report(fields)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(f"{path} is not a speed report: {error!r}") from error
 
