@@ -7,7 +7,7 @@ relative to its centre.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Dict, Tuple
 
 import numpy as np
 
@@ -45,19 +45,25 @@ class Decoder:
         card: of the model.
         score_size: side of its score map.
         window_influence: share of the cosine window in the choice, 0..1.
+
+    Attributes:
+        is_points: the proposals come from points (``ban``), not from anchors.
+        grid: 4xN float32 of :func:`anchor_grid`, or 2xN of :func:`point_grid`.
+        window: N float64, what the cosine window adds to the worth of each proposal.
+        influence: see *window_influence*.
+        penalty_k: how much a change of size and shape costs.
     """
 
     def __init__(self, card: ModelCard, score_size: int, window_influence: float) -> None:
-        self._family = card.family
-        self._penalty_k = card.tracker.penalty_k
-        self._influence = window_influence
-        if card.family == "rpn":
-            self._grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, score_size)
+        self.is_points = card.family == "ban"
+        self.penalty_k = card.tracker.penalty_k
+        self.influence = window_influence
+        if self.is_points:
+            self.grid = point_grid(card.stride, score_size)
         else:
-            self._grid = point_grid(card.stride, score_size)
+            self.grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, score_size)
         window = np.hanning(score_size)
-        tiled = np.tile(np.outer(window, window).ravel(), card.anchors_per_cell)
-        self._window = tiled * window_influence
+        self.window = np.tile(np.outer(window, window).ravel(), card.anchors_per_cell) * window_influence
 
     def best(self, cls: Array, loc: Array, width: float, height: float) -> Candidate:
         """Choose the box of one response.
@@ -69,35 +75,45 @@ class Decoder:
             height: likewise.
 
         Raises:
-            InferenceError: a score is not finite.
+            InferenceError: a score or the box is not finite.
         """
         logits = cls.reshape(2, -1)
         if not np.isfinite(logits.sum()):
-            raise InferenceError("the network put out scores that are no numbers", hint="build the engines in fp32")
+            raise no_numbers()
         score = 1.0 / (1.0 + np.exp(logits[0] - logits[1]))
         x, y, widths, heights = self._boxes(loc.reshape(4, -1))
         scale = _change(_size(widths, heights) / _size(width, height))
         shape = _change((width / height) / (widths / heights))
-        penalty = np.exp((1.0 - shape * scale) * self._penalty_k)
-        index = int(np.argmax(penalty * score * (1.0 - self._influence) + self._window))
-        return Candidate(
-            float(x[index]),
-            float(y[index]),
-            float(widths[index]),
-            float(heights[index]),
-            float(score[index]),
-            float(penalty[index]),
-        )
+        penalty = np.exp((1.0 - shape * scale) * self.penalty_k)
+        worth = penalty * score * (1.0 - self.influence) + self.window
+        index = int(np.argmax(worth))  # which takes a NaN for the largest
+        box = (float(x[index]), float(y[index]), float(widths[index]), float(heights[index]))
+        if not np.isfinite((worth[index], *box)).all():
+            raise no_numbers()
+        return Candidate(*box, float(score[index]), float(penalty[index]))
 
     def _boxes(self, loc: Array) -> Tuple[Array, Array, Array, Array]:
         """Centre and size of every proposal."""
-        grid = self._grid
-        if self._family == "rpn":
+        grid = self.grid
+        if not self.is_points:
             widths, heights = (np.exp(np.minimum(loc[axis], _LARGEST_LOG)) * grid[axis] for axis in (2, 3))
             return loc[0] * grid[2] + grid[0], loc[1] * grid[3] + grid[1], widths, heights
         left, top, right, bottom = grid[0] - loc[0], grid[1] - loc[1], grid[0] + loc[2], grid[1] + loc[3]
         widths, heights = np.maximum(right - left, _SMALLEST_PX), np.maximum(bottom - top, _SMALLEST_PX)
         return (left + right) / 2, (top + bottom) / 2, widths, heights
+
+
+def decoders(card: ModelCard) -> Dict[int, Decoder]:
+    """The decoder of each search size of a model, by ``search_px``."""
+    found = {card.search_px: Decoder(card, card.score_size, card.tracker.window_influence)}
+    if card.lost:
+        found[card.lost.search_px] = Decoder(card, card.lost.score_size, card.lost.window_influence)
+    return found
+
+
+def no_numbers() -> InferenceError:
+    """What is raised where a network's output cannot be ranked."""
+    return InferenceError("the network put out scores that are no numbers", hint="build the engines in fp32")
 
 
 def anchor_grid(stride: int, ratios: Tuple[float, ...], scales: Tuple[float, ...], score_size: int) -> Array:

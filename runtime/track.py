@@ -13,6 +13,7 @@ import cv2
 from tqdm import tqdm
 
 from runtime.annotate import GREEN, RED, VideoWriter, draw_box
+from runtime.open import DECODES, open_matchers
 from runtime.readahead import ReadAhead
 from runtime.results import ResultWriter
 from runtime.sources import Source, open_source
@@ -32,13 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for boxes.txt, boxes.jsonl, annotated.mp4")
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 
 def main(options: argparse.Namespace) -> None:
     """Track, and print the folder."""
     boxes = [BoundingBox.parse(text) for text in options.init or ()]
     source = open_source(options.source)
-    track(options.engines, source, boxes, options.out, annotate=options.annotate, threads=options.threads)
+    settings = {"annotate": options.annotate, "threads": options.threads, "decode": options.decode}
+    track(options.engines, source, boxes, options.out, **settings)
     print(options.out)  # noqa: T201
 
 
@@ -50,6 +53,7 @@ def track(
     *,
     annotate: bool = False,
     threads: Optional[int] = None,
+    decode: Optional[str] = None,
 ) -> None:
     """Follow each of *boxes* through *source*.
 
@@ -63,6 +67,7 @@ def track(
         out: folder of the results; with several targets one folder each, ``target1``, ``target2``, ...
         annotate: write ``annotated.mp4``.
         threads: see :meth:`Tracker.open`.
+        decode: likewise.
 
     Raises:
         PipelineError: of any kind; the message says what to do.
@@ -74,7 +79,8 @@ def track(
             raise UsageError("the first frame cannot be read", hint="start the source at a readable frame")
         targets = list(boxes) or [_drawn(first)]
         folders = [out] if len(targets) == 1 else [out / f"target{number}" for number in range(1, len(targets) + 1)]
-        trackers = [stack.enter_context(Tracker.open(engines, threads=threads)) for _ in targets]
+        matchers = open_matchers(engines, len(targets), threads=threads, decode=decode)
+        trackers = [stack.enter_context(Tracker(matcher)) for matcher in matchers]
         states = [tracker.start(first, box) for tracker, box in zip(trackers, targets)]
         writers = [stack.enter_context(ResultWriter(folder)) for folder in folders]
         video = stack.enter_context(VideoWriter(out / VIDEO_NAME, source.fps)) if annotate else None

@@ -6,15 +6,15 @@ kept: the state is clipped to the frame like the short-term tracker's, and a new
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Optional, Tuple, Type
+from typing import Optional, Tuple, Type, Union
 
-from runtime.decode import Candidate, Decoder
+from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
 from runtime.geometry import context_side, search_side, template_side
+from runtime.locator import Locator, as_locator
 from runtime.matcher import Color, Matcher, Square, StageTimes
 from siamtrt import Array, BoundingBox, UsageError
 
@@ -40,16 +40,13 @@ class Tracker:
     """Follows one target at a time.
 
     Args:
-        matcher: owned by the tracker from now on.
+        backend: owned by the tracker from now on.
     """
 
-    def __init__(self, matcher: Matcher) -> None:
-        card = matcher.card
-        self._matcher, self._constants, self._lost_search = matcher, card.tracker, card.lost
+    def __init__(self, backend: Union[Matcher, Locator]) -> None:
+        card = backend.card
+        self._locator, self._constants, self._lost_search = as_locator(backend), card.tracker, card.lost
         self._template_px, self._search_px = card.template_px, card.search_px
-        self._decoder = Decoder(card, card.score_size, card.tracker.window_influence)
-        if card.lost:
-            self._lost_decoder = Decoder(card, card.lost.score_size, card.lost.window_influence)
         self._center: Optional[Tuple[float, float]] = None
         self._size = (0.0, 0.0)
         self._fill: Color = (0, 0, 0)
@@ -57,20 +54,22 @@ class Tracker:
         self._lost = False
 
     @classmethod
-    def open(cls, engines: Path, *, threads: Optional[int] = None) -> Tracker:
+    def open(cls, engines: Path, *, threads: Optional[int] = None, decode: Optional[str] = None) -> Tracker:
         """Open the engines of a folder.
 
         Args:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
+            decode: where the box is chosen, see :func:`runtime.open.open_matchers`.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
+            UsageError: its backend has no such decode.
         """
         from runtime.open import open_matcher
 
-        return cls(open_matcher(Path(engines), threads=threads))
+        return cls(open_matcher(Path(engines), threads=threads, decode=decode))
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:
         """Take *box* in *frame* as the target.
@@ -91,7 +90,7 @@ class Tracker:
         self._fill = fill_color(frame)
         self._lost = False
         side_px = template_side(*self._size, self._constants.context)
-        times = self._matcher.remember(frame, Square(*self._center, side_px, self._template_px), self._fill)
+        times = self._locator.remember(frame, Square(*self._center, side_px, self._template_px), self._fill)
         return TrackerState(box, None, lost=False, times=times)
 
     def update(self, frame: Array) -> TrackerState:
@@ -109,24 +108,22 @@ class Tracker:
                 f"the frame size changed from {_size_text(self._frame_shape)} to {_size_text(frame.shape)}",
                 hint="call start with a box in the new size",
             )
-        searching = self._lost_search if self._lost else None
-        search_px = searching.search_px if searching else self._search_px
+        search_px = self._lost_search.search_px if self._lost_search and self._lost else self._search_px
         side_px = search_side(*self._size, self._constants.context, search_px / self._template_px)
-        response = self._matcher.match(frame, Square(*self._center, side_px, search_px), self._fill)
-        started_ns = time.perf_counter_ns()
         scale = self._template_px / context_side(*self._size, self._constants.context)
-        decoder = self._lost_decoder if searching else self._decoder
-        found = decoder.best(response.cls, response.loc, self._size[0] * scale, self._size[1] * scale)
+        last_size = (self._size[0] * scale, self._size[1] * scale)
+        square = Square(*self._center, side_px, search_px)
+        located = self._locator.locate(frame, square, self._fill, last_size)
+        found = located.candidate
         if self._lost_search is None or found.score >= self._lost_search.confidence_low:
             self._move(found, scale)
         self._lost = self._is_lost(found.score)
         box = BoundingBox.from_center(*self._center, *self._size)
-        times = replace(response.times, decode_ns=time.perf_counter_ns() - started_ns)
-        return TrackerState(box, found.score, self._lost, times)
+        return TrackerState(box, found.score, self._lost, located.times)
 
     def close(self) -> None:
         """Free the backend's resources."""
-        self._matcher.close()
+        self._locator.close()
 
     def __enter__(self) -> Tracker:
         return self

@@ -1,42 +1,66 @@
-"""The crop kernel: where it lies, and what it is told."""
+"""The crop kernel, and what it is told."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from runtime.matcher import Color, Square
-from siamtrt import Array, MissingDependencyError
-
-_LIBRARY = Path(__file__).parent / "kernels" / "libsiamtrt_crop.so"
+from runtime.tensorrt.device import Buffer, Device
+from siamtrt import Array
 
 # siamtrt_square of kernels/crop.h
 SQUARE = np.dtype([("left", np.int32), ("top", np.int32), ("side", np.int32), ("fill", np.int32, (3,))])
 
 
-def load_kernels() -> Any:
-    """Open the compiled kernels.
+class CropKernel:
+    """Cuts one square at a time out of a frame on the GPU.
 
-    Raises:
-        MissingDependencyError: they are not compiled, or not for this machine.
+    Args:
+        device: the GPU.
+        library: see :func:`runtime.tensorrt.compiled.load_kernels`.
     """
-    try:
-        return ctypes.CDLL(str(_LIBRARY))
-    except OSError as error:
-        raise MissingDependencyError(
-            f"the CUDA kernels cannot be loaded: {error}", hint=f"sh {_LIBRARY.parent / 'build.sh'} sm_72"
-        ) from error
+
+    def __init__(self, device: Device, library: Any) -> None:
+        self._device, self._library = device, library
+        self._told = device.buffer((1,), SQUARE, mapped=True)
+
+    def aim(self, square: Square, fill: Color) -> None:
+        """Say what the next runs cut, captured ones too; nothing may be on the stream."""
+        aim(self._told.host, square, fill)
+
+    def enqueue(self, frame: Buffer, out: int, out_px: int) -> None:
+        """Enqueue one crop.
+
+        Args:
+            frame: HxWx3 uint8, BGR.
+            out: address on the GPU of 1x3xSxS float32; overwritten with 0..255 in BGR.
+            out_px: S.
+
+        Raises:
+            InferenceError: CUDA refused.
+        """
+        height, width = frame.host.shape[:2]
+        status = self._library.siamtrt_crop(
+            ctypes.c_void_p(frame.address),
+            width,
+            height,
+            ctypes.c_void_p(self._told.address),
+            ctypes.c_void_p(out),
+            out_px,
+            ctypes.c_void_p(self._device.stream),
+        )
+        self._device.check(status, "cropping")
 
 
 def aim(told: Array, square: Square, fill: Color) -> None:
-    """Tell the kernel what to cut.
+    """Write down what to cut.
 
     Args:
-        told: array of one ``SQUARE`` in memory that the GPU reads; overwritten.
+        told: array of one ``SQUARE``; overwritten.
         square: the region, cut as :func:`runtime.crop.crop` does.
         fill: BGR value outside the frame.
     """

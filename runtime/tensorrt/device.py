@@ -11,7 +11,7 @@ import numpy as np
 from siamtrt import Array, cuda
 
 _HOST_ALLOC_MAPPED = 2
-_HOST_TO_DEVICE, _DEVICE_TO_HOST = 1, 2
+_HOST_TO_DEVICE, _DEVICE_TO_HOST, _ON_DEVICE = 1, 2, 3
 _STREAM_NON_BLOCKING = 1
 _CAPTURE_THREAD_LOCAL = 1
 
@@ -95,11 +95,17 @@ class Device:
 
     def send(self, buffer: Buffer) -> None:
         """Enqueue the copy of a buffer to the GPU."""
-        self._copy(buffer.address, buffer.host_address, buffer, _HOST_TO_DEVICE)
+        if not buffer.mapped:
+            self._copy(buffer.address, buffer.host_address, buffer.host.nbytes, _HOST_TO_DEVICE)
 
     def fetch(self, buffer: Buffer) -> None:
         """Enqueue the copy of a buffer from the GPU."""
-        self._copy(buffer.host_address, buffer.address, buffer, _DEVICE_TO_HOST)
+        if not buffer.mapped:
+            self._copy(buffer.host_address, buffer.address, buffer.host.nbytes, _DEVICE_TO_HOST)
+
+    def move(self, to: int, origin: int, size_bytes: int) -> None:
+        """Enqueue a copy from one place on the GPU to another."""
+        self._copy(to, origin, size_bytes, _ON_DEVICE)
 
     def synchronize(self) -> None:
         """Wait until all that was enqueued is done.
@@ -137,6 +143,15 @@ class Device:
         """Free a captured graph."""
         self.check(self._lib.cudaGraphExecDestroy(ctypes.c_void_p(graph)), "freeing a CUDA graph")
 
+    def release(self, buffer: Buffer) -> None:
+        """Free a buffer before :meth:`close` does; nothing may be on the stream."""
+        places = [("cudaFreeHost", buffer.host_address)]
+        if not buffer.mapped:
+            places.append(("cudaFree", buffer.address))
+        for place in places:
+            self._allocated.remove(place)
+            self.check(getattr(self._lib, place[0])(ctypes.c_void_p(place[1])), "freeing memory")
+
     def close(self) -> None:
         """Free all memory and the stream."""
         while self._allocated:
@@ -146,14 +161,12 @@ class Device:
             self._lib.cudaStreamDestroy(ctypes.c_void_p(self.stream))
             self.stream = 0
 
-    def _copy(self, to: int, origin: int, buffer: Buffer, kind: int) -> None:
-        if buffer.mapped:
-            return
+    def _copy(self, to: int, origin: int, size_bytes: int, kind: int) -> None:
         status = self._lib.cudaMemcpyAsync(
             ctypes.c_void_p(to),
             ctypes.c_void_p(origin),
-            ctypes.c_size_t(buffer.host.nbytes),
+            ctypes.c_size_t(size_bytes),
             kind,
             ctypes.c_void_p(self.stream),
         )
-        self.check(status, f"copying {buffer.host.nbytes} bytes")
+        self.check(status, f"copying {size_bytes} bytes")

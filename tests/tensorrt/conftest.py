@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from engines.build import build
-from runtime.tensorrt import matcher
+from runtime.tensorrt import chain
 from siamtrt import GraphPrecisions, cuda
 from tests.tensorrt.double.cudart import Cudart, Kernels
 from tests.tensorrt.double.trt import make
 
-KERNELS = Path(matcher.__file__).parent / "kernels"
+KERNELS = Path(chain.__file__).parent / "kernels"
 
 
 @dataclass
@@ -38,8 +38,8 @@ def cpu_kernels(tmp_path_factory):
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a C compiler")
-    out = tmp_path_factory.mktemp("kernels") / "crop.so"
-    source = Path(__file__).parent / "crop_cpu.c"
+    out = tmp_path_factory.mktemp("kernels") / "kernels.so"
+    source = Path(__file__).parent / "kernels_cpu.c"
     flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-shared", "-fPIC"]
     subprocess.run([compiler, *flags, f"-I{KERNELS}", "-o", out, source, "-lm"], check=True)
     return ctypes.CDLL(str(out))
@@ -54,7 +54,7 @@ def board(monkeypatch, tmp_path, tiny_onnx, cpu_kernels):
         trt = make(version, cudart, **quirks)
         monkeypatch.setitem(sys.modules, "tensorrt", trt)
         monkeypatch.setattr(cuda, "load", lambda: cudart)
-        monkeypatch.setattr(matcher, "load_kernels", lambda: Kernels(cudart, cpu_kernels))
+        monkeypatch.setattr(chain, "load_kernels", lambda: Kernels(cudart, cpu_kernels))
         return Board(cudart, trt, onnx, tmp_path / "engines")
 
     return start

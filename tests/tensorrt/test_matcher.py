@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 
+from runtime.locator import Locator, as_locator
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
-from runtime.tensorrt.matcher import TensorrtMatcher
+from runtime.tensorrt.matcher import open_targets
 from runtime.tracker import Tracker
-from siamtrt import BoundingBox, EngineMismatchError, InferenceError, Manifest, ModelCard, ParityError
-from tests.tiny import write_tiny_model
+from siamtrt import BoundingBox, EngineMismatchError, InferenceError, Manifest, ModelCard, ParityError, UsageError
+from tests import tiny
 
 FILL = (1, 2, 3)
 TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)
 MAPS_BYTES = 4 * 30 * 25 * 25
+FOUND_BYTES = 28
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,14 @@ def frame():
 
 def opened(board, **options):
     card, manifest = ModelCard.load(board.out), Manifest.load(board.out, stage="engines")
-    return TensorrtMatcher(board.out, card, manifest, **options)
+    return open_targets(board.out, card, manifest, **{"decode": False, **options})[0]
+
+
+def ask(matcher, frame):
+    """One frame of a matcher, or of a locator."""
+    if isinstance(matcher, Locator):
+        return matcher.locate(frame, SEARCH, FILL, (60, 60))
+    return matcher.match(frame, SEARCH, FILL)
 
 
 def clip(frame):
@@ -45,37 +56,74 @@ def reference(tiny_engines):
 
 @pytest.mark.parametrize("version", ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"])
 @pytest.mark.parametrize("graphs", [True, False])
-def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, graphs):
-    double = board(version)
+@pytest.mark.parametrize("decode", [True, False])
+def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, graphs, decode):
+    double = board(version, integrated=graphs)
     double.build()
-    np.testing.assert_allclose(
-        boxes(opened(double, graphs=graphs), clip(frame)), boxes(reference, clip(frame)), atol=1e-3
-    )
+    found = boxes(opened(double, graphs=graphs, decode=decode), clip(frame))
+    np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.parametrize(("integrated", "in_bytes", "out_bytes"), [(True, 0, 0), (False, 120 * 160 * 3, MAPS_BYTES)])
-def test_a_frame_costs_one_launch_one_wait_and_few_bytes(board, frame, integrated, in_bytes, out_bytes):
+@pytest.mark.parametrize("integrated", [True, False])
+@pytest.mark.parametrize(("decode", "out_bytes"), [(True, FOUND_BYTES), (False, MAPS_BYTES)])
+def test_a_frame_costs_one_launch_one_wait_and_few_bytes(board, frame, integrated, decode, out_bytes):
     double = board(integrated=integrated)
     double.build()
-    matcher = opened(double)
+    matcher = opened(double, decode=decode)
     matcher.remember(frame, TEMPLATE, FILL)
     double.cudart.forget_calls()
     for _ in range(3):
-        matcher.match(frame, SEARCH, FILL)
+        ask(matcher, frame)
     assert double.cudart.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"] * 3
-    assert double.cudart.copied == {1: 3 * in_bytes, 2: 3 * out_bytes}
-    assert out_bytes <= 75_000
+    copied = {1: 0, 2: 0, 3: 0} if integrated else {1: 3 * 120 * 160 * 3, 2: 3 * out_bytes, 3: 0}
+    assert double.cudart.copied == copied
+    assert out_bytes <= (64 if decode else 75_000)
 
 
-def test_the_plain_path_waits_once_too(board, frame):
+@pytest.mark.parametrize("decode", [True, False])
+def test_the_plain_path_waits_once_too(board, frame, decode):
     double = board(integrated=False)
     double.build()
-    matcher = opened(double, graphs=False)
+    matcher = opened(double, graphs=False, decode=decode)
     matcher.remember(frame, TEMPLATE, FILL)
     double.cudart.forget_calls()
-    matcher.match(frame, SEARCH, FILL)
+    ask(matcher, frame)
     assert double.cudart.count("cudaStreamSynchronize") == 1
     assert double.cudart.count("cudaMalloc") == double.cudart.count("cudaHostAlloc") == 0
+
+
+def test_the_box_chosen_on_the_gpu_is_the_one_numpy_chooses(board, frame):
+    double = board()
+    double.build()
+    on_gpu, on_host = opened(double, decode=True), as_locator(opened(double, decode=False))
+    found = []
+    for locator in (on_gpu, on_host):
+        locator.remember(frame, TEMPLATE, FILL)
+        found.append([astuple(locator.locate(frame, SEARCH, FILL, size).candidate) for size in [(60, 60), (90, 30)]])
+    assert found[0][0] != found[0][1]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-4)
+
+
+def test_scores_that_are_no_numbers_are_found_on_the_gpu(board, frame, tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "_weights", lambda rng, shape, scale: np.full(shape, np.nan, np.float32))
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
+    double = board(onnx=tmp_path / "onnx")
+    double.build()
+    locator = opened(double, decode=True)
+    locator.remember(frame, TEMPLATE, FILL)
+    with pytest.raises(InferenceError, match="no numbers"):
+        ask(locator, frame)
+
+
+def test_without_decode_on_the_gpu_there_is_no_box(board, frame):
+    double = board()
+    double.build()
+    chain = opened(double, decode=False)._chain
+    target = chain._targets[0]
+    chain.remember(target, frame, TEMPLATE, FILL)
+    search, _ = chain.run(target, frame, SEARCH, FILL, (1, 1))
+    with pytest.raises(UsageError, match="without decode"):
+        search.found()
 
 
 def test_nothing_is_bound_by_position(board, frame):
@@ -125,7 +173,7 @@ def test_a_refit_that_changes_nothing_is_found_out(board, frame):
 
 
 def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):
-    write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
     double = board(onnx=tmp_path / "onnx")
     double.build()
     assert not any("REFIT" in built["flags"] for built in double.trt.log_of_builds)

@@ -3,4 +3,5 @@
 # Without fused multiply-add the values are those of the CPU.
 set -e
 here=$(dirname "$0")
-nvcc -O3 -fmad=false -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC -o "${2:-$here}/libsiamtrt_crop.so" "$here/crop.cu"
+nvcc -O3 -fmad=false -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC \
+    -o "${2:-$here}/libsiamtrt_kernels.so" "$here/crop.cu" "$here/decode.cu"

@@ -5,11 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#ifdef __CUDACC__
-#define SIAMTRT_INLINE __host__ __device__ __forceinline__
-#else
-#define SIAMTRT_INLINE static inline
-#endif
+#include "inline.h"
 
 /* What to cut; read by every launch, so that a captured graph crops where the host says now. Frame pixels. */
 typedef struct {
