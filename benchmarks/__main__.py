@@ -7,6 +7,7 @@ import sys
 
 from benchmarks import clip, demo, drift, overhead
 from benchmarks.layers import compare, measure
+from benchmarks.ope import command as ope
 from benchmarks.power import watch
 from benchmarks.speed import command as speed
 from benchmarks.vot import evaluate, run
@@ -16,6 +17,7 @@ _COMMANDS = (
     ("clip", clip, "render a clip with known truth"),
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
+    ("ope", ope, "one-pass evaluation: success and precision without resets"),
     ("speed", speed, "frame rates, percentiles, stages and power"),
     ("drift", drift, "how closely a run without resets follows another, or the truth"),
     ("layers", measure, "latency of each layer of each engine"),

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,6 +23,7 @@ from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurF
 from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
+from benchmarks.vot.resume import KEY, is_done, provenance
 from siamtrt import Array, BoundingBox, Manifest, UsageError
 from siamtrt.files import write_text
 
@@ -64,14 +65,17 @@ def main(options: argparse.Namespace) -> None:
         raise UsageError("name one tracker", hint="--engines DIR, or --opencv NAME")
     protocol = Protocol.load(options.protocol)
     sequences = load_sequences(options.sequences, tuple(options.only))
-    leaked: List[str] = []
-    if options.engines:
-        leaked = require_no_leak(options.engines, sequences, allowed=options.allow_leak)
-    if leaked:
-        log.warning("judged on sequences that calibrated the engines: %s", ", ".join(leaked))
-    tracker = options.tracker or _name(options.engines, options.opencv)
+    leaked = require_no_leak(options.engines, sequences, allowed=options.allow_leak) if options.engines else []
+    tracker = options.tracker or tracker_name(options.engines, options.opencv)
+    made_by = provenance(options.engines, options.opencv, protocol)
     waiting = [
-        sequence for sequence in sequences if not result_path(options.out / "results", tracker, sequence.name).is_file()
+        sequence
+        for sequence in sequences
+        if not is_done(
+            result_path(options.out / "results", tracker, sequence.name),
+            _beside(options.out, tracker, sequence.name),
+            made_by,
+        )
     ]
     if len(waiting) < len(sequences):
         log.info("%d sequences are there already", len(sequences) - len(waiting))
@@ -84,6 +88,7 @@ def main(options: argparse.Namespace) -> None:
         opencv=options.opencv,
         threads=options.threads,
         leaked=tuple(leaked),
+        made_by=made_by,
     )
     if options.jobs > 1:
         with ProcessPoolExecutor(options.jobs) as executor:
@@ -104,10 +109,12 @@ def run_sequence(
     opencv: Optional[str],
     threads: Optional[int],
     leaked: Tuple[str, ...],
+    made_by: Dict[str, Any],
 ) -> None:
     """Run one sequence and write its result, whole or not at all, and beside it what VOT's form has no place for.
 
-    That is the time of each frame, the boxes the target was lost with, and whether the sequence calibrated the engines.
+    That is the time of each frame, the boxes the target was lost with, whether the sequence calibrated the engines, and
+    what the result was made by.
 
     Raises:
         PipelineError: of any kind; nothing is written then.
@@ -120,8 +127,9 @@ def run_sequence(
         "frames": lap.times_ns,
         "lost": {index: str(box) if box else None for index, box in lap.lost.items()},
         "leaked": sequence.name in leaked,
+        KEY: made_by,
     }
-    write_text(out / "times" / tracker / f"{sequence.name}.json", json.dumps(beside) + "\n")
+    write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
     write(result_path(out / "results", tracker, sequence.name), lap.entries)
     log.info("%s: %d frames, %d failures", sequence.name, len(lap.entries), len(lap.lost))
 
@@ -156,7 +164,7 @@ def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Lap:
 
 
 def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:
-    """The evaluated sequences that calibrated the engines.
+    """The evaluated sequences that calibrated the engines; a warning where there are some.
 
     Raises:
         UsageError: there are some, and they are not *allowed*.
@@ -168,7 +176,16 @@ def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) 
             f"{engines} was calibrated on {', '.join(leaked)}, so it cannot be judged on them",
             hint="calibrate on other frames, or add --allow-leak and be warned in every run",
         )
+    if leaked:
+        log.warning("judged on sequences that calibrated the engines: %s", ", ".join(leaked))
     return leaked
+
+
+def tracker_name(engines: Optional[Path], opencv: Optional[str]) -> str:
+    """The name of the results: MODEL-BACKEND-PRECISION, or OpenCV-NAME."""
+    if engines is None:
+        return f"OpenCV-{opencv}"
+    return f"{engines.resolve().parents[1].name}-{engines.resolve().name}"
 
 
 def _overlaps(box: BoundingBox, truth: Array, frame: Array) -> bool:
@@ -176,7 +193,5 @@ def _overlaps(box: BoundingBox, truth: Array, frame: Array) -> bool:
     return bool(raster_overlap(region, truth[None], (frame.shape[1], frame.shape[0]))[0] > 0)
 
 
-def _name(engines: Optional[Path], opencv: Optional[str]) -> str:
-    if engines is None:
-        return f"OpenCV-{opencv}"
-    return f"{engines.resolve().parents[1].name}-{engines.resolve().name}"
+def _beside(out: Path, tracker: str, sequence: str) -> Path:
+    return out / "times" / tracker / f"{sequence}.json"
