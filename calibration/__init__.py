@@ -1,1 +1,1 @@
-"""Frames to activation ranges. So far only the ranges of one tensor are here; no command uses them yet."""
+"""Frames to activation ranges: seeded samples, every tensor's histogram, and the range a method draws from it."""

@@ -2,49 +2,79 @@
 
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 import numpy.typing as npt
 
+from calibration.entropy import least_loss
 from siamtrt.errors import InferenceError, UsageError
 
 BINS = 2048
-LEVELS = 128
+_LEAST_EXPONENT = -120  # bins narrower than 2**-120 would need a scale that float32 does not have
+_EXACT = 1 << 24  # OpenCV counts in float32, which is exact up to here
 
 
 class Histogram:
-    """Counts of ``|x|`` in ``BINS`` equal bins from zero: 16 KiB however many samples are added.
+    """Counts of ``|x|`` in ``BINS`` equal bins from zero, and the exact extremes: 16 KiB whatever is added.
 
-    A value beyond the last bin doubles the bin width and merges the bins in pairs, so no count is ever re-estimated.
+    The bin width is a power of two, the least that holds all magnitudes seen. So binning is exact, a merge of bins in
+    pairs makes room for larger values without a count being re-estimated, and the order of samples does not matter.
+    A magnitude on an edge counts in the bin above it if the value is positive, below it if negative.
+
+    Attributes:
+        counts: (BINS,) int64.
+        width: of a bin, in the tensor's unit; 0 while only zeros were seen.
+        lowest: least value seen, 0 before the first.
+        highest: greatest value seen, likewise.
     """
 
     def __init__(self) -> None:
         self.counts: npt.NDArray[np.int64] = np.zeros(BINS, np.int64)
         self.width = 0.0
-        self.amax = 0.0
+        self.lowest = math.inf
+        self.highest = -math.inf
+
+    @property
+    def amax(self) -> float:
+        """The largest magnitude seen; 0 before the first value."""
+        return max(-self.lowest, self.highest, 0.0)
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Count the values of one sample.
 
         Args:
-            values: float array of any shape; it is not kept.
+            values: float32 array of any shape; it is not kept.
 
         Raises:
             InferenceError: a value is NaN or infinite.
         """
-        magnitudes = np.abs(values, dtype=np.float32).ravel().astype(np.float64)
-        if not np.isfinite(magnitudes).all():
+        if not values.size:
+            return
+        lowest, highest = float(values.min()), float(values.max())
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
             raise InferenceError("an activation is NaN or infinite", hint="check the model in FP32 on the same frame")
-        highest = float(magnitudes.max(initial=0.0))
-        self.amax = max(self.amax, highest)
-        if self.width == 0.0 and highest > 0.0:
-            self.width = highest / BINS
-            # zeros seen before the first value are in bin 0 already, whatever its width
-        while highest > self.width * BINS:
+        self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
+        self._make_room()
+        if not self.width:
+            self.counts[0] += values.size
+            return
+        flat = np.ascontiguousarray(values, np.float32).reshape(1, -1)
+        for start in range(0, flat.size, _EXACT):
+            self.counts += _magnitudes(flat[:, start : start + _EXACT], self.width * BINS, signed=lowest < 0)
+
+    def _make_room(self) -> None:
+        """Widen the bins until the largest magnitude lies below the last edge."""
+        if self.amax == 0.0:
+            return
+        needed = 2.0 ** max(_LEAST_EXPONENT, math.frexp(self.amax)[1] - (BINS.bit_length() - 1))
+        if not self.width:
+            self.width = needed  # zeros seen before are in bin 0 already, whatever its width
+        while self.width < needed:
             self.counts[: BINS // 2] = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts[BINS // 2 :] = 0
             self.width *= 2
-        bins = (magnitudes / self.width).astype(np.int64) if self.width else np.zeros(magnitudes.size, np.int64)
-        self.counts += np.bincount(np.minimum(bins, BINS - 1), minlength=BINS)
 
     def minmax(self) -> float:
         """The largest magnitude seen.
@@ -57,36 +87,29 @@ class Histogram:
         return self.amax
 
     def percentile(self, share: float) -> float:
-        """The upper edge of the bin below which *share* (0..1] of all magnitudes lie, at most ``minmax()``."""
-        highest = self.minmax()
+        """The upper edge of the bin below which *share* (0..1] of all magnitudes lie, at most ``minmax()``.
+
+        Raises:
+            UsageError: see ``minmax``; or *share* is not in (0, 1].
+        """
+        greatest = self.minmax()
         if not 0.0 < share <= 1.0:
             raise UsageError(f"a share of {share} is not in (0, 1]", hint="0.9999")
         reached = int(np.searchsorted(np.cumsum(self.counts), share * float(self.counts.sum())))
-        return min(highest, (reached + 1) * self.width)
+        return min(greatest, (reached + 1) * self.width)
 
     def entropy(self) -> float:
-        """The range whose 128 levels lose the least information (Kullback-Leibler), as TensorRT searches it."""
-        highest = self.minmax()
-        counts = self.counts.astype(np.float64)
-        counts[0] = counts[1]  # the zeros after a ReLU are exact at any range and must not outvote the rest
-        if not counts.any():
-            return highest
-        losses = [_divergence(counts, kept) for kept in range(LEVELS, BINS + 1)]
-        return min(highest, (LEVELS + int(np.argmin(losses))) * self.width)
+        """The range whose 128 levels lose the least information (Kullback-Leibler), as TensorRT searches it.
+
+        Raises:
+            UsageError: see ``minmax``.
+        """
+        greatest = self.minmax()
+        return min(greatest, least_loss(self.counts) * self.width)
 
 
-def _divergence(counts: npt.NDArray[np.float64], kept: int) -> float:
-    """Information lost, in nats, by clipping at bin *kept* and spreading what is left over ``LEVELS`` levels."""
-    inside = counts[:kept]
-    clipped = inside.copy()
-    clipped[-1] += counts[kept:].sum()
-    starts = np.arange(LEVELS) * kept // LEVELS
-    sizes = np.diff(np.append(starts, kept))
-    filled = np.add.reduceat((inside > 0).astype(np.float64), starts)
-    means = np.add.reduceat(inside, starts) / np.maximum(filled, 1.0)
-    spread = np.where(inside > 0, np.repeat(means, sizes), 0.0)
-    seen = clipped > 0
-    if not seen.any() or (spread[seen] == 0).any():
-        return float("inf")
-    p, q = clipped[seen] / clipped.sum(), spread[seen] / spread.sum()
-    return float((p * np.log(p / q)).sum())
+def _magnitudes(flat: npt.NDArray[np.float32], limit: float, *, signed: bool) -> npt.NDArray[np.int64]:
+    """Counts of the magnitudes of 1xN values in ``BINS`` bins below *limit*."""
+    bins, least = (2 * BINS, -limit) if signed else (BINS, 0.0)
+    counts: npt.NDArray[np.int64] = cv2.calcHist([flat], [0], None, [bins], [least, limit]).ravel().astype(np.int64)
+    return counts[BINS:] + counts[BINS - 1 :: -1] if signed else counts

@@ -26,14 +26,19 @@ RUN_ERRORS: Tuple[Type[Exception], ...] = (_state.Fail, _state.InvalidArgument, 
 
 
 def open_session(
-    model: Union[bytes, Path], *, threads: Optional[int] = None, profile_prefix: Optional[Path] = None
+    model: Union[bytes, Path],
+    *,
+    threads: Optional[int] = None,
+    profile_prefix: Optional[Path] = None,
+    optimized: bool = True,
 ) -> onnxruntime.InferenceSession:
-    """Open a graph on the CPU at full optimisation.
+    """Open a graph on the CPU.
 
     Args:
         model: serialized ONNX, or the path of a file.
         threads: of one operator; all cores when None.
         profile_prefix: where ONNX Runtime writes its profile, if one is wanted.
+        optimized: rewrite the graph for speed; without, each node computes as it stands in the file.
 
     Raises:
         ArtifactError: the file or bytes are not a whole ONNX graph.
@@ -46,6 +51,8 @@ def open_session(
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)
+    if not optimized:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     name = str(model) if isinstance(model, Path) else "the graph"
     try:
         source = str(model) if isinstance(model, Path) else model

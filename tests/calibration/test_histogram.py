@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from calibration.histogram import BINS, LEVELS, Histogram
+from calibration.entropy import LEVELS
+from calibration.histogram import BINS, Histogram
 from siamtrt.errors import InferenceError, UsageError
 
 

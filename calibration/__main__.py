@@ -1,0 +1,37 @@
+"""``python -m calibration``: measure the ranges that INT8 engines need."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from calibration import methods
+from calibration.calibrate import Request, calibrate
+from siamtrt import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Calibrate and print the folder."""
+    chosen = methods.parse(options.method)
+    request = Request(options.onnx, options.frames, options.crops, options.seed, chosen, options.threads)
+    calibrate(request, options.out, cli.command_line("calibration"))
+    print(options.out)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("calibration", "Measure activation ranges on frames.")
+    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    arguments.add_argument("--frames", type=Path, required=True, help="folder of videos and images with boxes")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for ranges, caches and samples")
+    arguments.add_argument("--crops", type=int, default=500, help="how many template and search crops")
+    arguments.add_argument("--seed", type=int, default=0, help="of the choice of frames")
+    arguments.add_argument(
+        "--method", default="entropy", help="minmax, percentile, entropy, or target=minmax,search=entropy,xcorr=minmax"
+    )
+    arguments.add_argument("--threads", type=int, help="all cores by default")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

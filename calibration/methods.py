@@ -1,0 +1,87 @@
+"""Histograms to ranges: which method for which graph, and what it draws."""
+
+from __future__ import annotations
+
+import logging
+from typing import Dict, Mapping
+
+from calibration.histogram import Histogram
+from siamtrt import InferenceError, UsageError
+from siamtrt.precision import GRAPHS
+from siamtrt.ranges import Ranges, TensorRange
+
+METHODS = ("minmax", "percentile", "entropy")
+PERCENTILE_SHARE = 0.9999
+DEAD_AMAX = 2.0**-7  # its scale, amax / 127, is about the least normal number of float16
+_EXAMPLE = "--method entropy, or --method target=minmax,search=entropy,xcorr=percentile"
+
+log = logging.getLogger(__name__)
+
+
+def parse(text: str) -> Dict[str, str]:
+    """Read ``entropy`` or ``target=minmax,search=entropy,xcorr=percentile``: graph -> method.
+
+    Raises:
+        UsageError: an unknown graph or method, or a graph missing or named twice.
+    """
+    parts = [f"{graph}={text}" for graph in GRAPHS] if "=" not in text else text.split(",")
+    chosen: Dict[str, str] = {}
+    for part in parts:
+        graph, _, method = part.partition("=")
+        if graph not in GRAPHS or graph in chosen:
+            raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(GRAPHS)} once", hint=_EXAMPLE)
+        if method not in METHODS:
+            raise UsageError(f"unknown method {method!r}", hint=f"one of {', '.join(METHODS)}")
+        chosen[graph] = method
+    if len(chosen) < len(GRAPHS):
+        raise UsageError(f"{text!r} leaves a graph out", hint=_EXAMPLE)
+    return chosen
+
+
+def draw(histograms: Mapping[str, Histogram], method: str, onnx_sha256: str) -> Ranges:
+    """The range of every tensor of one graph.
+
+    A tensor that was zero throughout, such as the output of a dead ReLU, gets the range 0..2**-7: it stays zero.
+
+    Args:
+        histograms: value name -> histogram.
+        method: one of ``METHODS``.
+        onnx_sha256: of the graph.
+    """
+    dead = [name for name, histogram in histograms.items() if histogram.amax == 0.0]
+    if dead:
+        log.warning(
+            "%d tensors are zero in every sample and get a range of %g: %s", len(dead), DEAD_AMAX, ", ".join(dead)
+        )
+    return Ranges(onnx_sha256, {name: _range(histogram, method) for name, histogram in histograms.items()})
+
+
+def require_alive(histograms: Mapping[str, Histogram], outputs: Mapping[str, str]) -> None:
+    """Refuse a graph whose result is zero whatever it is shown.
+
+    Args:
+        histograms: value name -> histogram.
+        outputs: output name -> file it belongs to.
+
+    Raises:
+        InferenceError: an output was zero in every sample.
+    """
+    for name, file in outputs.items():
+        if histograms[name].amax == 0.0:
+            raise InferenceError(
+                f"{name}, an output of {file}, is zero in every sample",
+                hint="check the model in FP32 on the same frames",
+            )
+
+
+def _range(histogram: Histogram, method: str) -> TensorRange:
+    if histogram.amax == 0.0:
+        return TensorRange(0.0, DEAD_AMAX, DEAD_AMAX, method)
+    amax = _amax(histogram, method)
+    return TensorRange(max(min(histogram.lowest, 0.0), -amax), min(max(histogram.highest, 0.0), amax), amax, method)
+
+
+def _amax(histogram: Histogram, method: str) -> float:
+    if method == "minmax":
+        return histogram.minmax()
+    return histogram.percentile(PERCENTILE_SHARE) if method == "percentile" else histogram.entropy()

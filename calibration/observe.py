@@ -1,0 +1,154 @@
+"""One graph with every activation in view: run it, and each float tensor's values go into its histogram."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnxruntime import InferenceSession
+
+from calibration.histogram import Histogram
+from siamtrt import Array, ArtifactError, GraphCard, InferenceError, Tensors
+from siamtrt.session import RUN_ERRORS, open_session
+
+_GROUP_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A float activation and the bytes it takes."""
+
+    name: str
+    size_bytes: int
+
+
+class Observer:
+    """A graph whose intermediate values are outputs too, and the histogram of each of them.
+
+    ONNX Runtime runs it without rewriting it, so that the values are those of the exported graph: a fusion would make
+    some of them vanish. Where they take more than 1 GiB together (the long-term search), they are observed in several
+    sessions, one after the other, and the graph is computed as often.
+
+    Args:
+        path: the exported graph.
+        card: of the graph.
+        kernels: weights that become inputs, so that each run takes the kernels of its own target.
+        threads: of ONNX Runtime and of the counting; all cores when None.
+
+    Attributes:
+        histograms: value name -> histogram, inputs and outputs included; weights and constants left out.
+
+    Raises:
+        ArtifactError: the file is not a whole ONNX graph, or a value has no static type.
+        BuildError: ONNX Runtime cannot run it.
+    """
+
+    def __init__(self, path: Path, card: GraphCard, kernels: Tuple[str, ...], *, threads: Optional[int] = None) -> None:
+        self._path, self._card = path, card
+        model = _read(path)
+        _make_inputs(model, kernels)
+        inputs = [spec.name for spec in card.inputs]
+        computed = _computed(model, path)
+        self._groups = [
+            ([value.name for value in group], open_session(_exposing(model, group), threads=threads, optimized=False))
+            for group in _grouped(computed)
+        ]
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count())
+        self.histograms = {name: Histogram() for name in (*inputs, *(value.name for value in computed))}
+
+    def observe(self, feeds: Tensors) -> Tensors:
+        """Run the graph once and count all its values.
+
+        Args:
+            feeds: its inputs and the kernels, by name; float32.
+
+        Returns:
+            The graph's own outputs.
+
+        Raises:
+            InferenceError: ONNX Runtime failed, or a value is NaN or infinite.
+        """
+        inputs = {spec.name for spec in self._card.inputs}
+        self._count({name: values for name, values in feeds.items() if name in inputs})
+        found: Tensors = {}
+        for names, session in self._groups:
+            values = self._run(session, names, feeds)
+            self._count(values)
+            found.update({spec.name: values[spec.name] for spec in self._card.outputs if spec.name in values})
+        return found
+
+    def _run(self, session: InferenceSession, names: List[str], feeds: Tensors) -> Tensors:
+        known = {node.name for node in session.get_inputs()}
+        try:
+            return dict(zip(names, session.run(names, {name: feeds[name] for name in known})))
+        except RUN_ERRORS as error:
+            raise InferenceError(f"ONNX Runtime failed on {self._path}: {error}") from error
+
+    def _count(self, tensors: Tensors) -> None:
+        """Add each tensor to its histogram; OpenCV and numpy let the other threads run meanwhile."""
+        list(self._pool.map(self._add, tensors.items()))
+
+    def _add(self, tensor: Tuple[str, Array]) -> None:
+        name, values = tensor
+        try:
+            self.histograms[name].add(values)
+        except InferenceError as error:
+            raise InferenceError(f"{name} of {self._path.name} is NaN or infinite", hint=error.hint) from error
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load(str(path))
+    except (OSError, DecodeError) as error:
+        raise ArtifactError(f"{path} is not a whole ONNX graph: {error}", hint="export it anew") from error
+
+
+def _computed(model: onnx.ModelProto, path: Path) -> List[_Value]:
+    """The float values that are computed from an input, in their order; what constants alone make is no activation."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    types = {value.name: value.type.tensor_type for value in (*graph.value_info, *graph.output)}
+    moving = {value.name for value in graph.input} - {weight.name for weight in graph.initializer}
+    found: List[_Value] = []
+    for node in graph.node:
+        if not moving.intersection(node.input):
+            continue
+        moving.update(name for name in node.output if name)
+        for name in filter(None, node.output):
+            if name not in types:
+                raise ArtifactError(f"{path} does not tell the type of {name}", hint="export it with static shapes")
+            if types[name].elem_type == onnx.TensorProto.FLOAT:
+                found.append(_Value(name, 4 * int(np.prod([side.dim_value for side in types[name].shape.dim]))))
+    return found
+
+
+def _make_inputs(model: onnx.ModelProto, kernels: Tuple[str, ...]) -> None:
+    """Turn the weights called *kernels* into inputs, in place; those that are inputs already stay so."""
+    for weight in [weight for weight in model.graph.initializer if weight.name in kernels]:
+        model.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
+        model.graph.initializer.remove(weight)
+
+
+def _grouped(values: List[_Value]) -> List[List[_Value]]:
+    """Cut *values* where they would exceed the memory of one session."""
+    groups: List[List[_Value]] = [[]]
+    for value in values:
+        if groups[-1] and sum(member.size_bytes for member in groups[-1]) + value.size_bytes > _GROUP_BYTES:
+            groups.append([])
+        groups[-1].append(value)
+    return groups
+
+
+def _exposing(model: onnx.ModelProto, group: List[_Value]) -> bytes:
+    """The graph with the values of *group* as its only outputs."""
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(model)
+    del exposed.graph.output[:]
+    for value in group:
+        exposed.graph.output.append(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, None))
+    return bytes(exposed.SerializeToString())
