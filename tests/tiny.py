@@ -9,26 +9,41 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from siamtrt import GraphCard, Manifest, ModelCard, TensorSpec
-from siamtrt.card import TrackerConstants
+from siamtrt.card import LostSearch, TrackerConstants
 
 CHANNELS = 8
 BRANCHES = {"cls": 10, "loc": 20}
+LOST_PX, LOST_SCORE_SIZE = 383, 41
+LOST_SCORES = (0.7, 0.9)  # crossed both ways by the clip of the tests of TensorRT
 
 
-def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False) -> ModelCard:
-    """Write target.onnx, search.onnx, xcorr.onnx, model.json and manifest.json."""
+def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False, lost: bool = False) -> ModelCard:
+    """Write target.onnx, search.onnx, xcorr.onnx, model.json and manifest.json.
+
+    Args:
+        folder: to write into.
+        seed: of the weights.
+        kernel_inputs: the kernels are inputs of xcorr.
+        lost: a long-term model, with search_lost.onnx and xcorr_lost.onnx of the same weights.
+    """
     rng = np.random.default_rng(seed)
     stem = _weights(rng, (CHANNELS, 3, 8, 8), 1 / 255)
     kernels = {f"kernel_{branch}": rng.random((CHANNELS, 1, 5, 5), dtype=np.float32) for branch in BRANCHES}
-    template, search = TensorSpec("template", (1, 3, 127, 127)), TensorSpec("search", (1, 3, 255, 255))
+    template = TensorSpec("template", (1, 3, 127, 127))
     kernel_specs = tuple(TensorSpec(name, kernel.shape) for name, kernel in kernels.items())
-    features = tuple(TensorSpec(f"feature_{branch}", (1, CHANNELS, 29, 29)) for branch in BRANCHES)
-    maps = tuple(TensorSpec(branch, (1, width, 25, 25)) for branch, width in BRANCHES.items())
-    xcorr_inputs = features + (kernel_specs if kernel_inputs else ())
     folder.mkdir(parents=True, exist_ok=True)
     _save(folder / "target.onnx", (template,), kernel_specs, *_target(rng, stem))
-    _save(folder / "search.onnx", (search,), features, *_search(rng, stem))
-    _save(folder / "xcorr.onnx", xcorr_inputs, maps, *_xcorr(rng, {} if kernel_inputs else kernels))
+    graphs = [GraphCard("target", (template,), kernel_specs)]
+    searching, correlating = _search(rng, stem), _xcorr(rng, {} if kernel_inputs else kernels)
+    for suffix, size_px, score_size in [("", 255, 25), ("_lost", LOST_PX, LOST_SCORE_SIZE)][: 1 + lost]:
+        search = TensorSpec("search", (1, 3, size_px, size_px))
+        side = score_size + 4
+        features = tuple(TensorSpec(f"feature_{branch}", (1, CHANNELS, side, side)) for branch in BRANCHES)
+        xcorr_inputs = features + (kernel_specs if kernel_inputs else ())
+        maps = tuple(TensorSpec(branch, (1, width, score_size, score_size)) for branch, width in BRANCHES.items())
+        _save(folder / f"search{suffix}.onnx", (search,), features, *searching)
+        _save(folder / f"xcorr{suffix}.onnx", xcorr_inputs, maps, *correlating)
+        graphs += [GraphCard(f"search{suffix}", (search,), features), GraphCard(f"xcorr{suffix}", xcorr_inputs, maps)]
     card = ModelCard(
         name="tiny",
         family="rpn",
@@ -39,18 +54,14 @@ def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False
         anchor_ratios=(0.33, 0.5, 1.0, 2.0, 3.0),
         anchor_scales=(8.0,),
         tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
-        lost=None,
+        lost=LostSearch(LOST_PX, LOST_SCORE_SIZE, 0.001, *LOST_SCORES) if lost else None,
         kernels=kernel_specs,
-        graphs=(
-            GraphCard("target", (template,), kernel_specs),
-            GraphCard("search", (search,), features),
-            GraphCard("xcorr", xcorr_inputs, maps),
-        ),
+        graphs=tuple(graphs),
         checkpoint_sha256="0" * 64,
         kernel_inputs=kernel_inputs,
     )
     card.save(folder)
-    names = ["target.onnx", "search.onnx", "xcorr.onnx", "model.json"]
+    names = [*(f"{graph.name}.onnx" for graph in graphs), "model.json"]
     command = "python -m export --model tiny"
     Manifest.of(folder, names, stage="export", command=command, parents=[], settings={}, environment={}).save(folder)
     return card

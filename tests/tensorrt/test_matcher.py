@@ -9,11 +9,10 @@ from runtime.locator import Locator, as_locator
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
 from runtime.tensorrt.matcher import open_targets
-from runtime.tracker import Tracker
-from siamtrt import BoundingBox, EngineMismatchError, InferenceError, Manifest, ModelCard, ParityError, UsageError
+from siamtrt import EngineMismatchError, InferenceError, ModelCard, ParityError, UsageError
 from tests import tiny
+from tests.tensorrt.clip import FILL, as_rows, clip, follow, picture, read
 
-FILL = (1, 2, 3)
 TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)
 MAPS_BYTES = 4 * 30 * 25 * 25
 FOUND_BYTES = 28
@@ -21,13 +20,11 @@ FOUND_BYTES = 28
 
 @pytest.fixture(scope="module")
 def frame():
-    coarse = np.random.default_rng(1).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    return coarse.repeat(10, 0).repeat(10, 1)
+    return picture()
 
 
 def opened(board, **options):
-    card, manifest = ModelCard.load(board.out), Manifest.load(board.out, stage="engines")
-    return open_targets(board.out, card, manifest, **{"decode": False, **options})[0]
+    return open_targets(*read(board.out), **{"decode": False, **options})[0]
 
 
 def ask(matcher, frame):
@@ -37,16 +34,8 @@ def ask(matcher, frame):
     return matcher.match(frame, SEARCH, FILL)
 
 
-def clip(frame):
-    return [np.roll(frame, (2 * step, 3 * step), (0, 1)) for step in range(6)]
-
-
-def boxes(matcher, frames):
-    tracker = Tracker(matcher)
-    tracker.start(frames[0], BoundingBox(40, 40, 40, 40))
-    found = [tracker.update(frame).box for frame in frames[1:]]
-    tracker.close()
-    return np.array([(box.x, box.y, box.width, box.height) for box in found])
+def boxes(backend, frames):
+    return as_rows(follow(backend, frames))
 
 
 @pytest.fixture
@@ -163,13 +152,22 @@ def test_a_larger_frame_is_captured_anew(board, frame):
     matcher.match(larger, SEARCH, FILL)
     matcher.remember(frame, TEMPLATE, FILL)
     np.testing.assert_array_equal(matcher.match(frame, SEARCH, FILL).cls, first)
+    in_use = len(double.cudart.memory)
+    for side in (100, 200, 300):
+        matcher.remember(np.zeros((side, side, 3), np.uint8), TEMPLATE, FILL)
+    assert len(double.cudart.memory) == in_use
 
 
-def test_a_refit_that_changes_nothing_is_found_out(board, frame):
-    double = board(stale_refit=True)
+@pytest.mark.parametrize("bad_refit", ["stale", "swapped"])
+@pytest.mark.parametrize("decode", [True, False])
+def test_a_refit_that_changes_nothing_or_swaps_kernels_is_found_out(board, frame, bad_refit, decode):
+    double = board(bad_refit=bad_refit)
     double.build()
+    matcher = opened(double, decode=decode)
     with pytest.raises(ParityError, match="after the refit xcorr"):
-        opened(double).remember(frame, TEMPLATE, FILL)
+        matcher.remember(frame, TEMPLATE, FILL)
+    with pytest.raises(InferenceError, match="no target was remembered"):
+        ask(matcher, frame)
 
 
 def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):

@@ -139,7 +139,8 @@ class Cudart:
         if _int(size) > self.free_bytes:
             return OUT_OF_MEMORY
         self.free_bytes -= _int(size)
-        block = np.full(_int(size), 0xA5, np.uint8)  # never zeros: what was not written must show
+        block = np.full(_int(size) + 255, 0xA5, np.uint8)  # never zeros: what was not written must show
+        block = block[-block.ctypes.data % 256 :][: _int(size)]  # aligned as CUDA's memory is
         self.memory[block.ctypes.data] = block
         out._obj.value = block.ctypes.data
         return 0

@@ -25,16 +25,15 @@ _CREATION = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11
 _FLAGS = {8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
 
 
-def make(
-    version, cudart, *, reverse_tensors=False, stale_refit=False, build_fails=False, fast=True, takes_no_cache=False
-):
+def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=False, fast=True, takes_no_cache=False):
     """A module like ``tensorrt`` of *version*.
 
     Args:
         version: e.g. ``8.5.2.2``.
         cudart: the double whose stream it enqueues on.
         reverse_tensors: number the tensors of an engine from the last to the first.
-        stale_refit: a refit says that it worked and changes nothing.
+        bad_refit: a refit says that it worked, but is ``stale``: it changes nothing, or ``swapped``: it takes each
+            kernel for the one before.
         build_fails: every build is refused.
         fast: the GPU has kernels for FP16 and INT8.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
@@ -49,7 +48,7 @@ def make(
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
     trt.LayerType = enum.Enum("LayerType", ["CONV", "ACTIVATION", "CONSTANT"])
-    trt.log_of_builds = []
+    trt.log_of_builds, trt.log_of_engines = [], []
     if major < 11:
         int8.add_names(trt)
 
@@ -222,6 +221,7 @@ def make(
             if settings["version"] != version:
                 self._logger.log(ILogger.Severity.ERROR, "The engine plan file is not compatible with this version")
                 return None
+            trt.log_of_engines.append(model.graph.name)
             return Engine(settings, model)
 
     class Engine:
@@ -260,6 +260,7 @@ def make(
         def set_tensor_address(self, name, address):
             if name not in self._engine._tensors:
                 return False
+            assert address % 256 == 0, "aligned"
             self._addresses[name] = address
             return True
 
@@ -305,7 +306,9 @@ def make(
         def refit_cuda_engine(self):
             assert not cudart.queue, "undefined with work on the stream"
             self._engine.generation += 1
-            for name, weights in self._new.items() if not stale_refit else ():
+            names, values = list(self._new), list(self._new.values())
+            values = values[-1:] + values[:-1] if bad_refit == "swapped" else values
+            for name, weights in zip(names, values) if bad_refit != "stale" else ():
                 shape = tuple(self._weights[name].dims)
                 self._weights[name].CopyFrom(numpy_helper.from_array(weights.reshape(shape), name))
             return True
