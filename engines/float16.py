@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
@@ -9,14 +11,16 @@ from siamtrt import BuildError
 
 # With its bounds in float16 ONNX Runtime no longer fuses a Clip (ReLU6) into the convolution before it, which costs a
 # quarter of the time of a graph full of them; the values are the same either way.
-_FLOAT32_OPERATORS = [*DEFAULT_OP_BLOCK_LIST, "Clip"]
+_FLOAT32_OPERATORS = (*DEFAULT_OP_BLOCK_LIST, "Clip")
+TENSORRT_FLOAT32_OPERATORS = tuple(DEFAULT_OP_BLOCK_LIST)
 
 
-def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
+def to_float16(model: onnx.ModelProto, float32_operators: Sequence[str] = _FLOAT32_OPERATORS) -> onnx.ModelProto:
     """Convert weights and arithmetic of *model* to float16; inputs and outputs stay float32.
 
     Args:
         model: a float32 graph; modified in place, as the converter does.
+        float32_operators: those that stay as they are.
 
     Returns:
         The converted graph. Initializers keep their names, so a kernel is still found by the name of the model card.
@@ -26,7 +30,7 @@ def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     try:
         converted: onnx.ModelProto = convert_float_to_float16(
-            model, keep_io_types=True, op_block_list=_FLOAT32_OPERATORS
+            model, keep_io_types=True, op_block_list=list(float32_operators)
         )
     except (ValueError, RuntimeError) as error:
         raise BuildError(f"the graph cannot be converted to float16: {error}", hint="--precision fp32") from error

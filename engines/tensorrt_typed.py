@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from typing import Any, Dict, Sequence
 
-from engines.float16 import to_float16
+import onnx
+
+from engines.correlations import correlations
+from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
 from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
+from engines.quantize_symmetric import quantize_symmetric
 from engines.tensorrt_network import parse, serialize
 from engines.tensorrt_options import TensorrtOptions
 from siamtrt import MissingDependencyError, Precision, UsageError
 from siamtrt import tensorrt as library
 from siamtrt.files import write_bytes
+from siamtrt.ranges import Ranges, file_name
 
 SUFFIX = ".plan"
 _OLDEST_STRONGLY_TYPED = (10, 0)
@@ -30,25 +35,17 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Raises:
         MissingDependencyError: no library that takes typed graphs is installed.
-        UsageError: INT8, whose activation ranges no stage provides yet; a graph to refit; or an unknown GPU.
-        ArtifactError: the graph is not ONNX.
+        UsageError: a graph to refit, INT8 without ranges, or an unknown GPU.
+        ArtifactError: the graph is not ONNX, or the ranges are not its own.
         BuildError: the library refused the graph.
     """
-    if job.precision in (Precision.INT8, Precision.INT8_ALL):
-        raise UsageError(
-            f"{job.graph} cannot be built in {job.precision.value} yet: "
-            "there is no calibration to take activation ranges from",
-            hint="--precision fp16",
-        )
     if job.refit:
         raise UsageError(
             f"{job.graph} would have to be refitted, and a refittable plan of this kind needs an NVIDIA driver",
             hint="export with --kernel-inputs, then nothing has to be refitted",
         )
     trt = require_library()
-    model = read_graph(job.source)
-    if job.precision is Precision.FP16:
-        model = to_float16(model)
+    model = typed_graph(job)
     logger = library.make_logger(trt)
     builder = trt.Builder(logger)
     typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
@@ -56,6 +53,26 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     config = _config(trt, builder, options)
     plan = serialize(trt, builder, network, config, logger, job.out.name, hint="--precision fp32")
     write_bytes(job.out, plan)
+
+
+def typed_graph(job: GraphJob) -> onnx.ModelProto:
+    """The graph of *job* with its precision written into it; what INT8 leaves out computes in float16.
+
+    Raises:
+        UsageError: INT8 without ranges.
+        ArtifactError: the graph is not ONNX, or the ranges are not its own.
+        BuildError: it cannot be converted to float16.
+    """
+    model = read_graph(job.source)
+    if job.precision is Precision.FP32:
+        return model
+    if job.precision is not Precision.FP16:
+        if job.ranges is None:
+            raise UsageError(f"{job.graph} in INT8 needs activation ranges", hint="--ranges DIR")
+        ranges = Ranges.load(job.ranges / file_name(job.graph), onnx=job.source)
+        kept = {*job.keep, *(correlations(model) if job.precision is Precision.INT8 else ())}
+        model = quantize_symmetric(model, ranges, kept)
+    return to_float16(model, TENSORRT_FLOAT32_OPERATORS)
 
 
 def environment() -> Dict[str, str]:

@@ -17,14 +17,18 @@ SAMPLES = {"target": "template", "search": "search"}
 
 
 def write_calibration(folder: Path, onnx_folder: Path, *, samples: int = 2, seed: int = 0) -> Path:
-    """Write ranges, samples and manifest for the graphs of *onnx_folder*, and return *folder*."""
+    """Write ranges, samples and manifest for the graphs of *onnx_folder*, and return *folder*.
+
+    Without samples every range is -1 to 1, which is enough where nothing is run.
+    """
     rng = np.random.default_rng(seed)
     carried: dict = {}
     names = []
     for graph in ModelCard.load(onnx_folder).graphs:
         path = onnx_folder / f"{graph.name}.onnx"
-        run = _every_tensor(path)
-        seen: dict = {}
+        floats = [spec.name for spec in graph.inputs] + _floats(path)
+        seen: dict = {} if samples else dict.fromkeys(floats, (-1.0, 1.0))
+        run = _every_tensor(path) if samples else None
         for number in range(samples):
             feeds = {
                 spec.name: carried.get(spec.name, rng.integers(0, 256, spec.shape).astype(np.float32))
@@ -52,14 +56,18 @@ def write_calibration(folder: Path, onnx_folder: Path, *, samples: int = 2, seed
     return folder
 
 
+def _floats(path: Path):
+    """The float tensors that the nodes of a graph put out."""
+    graph = onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
+    values = (*graph.value_info, *graph.output)
+    floats = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    return [name for node in graph.node if node.op_type != "Constant" for name in node.output if name in floats]
+
+
 def _every_tensor(path: Path):
     model = onnx.load(str(path))
-    inferred = onnx.shape_inference.infer_shapes(model).graph.value_info
-    floats = {value.name for value in inferred if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
-    produced = [
-        name for node in model.graph.node if node.op_type != "Constant" for name in node.output if name in floats
-    ]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in produced)
-    names = [value.name for value in model.graph.output]
+    names = _floats(path)
+    known = {value.name for value in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return lambda feeds: dict(zip(names, session.run(names, feeds)))

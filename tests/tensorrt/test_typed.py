@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,10 +12,12 @@ from engines.build import build
 from engines.tensorrt_options import TensorrtOptions
 from runtime.open import open_matcher
 from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, UsageError
+from tests.calibrated import write_calibration
 from tests.tensorrt.double.cudart import Cudart
 from tests.tensorrt.double.trt import make
 from tests.tiny import write_tiny_model
 
+WEIGHTS = Path(__file__).parents[2] / "weights" / "siamrpn_lite0.pth"
 ADA = TensorrtOptions(compute_capabilities=("8.9",))
 
 
@@ -28,18 +32,61 @@ def rtx():
     return pytest.importorskip("tensorrt_rtx", reason="pip install tensorrt-rtx-cu12 to build real plans")
 
 
-def typed(onnx, precision, options=ADA):
+def typed(onnx, precision, options=ADA, **more):
     out = onnx.parent / precision.replace("=", "-")
-    return build(onnx, out, "typed", GraphPrecisions.parse(precision), "", options), out
+    return build(onnx, out, "typed", GraphPrecisions.parse(precision), "", options, **more), out
+
+
+def export(folder, name, network):
+    from export.write import write
+
+    write(network, name, folder / "onnx", checkpoint=None, command="", kernel_inputs=True)
+    return folder / "onnx"
+
+
+def require_plans(manifest, out, least_bytes):
+    assert {"target.plan", "search.plan", "xcorr.plan"} <= set(manifest.files)
+    sizes = {name: (out / name).stat().st_size for name in manifest.files if name.endswith(".plan")}
+    assert all(size > least_bytes for size in sizes.values()), sizes
+    return sizes
 
 
 @pytest.mark.tensorrt
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "target=fp16,search=fp16,xcorr=fp32"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8", "int8-all", "target=fp16,search=int8,xcorr=fp32"])
 def test_rtx_builds_all_three_graphs(rtx, onnx, precision):
-    manifest, out = typed(onnx, precision)
-    assert {"target.plan", "search.plan", "xcorr.plan"} <= set(manifest.files)
+    ranges = write_calibration(onnx.parent / "calibration", onnx) if "int8" in precision else None
+    manifest, out = typed(onnx, precision, ranges=ranges)
+    require_plans(manifest, out, 10_000)
     assert manifest.environment["tensorrt_rtx"] == rtx.__version__
-    assert all((out / name).stat().st_size > 10_000 for name in manifest.files if name.endswith(".plan"))
+
+
+@pytest.mark.slow
+@pytest.mark.tensorrt
+def test_rtx_builds_the_shipped_model_in_every_precision(rtx, tmp_path):
+    pytest.importorskip("torch", reason="exporting needs torch")
+    from networks.checkpoint import load
+
+    exported = export(tmp_path, "siamrpn_lite0", load("siamrpn_lite0", WEIGHTS))
+    ranges = write_calibration(tmp_path / "calibration", exported, samples=1)
+    for precision in ("fp32", "fp16", "int8", "int8-all"):
+        require_plans(*typed(exported, precision, ranges=ranges if "int8" in precision else None), 500_000)
+
+
+@pytest.mark.slow
+@pytest.mark.tensorrt
+def test_rtx_builds_siamrpn_r50_in_every_precision(rtx, tmp_path):
+    pytest.importorskip("torch", reason="exporting needs torch")
+    from networks.models import seeded
+
+    exported = export(tmp_path, "siamrpn_r50", seeded("siamrpn_r50", 0))
+    ranges = write_calibration(tmp_path / "calibration", exported, samples=0)
+    search_mb = {}
+    for precision in ("fp32", "fp16", "int8"):
+        sizes = require_plans(*typed(exported, precision, ranges=ranges if "int8" in precision else None), 1_000_000)
+        search_mb[precision] = sizes["search.plan"] / 1e6
+        shutil.rmtree(tmp_path / precision)
+    assert search_mb["fp16"] < 0.6 * search_mb["fp32"]  # the weights are most of a plan
+    assert search_mb["int8"] < 0.4 * search_mb["fp32"]
 
 
 @pytest.mark.tensorrt
@@ -78,7 +125,7 @@ def test_tensorrt_8_is_sent_to_the_other_builder(onnx, monkeypatch):
         typed(onnx, "fp32", TensorrtOptions())
 
 
-def test_int8_is_refused(onnx, monkeypatch):
+def test_int8_without_ranges_is_refused(onnx, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", make("11.0.0", Cudart()))
     with pytest.raises(UsageError, match="cannot be built in INT8 without activation ranges"):
         typed(onnx, "int8")
