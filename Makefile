@@ -21,13 +21,15 @@ DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(notdir $(subst :,-,$(SOURCE)))$(if $(INIT),@$(subst $(comma),-,$(INIT)))
 TRACK   := $(OUT)/boxes.txt
 VOT     := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
+NAME    ?= $(BACKEND)-$(LABEL)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
+REPORT  := $(HOME_OF)/reports/$(NAME)
 LAYERS  := $(HOME_OF)/reports/layers-$(BACKEND)-$(LABEL).json
 
 SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export engines track train vot evaluate layers overhead
+.PHONY: again help setup test check demo export engines track train vot evaluate layers bench overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -97,6 +99,10 @@ evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=
 layers: $(LAYERS)  ## Latency of each layer of each engine; compare reports with python -m benchmarks compare
 $(LAYERS): $(ENGINES)
 	$(PYTHON) -m benchmarks layers --engines $(<D) --out $@
+
+bench: $(ENGINES)  ## Everything measured in one page: SEQUENCES=folder (a rendered clip if left out) NAME=...; rerun to resume
+	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
+		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out $(REPORT)
 
 overhead: $(ENGINES)  ## What a frame costs beside the network
 	$(PYTHON) -m benchmarks overhead --engines $(<D)

@@ -9,14 +9,17 @@ from benchmarks import clip, demo, drift, overhead
 from benchmarks.layers import compare, measure
 from benchmarks.ope import command as ope
 from benchmarks.power import watch
+from benchmarks.report import bench
 from benchmarks.speed import command as speed
-from benchmarks.vot import evaluate, run
+from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli
 
 _COMMANDS = (
+    ("bench", bench, "everything there is to measure of an engine folder, in one report and one page"),
     ("clip", clip, "render a clip with known truth"),
     ("vot", run, "run a tracker under the reset-based VOT protocol"),
     ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
+    ("vot-workspace", workspace, "a workspace in which the VOT toolkit runs the tracker"),
     ("ope", ope, "one-pass evaluation: success and precision without resets"),
     ("speed", speed, "frame rates, percentiles, stages and power"),
     ("drift", drift, "how closely a run without resets follows another, or the truth"),

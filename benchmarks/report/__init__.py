@@ -1,0 +1,1 @@
+"""Everything measured of one engine folder in one file, and the page that shows it."""

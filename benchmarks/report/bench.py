@@ -1,0 +1,145 @@
+"""``python -m benchmarks bench``: everything there is to measure of an engine folder, in one report and one page.
+
+The steps are commands of their own; each leaves a file, and what has its file is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Callable, List, Tuple
+
+from benchmarks.clip import write_clip
+from benchmarks.datasets import load_sequences
+from benchmarks.layers import measure as layers_command
+from benchmarks.report.collect import TRACKER, collect
+from benchmarks.report.document import Report
+from benchmarks.report.job import Job
+from benchmarks.report.sections import report_page
+from benchmarks.speed import command as speed_command
+from benchmarks.vot import evaluate as evaluate_command
+from benchmarks.vot import run as vot_command
+from benchmarks.vot.folders import as_annotations
+from benchmarks.vot.protocol import Protocol
+from siamtrt import PipelineError
+from siamtrt.cli import command_line
+from siamtrt.files import write_text
+
+_CLIP_SEED, _CLIP_FRAMES = 7, 180
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    parser.add_argument("--sequences", type=Path, help="folder of NAME/color, NAME/groundtruth.txt; a rendered clip")
+    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
+    parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
+    parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the report; rerun to resume")
+    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of")
+    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Do what is not done yet, and print where the page lies."""
+    root = options.sequences or _rendered(options.out / "sequences")
+    job = Job(
+        engines=options.engines,
+        root=root,
+        sequences=tuple(load_sequences(root, tuple(options.only))),
+        protocol=options.protocol,
+        annotations=options.annotations,
+        out=options.out,
+        threads=options.threads,
+        layer_runs=options.layer_runs,
+        leak_allowed=options.allow_leak,
+        command=command_line("benchmarks"),
+    )
+    bench(job)
+    print(job.out / "report.html")  # noqa: T201
+
+
+def bench(job: Job) -> None:
+    """Carry out the steps whose file is not there.
+
+    Raises:
+        ArtifactError: the folder holds another bench.
+        PipelineError: of a step; what was finished before is kept.
+    """
+    job.claim()
+    for name, file, step in STEPS:
+        if (job.out / file).is_file():
+            log.info("%s: kept %s", name, job.out / file)
+            continue
+        log.info("%s ...", name)
+        step(job)
+
+
+def _annotate(job: Job) -> None:
+    if job.annotations is None:
+        tags = Protocol.load(job.protocol).tags
+        write_text(job.truth, json.dumps(as_annotations(list(job.sequences), tags)) + "\n")
+
+
+def _evaluate(job: Job) -> None:
+    """Run the protocol, which resumes by itself, and measure."""
+    leak = ["--allow-leak"] if job.leak_allowed else []
+    _run(vot_command, "vot", [*_engines(job), "--tracker", TRACKER, "--out", job.out / "vot", *leak])
+    truth = ["--protocol", job.protocol, "--annotations", job.truth, "--sequences", *job.names]
+    results = ["--results", job.out / "vot" / "results", "--out", job.out / "evaluation.json"]
+    _run(evaluate_command, "evaluate", [*truth, *results])
+
+
+def _speed(job: Job) -> None:
+    _run(speed_command, "speed", [*_engines(job), "--out", job.out / "speed.json"])
+
+
+def _layers(job: Job) -> None:
+    """Profile; a backend that cannot be profiled leaves its reason."""
+    path = job.out / "layers.json"
+    threads = ["--threads", job.threads] if job.threads else []
+    try:
+        _run(layers_command, "layers", ["--engines", job.engines, "--runs", job.layer_runs, "--out", path, *threads])
+    except PipelineError as error:
+        log.warning("no latency of layers: %s", error.problem)
+        write_text(path, json.dumps({"reason": error.problem}) + "\n")
+
+
+def _page(job: Job) -> None:
+    write_text(job.out / "report.html", report_page(Report.load(job.out / "report.json")))
+
+
+STEPS: Tuple[Tuple[str, str, Callable[[Job], None]], ...] = (
+    ("annotations", "annotations.json", _annotate),
+    ("vot", "evaluation.json", _evaluate),
+    ("speed", "speed.json", _speed),
+    ("layers", "layers.json", _layers),
+    ("report", "report.json", collect),
+    ("page", "report.html", _page),
+)
+
+
+def _engines(job: Job) -> List[object]:
+    threads = ["--threads", job.threads] if job.threads else []
+    chosen = ["--engines", job.engines, "--sequences", job.root, "--only", *job.names]
+    return [*chosen, "--protocol", job.protocol, *threads]
+
+
+def _run(command: ModuleType, name: str, words: List[object]) -> None:
+    """Run a command of this package with its own options."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", allow_abbrev=False)
+    command.add_arguments(parser)
+    command.main(parser.parse_args([str(word) for word in words]))
+
+
+def _rendered(root: Path) -> Path:
+    """The clip that serves where there is no data set; rendered once."""
+    if not (root / "clip" / "groundtruth.txt").is_file():
+        write_clip(root / "clip", _CLIP_SEED, _CLIP_FRAMES)
+    return root

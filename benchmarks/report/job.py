@@ -1,0 +1,94 @@
+"""What one bench was asked to do, and where its files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from benchmarks.datasets import Sequence
+from benchmarks.vot.protocol import Protocol
+from siamtrt import ArtifactError
+from siamtrt.environment import describe
+from siamtrt.files import read_json, sha256, write_text
+from siamtrt.manifest import FILE_NAME
+
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One engine folder on some sequences.
+
+    Attributes:
+        engines: folder written by ``python -m engines``.
+        root: folder of the sequences.
+        sequences: of it that are run.
+        protocol: name or path, as the commands take it.
+        annotations: PySOT's JSON; None to make one from the sequences.
+        out: folder of the report.
+        threads: of the CPU backend; all cores when None.
+        layer_runs: that the medians of the layers are of; None to leave the layers out.
+        leak_allowed: run on sequences that calibrated the engines.
+        command: that does all of this again.
+    """
+
+    engines: Path
+    root: Path
+    sequences: Tuple[Sequence, ...]
+    protocol: str
+    annotations: Optional[Path]
+    out: Path
+    threads: Optional[int]
+    layer_runs: Optional[int]
+    leak_allowed: bool
+    command: str
+
+    @property
+    def names(self) -> List[str]:
+        """Of the sequences."""
+        return [sequence.name for sequence in self.sequences]
+
+    @property
+    def truth(self) -> Path:
+        """The annotations that the results are measured with."""
+        return self.annotations or self.out / "annotations.json"
+
+    def claim(self) -> None:
+        """Take the folder for this job, or for the rest of it after an interruption.
+
+        Raises:
+            ArtifactError: it holds another job's results; or it cannot be written.
+        """
+        path, request = self.out / REQUEST, self._request()
+        if not path.is_file():
+            write_text(path, json.dumps(request, indent=1) + "\n")
+            return
+        before = read_json(path)
+        changed = [name for name in request if before.get(name) != request[name]]
+        if changed:
+            raise ArtifactError(
+                f"{self.out} holds the results of another bench: {', '.join(changed)} differ",
+                hint="choose another --out, or delete that folder",
+            )
+
+    def _request(self) -> Dict[str, Any]:
+        """What the figures depend on."""
+        machine = describe()
+        del machine["git_revision"]
+        return {
+            "engines": sha256(self.engines / FILE_NAME),
+            "protocol": Protocol.load(self.protocol).name,
+            "annotations": sha256(self.annotations) if self.annotations else None,
+            "sequences": {sequence.name: truth_sha256(sequence) for sequence in self.sequences},
+            "threads": self.threads,
+            "layer_runs": self.layer_runs,
+            "machine": machine,
+        }
+
+
+def truth_sha256(sequence: Sequence) -> str:
+    """Digest of the regions of a sequence, whatever form they are stored in."""
+    return hashlib.sha256(json.dumps(sequence.regions).encode("ascii")).hexdigest()

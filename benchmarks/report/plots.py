@@ -1,0 +1,180 @@
+"""Plots over two axes: curves, points, a histogram, a long timeline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from benchmarks.report import svg
+from benchmarks.report.axes import Axis, covering, grid, short
+
+THIRD, HALF, FULL = (340.0, 280.0), (520.0, 280.0), (1060.0, 230.0)  # of a page: width and height of a drawing
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 16.0, 28.0, 42.0
+_ROW = 15.0
+_BINS = 48
+_NAMED_BORDERS = 10
+_SHOWN_P99S = 2.0  # a timeline ends at so many times its 99th percentile, lest one slow frame flattens the rest
+
+Size = Tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named line; ``x`` rises."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A named dot; ``group`` picks its colour, a *foreign* one is hollow: measured by someone else, elsewhere."""
+
+    name: str
+    x: float
+    y: float
+    group: str
+    foreign: bool = False
+    labelled: bool = True
+
+
+def spans(size: Size, names: Sequence[str] = ()) -> Tuple[Tuple[float, float], Tuple[float, float]]:
+    """Where the x and the y axis of a drawing of that size, with a legend of *names* above, start and end."""
+    rows = len(names) if len(names) > 1 else 0
+    return (_LEFT, size[0] - _RIGHT), (size[1] - _BOTTOM, _TOP + _ROW * rows)
+
+
+def curves(
+    series: Sequence[Curve], titles: Tuple[str, str], *, band: Optional[Tuple[float, float]] = None, size: Size = HALF
+) -> str:
+    """Lines over one another, y from 0; *band* shades a range of x."""
+    names = [curve.name for curve in series]
+    x_span, y_span = spans(size, names)
+    x = covering([value for curve in series for value in curve.x], x_span, titles[0])
+    y = covering([value for curve in series for value in curve.y], y_span, titles[1], zero=True)
+    parts = []
+    if band:
+        left, right = x.at(band[0]), x.at(band[1])
+        parts.append(svg.rectangle(left, y.end_px, right - left, y.start_px - y.end_px, fill="#eef3fa"))
+    parts.append(grid(x, y))
+    for index, curve in enumerate(series):
+        points = [(x.at(a), y.at(b)) for a, b in zip(curve.x, curve.y) if math.isfinite(b)]
+        parts.append(svg.titled(svg.polyline(points, color(index)), curve.name))
+    parts.append(legend(names))
+    return svg.drawing(*size, "".join(parts), f"{titles[1]} over {titles[0]}")
+
+
+def points(
+    dots: Sequence[Point], titles: Tuple[str, str], *, front: Sequence[Tuple[float, float]] = (), size: Size = HALF
+) -> str:
+    """Named dots, coloured by group, and a line through the *front*."""
+    groups = list(dict.fromkeys(dot.group for dot in dots))
+    x_span, y_span = spans(size, groups)
+    x = covering([*(dot.x for dot in dots), *(a for a, _ in front)], x_span, titles[0], zero=True)
+    y = covering([*(dot.y for dot in dots), *(b for _, b in front)], y_span, titles[1], zero=True)
+    colors = {group: color(index) for index, group in enumerate(groups)}
+    parts = [grid(x, y)]
+    if front:
+        steps = [(x.at(a), y.at(b)) for a, b in front]
+        parts.append(svg.polyline(steps, svg.INK, stroke_width=1.2, stroke_dasharray="5 4"))
+    parts += [_dot(dot, x, y, colors) for dot in dots]
+    parts += labels([(x.at(dot.x), y.at(dot.y), dot.name) for dot in dots if dot.labelled], x, y)
+    parts.append(legend(groups))
+    return svg.drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
+
+
+def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, size: Size = HALF) -> str:
+    """How often each value occurs, with lines at *marks*; what lies beyond the last mark is counted in the last bar."""
+    x_span, y_span = spans(size)
+    end = max(marks.values()) * 1.15 if marks else max(values)
+    x = covering([min(values), min(end, max(values))], x_span, title)
+    counts, edges = np.histogram(np.clip(values, x.low, x.high), bins=_BINS, range=(x.low, x.high))
+    y = covering([float(counts.max())], y_span, "frames", zero=True)
+    parts = [grid(x, y)]
+    for count, low, high in zip(counts.tolist(), edges[:-1], edges[1:]):
+        bar = svg.rectangle(
+            x.at(low) + 0.5, y.at(count), x.at(high) - x.at(low) - 1, y.start_px - y.at(count), fill=color(0)
+        )
+        parts.append(svg.titled(bar, f"{short(low)} to {short(high)}: {count} frames") if count else "")
+    for index, (name, value) in enumerate(marks.items()):
+        place, height = x.at(value), y.end_px + 12 * index
+        parts.append(svg.line((place, y.start_px), (place, height), svg.INK, stroke_dasharray="3 3"))
+        parts.append(svg.text(place + 4, height + 9, f"{name} {short(value)}"))
+    return svg.drawing(*size, "".join(parts), f"histogram of {title}")
+
+
+def timeline(
+    values: Sequence[Optional[float]], borders: Sequence[Tuple[int, str]], title: str, *, size: Size = FULL
+) -> str:
+    """Each value in turn; of many only the lowest and highest of each pixel's width.
+
+    Args:
+        values: one a frame; None leaves a gap.
+        borders: index of the first frame of each sequence, and its name.
+        title: of the values.
+        size: of the drawing.
+    """
+    x_span, y_span = spans(size)
+    x = Axis(0, max(1, len(values) - 1), *x_span, "frame")
+    known = [value for value in values if value is not None]
+    limit = min(max(known), _SHOWN_P99S * float(np.percentile(known, 99)))
+    y = covering([limit], y_span, title, zero=True)
+    beyond = [value for value in known if value > y.high]
+    words = f"{len(beyond)} above, in orange; the slowest {short(max(beyond))}" if beyond else ""
+    parts = [grid(x, y), svg.text(x.end_px, y.end_px - 10, words, anchor="end", fill=svg.MUTED)]
+    for index, name in borders:
+        parts.append(svg.line((x.at(index), y.start_px), (x.at(index), y.end_px), "#b9c2cc", stroke_dasharray="2 3"))
+        if len(borders) <= _NAMED_BORDERS:
+            parts.append(svg.text(x.at(index) + 4, y.end_px + 11, name, size=10, fill=svg.MUTED))
+    columns: Dict[Tuple[int, bool], List[float]] = {}
+    for index, value in enumerate(values):
+        if value is not None:
+            columns.setdefault((round(x.at(index)), value > y.high), []).append(y.at(value))
+    parts += [_column(place, ys, color(int(outside))) for (place, outside), ys in columns.items()]
+    return svg.drawing(*size, "".join(parts), f"{title} of each frame")
+
+
+def _column(place: float, ys: List[float], tone: str) -> str:
+    low, high = min(ys) - 1, max(ys) + 1
+    return svg.element("path", d=f"M{place} {low:.1f}V{high:.1f}", stroke=tone, stroke_width=2)
+
+
+def color(index: int) -> str:
+    """Of the series with that number."""
+    return svg.SERIES[index % len(svg.SERIES)]
+
+
+def legend(names: Sequence[str]) -> str:
+    """Names beside squares of their colours, a row each above the plot; one alone needs none."""
+    parts = []
+    for index, name in enumerate(names if len(names) > 1 else ()):
+        parts.append(svg.rectangle(_LEFT, 2 + _ROW * index, 10, 10, fill=color(index), rx=2))
+        parts.append(svg.text(_LEFT + 15, 11 + _ROW * index, name))
+    return "".join(parts)
+
+
+def labels(places: Sequence[Tuple[float, float, str]], x: Axis, y: Axis) -> List[str]:
+    """Names beside dots; a name that would lie on another is moved down, or to the left near the border."""
+    taken: List[Tuple[float, float, float]] = []
+    parts = []
+    for left, top, name in sorted(places, key=lambda place: place[1]):
+        width = len(name) * 5.8
+        start = left + 8 if left + 8 + width <= x.end_px else left - 8 - width
+        height = top + 4
+        while any(abs(height - other) < 11 and start < end and first < start + width for other, first, end in taken):
+            height += 11
+        if height <= y.start_px - 2:
+            taken.append((height, start, start + width))
+            parts.append(svg.text(start, height, name, size=10))
+    return parts
+
+
+def _dot(dot: Point, x: Axis, y: Axis, colors: Dict[str, str]) -> str:
+    tone = colors[dot.group]
+    look = {"fill": svg.PAPER, "stroke": tone} if dot.foreign else {"fill": tone, "stroke": svg.PAPER}
+    shape = svg.element("circle", cx=x.at(dot.x), cy=y.at(dot.y), r=5, stroke_width=1.6, **look)
+    return svg.titled(shape, f"{dot.name}: {short(dot.x)}, {short(dot.y)}")
