@@ -7,8 +7,11 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError
 
+from engines.correlations import correlations
 from engines.float16 import to_float16
+from engines.int8_inputs import INT8, load_ranges
 from engines.job import GraphJob
+from engines.quantize import quantize
 from siamtrt import ArtifactError, Precision, UsageError
 from siamtrt.files import write_bytes
 from siamtrt.session import open_session
@@ -20,22 +23,32 @@ def build_graph(job: GraphJob) -> None:
     """Write the ONNX Runtime engine of one graph.
 
     Raises:
-        UsageError: INT8, which needs the activation ranges of a calibration that does not exist yet.
-        ArtifactError: ``job.source`` is not an ONNX graph.
+        UsageError: INT8 without ranges, or INT8 correlations in a graph that takes its kernels as inputs.
+        ArtifactError: ``job.source`` is not an ONNX graph, or the ranges are not of it.
         BuildError: the graph cannot be converted, or ONNX Runtime cannot run the result.
     """
-    if job.precision in (Precision.INT8, Precision.INT8_ALL):
-        raise UsageError(
-            f"{job.graph} cannot be built in {job.precision.value} yet: "
-            "there is no calibration to take activation ranges from",
-            hint="--precision fp16",
-        )
     model = read_graph(job.source)
     if job.precision is Precision.FP16:
         model = to_float16(model)
+    elif job.precision in INT8:
+        model = _to_int8(model, job)
     data = model.SerializeToString()
     open_session(data)  # a refusal belongs here, not on the first frame
     write_bytes(job.out, data)
+
+
+def _to_int8(model: onnx.ModelProto, job: GraphJob) -> onnx.ModelProto:
+    """What stays out of the integers stays float32: this backend computes float16 in float32 anyway."""
+    keep = list(job.keep)
+    correlating = correlations(model, job.refit)
+    if job.precision is Precision.INT8:
+        keep += correlating
+    elif correlating and not job.refit:
+        raise UsageError(
+            f"{job.graph} takes its kernels as inputs, which ONNX Runtime does not correlate in INT8",
+            hint="--precision int8, or export without --kernel-inputs",
+        )
+    return quantize(model, load_ranges(job), keep=keep, kernels=job.refit)
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
