@@ -2,10 +2,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from calibration.entropy import LEVELS
+from calibration.entropy import LEVELS, MOST_CLIPPED
 from calibration.histogram import BINS, Histogram
 from siamtrt.errors import InferenceError, UsageError
+
+FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
 
 
 def histogram(*samples):
@@ -20,7 +24,10 @@ def plain_entropy(made):
     counts = [float(c) for c in made.counts]
     counts[0] = counts[1]
     best = (math.inf, BINS)
-    for kept in range(LEVELS, BINS + 1, 1):
+    filled = max(b for b in range(BINS) if made.counts[b])
+    for kept in range(LEVELS, filled + 2):
+        if sum(counts[kept:]) > MOST_CLIPPED * sum(counts):
+            continue
         p, q = counts[:kept], [0.0] * kept
         p[-1] += sum(counts[kept:])
         for level in range(LEVELS):
@@ -35,17 +42,67 @@ def plain_entropy(made):
     return min(made.amax, best[1] * made.width)
 
 
-def test_a_long_tail_is_clipped_as_the_plain_search_clips_it():
-    values = np.random.default_rng(0).normal(size=40_000)
-    made = histogram(np.append(values, 30.0))
+NORMAL = np.random.default_rng(0).normal(size=20_000)
+SAMPLES = {
+    "a long tail": np.append(NORMAL, 30.0),
+    "zeros of a relu": np.maximum(NORMAL, 0),
+    "zeros that outvote the rest": np.append(np.zeros(10**6), NORMAL**2),
+    "a gate that starts far from zero": 0.5 + 0.1 * np.tanh(NORMAL),
+    "few values": NORMAL[:50] ** 3,
+    "one value": [3.0],
+    "two values": [0.001, 3.0],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_entropy_is_that_of_the_plain_search(name):
+    made = histogram(SAMPLES[name])
     assert made.entropy() == pytest.approx(plain_entropy(made))
-    assert made.entropy() < 10 < made.minmax()
+
+
+def test_entropy_clips_a_long_tail():
+    made = histogram(SAMPLES["a long tail"])
+    assert 3 < made.entropy() < 10 < made.minmax() == 30
+
+
+def test_entropy_does_not_clip_all_of_a_tensor_that_starts_far_from_zero():
+    """The unguarded search keeps the lowest filled bin alone: everything is then in one level, with no loss to see."""
+    made = histogram(SAMPLES["a gate that starts far from zero"])
+    assert made.entropy() > 0.55
 
 
 def test_growth_keeps_every_count():
     made = histogram([0.0, 0.5, -1.0], [7.0], [-100.0])
     assert made.counts.sum() == 5
     assert made.minmax() == 100.0
+
+
+@given(st.lists(st.lists(FLOATS, min_size=1, max_size=9), min_size=1, max_size=5))
+def test_counts_are_those_of_all_values_at_once_in_any_order(samples):
+    made, backwards = histogram(*samples), histogram(*samples[::-1])
+    assert made.counts.tolist() == backwards.counts.tolist()
+    magnitudes = np.abs(np.concatenate(samples).astype(np.float32)).astype(np.float64)
+    assert made.amax == magnitudes.max()
+    assert (made.lowest, made.highest) == (min(np.concatenate(samples)), max(np.concatenate(samples)))
+    if made.width:
+        assert made.width * BINS / 2 <= made.amax < made.width * BINS or made.width == 2.0**-120
+        on_edge = magnitudes % made.width == 0
+        expected = np.histogram(magnitudes[~on_edge], BINS, (0, made.width * BINS))[0]
+        assert np.abs(made.counts - expected).sum() == on_edge.sum()
+
+
+def test_the_magnitude_of_negative_values_counts():
+    made = histogram([-1.9, -1.1, 0.1], [1.5])
+    halves = made.counts.reshape(4, -1).sum(axis=1)
+    assert made.width * BINS == 2.0
+    assert halves.tolist() == [1, 0, 1, 2]
+
+
+def test_more_values_than_float32_can_count_are_counted_one_by_one(monkeypatch):
+    monkeypatch.setattr("calibration.histogram._EXACT", 1000)
+    made = histogram(np.full(2_500, 1.0), np.full(2_500, -0.5))
+    assert made.counts.sum() == 5_000
+    assert made.counts.max() == 2_500
 
 
 def test_percentile_leaves_the_outlier_out():
