@@ -28,8 +28,8 @@ class Maps(ctypes.Structure):
         ("window", ctypes.c_void_p),
         ("count", ctypes.c_int32),
         ("is_points", ctypes.c_int32),
+        ("score_share", ctypes.c_double),
         ("penalty_k", ctypes.c_float),
-        ("score_share", ctypes.c_float),
     )
 
 
@@ -81,9 +81,8 @@ class DecodeKernel:
 
 def maps_of(decoder: Decoder, cls: int, loc: int, grid: int, window: int) -> Maps:
     """What the kernel is told of one head, the addresses included."""
-    return Maps(
-        cls, loc, grid, window, decoder.window.size, decoder.is_points, decoder.penalty_k, 1.0 - decoder.influence
-    )
+    count, share = decoder.window.size, 1.0 - decoder.influence
+    return Maps(cls, loc, grid, window, count, decoder.is_points, share, decoder.penalty_k)
 
 
 def candidate(found: Array) -> Candidate:
@@ -99,8 +98,8 @@ def candidate(found: Array) -> Candidate:
 
 
 def _constant(device: Device, values: Array) -> int:
-    """Address of a copy on the GPU, float32."""
-    buffer = device.buffer(values.shape, np.float32, mapped=False)
+    """Address of a copy on the GPU."""
+    buffer = device.buffer(values.shape, values.dtype, mapped=False)
     buffer.host[...] = values
     device.send(buffer)
     device.synchronize()

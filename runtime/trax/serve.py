@@ -1,7 +1,7 @@
 """``python -m runtime trax``: track for a program that speaks TraX on standard input and output.
 
-Version 3 of the protocol is spoken: one target, which clients of version 4 accept too. Whatever anything prints goes to
-standard error, so that standard output carries messages only.
+Version 4 of the protocol is spoken, with several targets: the VOT toolkit of releases 0.8 and 0.9 refuses trackers of
+one target. Whatever anything prints goes to standard error, so that standard output carries messages only.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ import logging
 import os
 import sys
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Iterator, Tuple
 
 from runtime.tracker import Tracker, TrackerState
 from runtime.trax.messages import Message, compose, parse
 from runtime.trax.payload import IMAGE_FORMATS, REGION_FORMATS, read_image, read_region
+from runtime.trax.targets import Targets
 from siamtrt import ModelCard, PipelineError, UsageError
 
-_VERSION = "3"
+_HELLO = {
+    "trax_version": "4",
+    "trax_multiobject": "1",
+    "trax_image": IMAGE_FORMATS,
+    "trax_region": REGION_FORMATS,
+    "trax_channels": "color;",
+}
 _LONGEST_BYTES = 256 << 20  # an image in a message, with room to spare
 
 log = logging.getLogger(__name__)
@@ -33,16 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Serve one client until it quits."""
-    with _standard_output_claimed() as answers, Tracker.open(options.engines, threads=options.threads) as tracker:
-        name = f"{ModelCard.load(options.engines).name}-{options.engines.resolve().name}"
-        serve(tracker, sys.stdin.buffer, answers, name=name)
+    with _standard_output_claimed() as answers:
+        opened = partial(Tracker.open, options.engines, threads=options.threads)
+        with Targets(opened) as targets:
+            name = f"{ModelCard.load(options.engines).name}-{options.engines.resolve().name}"
+            serve(targets, sys.stdin.buffer, answers, name=name)
 
 
-def serve(tracker: Tracker, requests: BinaryIO, answers: BinaryIO, *, name: str) -> None:
+def serve(targets: Targets, requests: BinaryIO, answers: BinaryIO, *, name: str) -> None:
     """Introduce the tracker, then answer requests until the client quits or is gone.
 
     Args:
-        tracker: stays the caller's.
+        targets: stay the caller's.
         requests: lines of the client.
         answers: read by the client; flushed after each message.
         name: of the tracker, told to the client.
@@ -56,15 +66,18 @@ def serve(tracker: Tracker, requests: BinaryIO, answers: BinaryIO, *, name: str)
         answers.write(line.encode("utf-8", "surrogateescape"))
         answers.flush()
 
-    formats = {"trax_image": IMAGE_FORMATS, "trax_region": REGION_FORMATS, "trax_channels": "color;"}
     try:
-        answer(compose("hello", trax_version=_VERSION, trax_name=name, **formats))
+        answer(compose("hello", trax_name=name, **_HELLO))
         for message in _messages(requests):
             if message.name == "quit":
                 return
-            state = _handle(tracker, message)
-            score = {} if state.score is None else {"confidence": f"{state.score:.6f}"}
-            answer(compose("state", str(state.box), **score))
+            if message.name == "initialize":
+                _take_target(targets, message)
+            elif message.name == "frame":
+                (image,) = _arguments(message, 1)
+                answer("".join(map(_state, targets.follow(read_image(image)))))
+            else:
+                raise UsageError(f"{message.name!r} is no TraX message for a tracker", hint="initialize, frame or quit")
     except PipelineError as error:
         with suppress(BrokenPipeError):
             answer(compose("quit", trax_reason=error.problem))
@@ -86,26 +99,25 @@ def _messages(requests: BinaryIO) -> Iterator[Message]:
             yield message
 
 
-def _handle(tracker: Tracker, message: Message) -> TrackerState:
-    """Do what a message asks for.
+def _take_target(targets: Targets, message: Message) -> None:
+    """A target for the next frame, or, where the message is empty, none of those there were."""
+    if message.arguments:
+        (region,) = _arguments(message, 1)
+        targets.add(read_region(region))
+    else:
+        targets.clear()
 
-    Raises:
-        UsageError: an unknown message, one out of turn, or one with other arguments.
-    """
-    if message.name == "initialize":
-        image, region = _arguments(message, 2)
-        return tracker.start(read_image(image), read_region(region))
-    if message.name == "frame":
-        (image,) = _arguments(message, 1)
-        return tracker.update(read_image(image))
-    raise UsageError(f"{message.name!r} is no TraX message for a tracker", hint="initialize, frame or quit")
+
+def _state(state: TrackerState) -> str:
+    score = {} if state.score is None else {"confidence": f"{state.score:.6f}"}
+    return compose("state", str(state.box), **score)
 
 
 def _arguments(message: Message, count: int) -> Tuple[str, ...]:
     if len(message.arguments) != count:
         raise UsageError(
             f"the TraX message {message.name} has {len(message.arguments)} arguments, not {count}",
-            hint="does the client speak version 3, with one image channel?",
+            hint="does the client speak version 4, with one image channel?",
         )
     return message.arguments
 

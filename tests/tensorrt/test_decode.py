@@ -27,8 +27,8 @@ POINTS = Decoder(POINTS_CARD, 15, 0.45)
 
 def found_by_kernel(library, decoder, cls, loc, width, height):
     """The answer of the kernel's arithmetic, as it leaves the GPU."""
-    grid, window = np.ascontiguousarray(decoder.grid, np.float32), decoder.window.astype(np.float32)
-    arrays = [np.ascontiguousarray(array, np.float32) for array in (cls, loc)] + [grid, window]
+    assert (decoder.grid.dtype, decoder.window.dtype) == (np.float32, np.float64)
+    arrays = [np.ascontiguousarray(array, np.float32) for array in (cls, loc)] + [decoder.grid, decoder.window]
     maps = kernel.maps_of(decoder, *(array.ctypes.data for array in arrays))
     last, found = np.zeros(1, kernel.LAST), np.zeros(1, kernel.FOUND)
     last["width"], last["height"] = width, height
@@ -86,6 +86,15 @@ def test_of_equal_cells_the_first_is_taken_as_numpy_does(cpu_kernels):
     assert values(found)[:2] == values(decoder.best(cls, loc, 64, 64))[:2] == [-96, -96]
 
 
+def test_the_least_hopeless_cell_of_the_middle_is_taken(cpu_kernels):
+    cls, loc = np.zeros((10, 25, 25), np.float32), np.zeros((20, 25, 25), np.float32)
+    cls[:5], cls[8] = 30, 1
+    found = by_kernel(cpu_kernels, RPN, cls, loc, 64, 64)
+    expected = RPN.best(cls, loc, 64, 64)
+    assert found.score == pytest.approx(np.exp(-29), rel=1e-5)
+    assert values(found) == pytest.approx(values(expected), rel=1e-5)
+
+
 @pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("decoder", [RPN, POINTS])
 def test_a_score_that_is_no_number_is_an_error_wherever_it_is(cpu_kernels, decoder, broken):
@@ -118,7 +127,7 @@ def test_an_overflowing_size_is_never_chosen(cpu_kernels):
 
 
 def test_the_structures_are_the_kernels(cpu_kernels):
-    assert (kernel.FOUND.itemsize, kernel.LAST.itemsize, ctypes.sizeof(kernel.Maps)) == (28, 8, 48)
+    assert (kernel.FOUND.itemsize, kernel.LAST.itemsize, ctypes.sizeof(kernel.Maps)) == (28, 8, 56)
     assert kernel.FOUND.itemsize <= 64
     # a wrong offset would show here: every field has a value of its own
     cls, loc = maps_with_score(25, 0.9)

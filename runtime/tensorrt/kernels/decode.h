@@ -19,9 +19,11 @@ typedef struct {
 /* The maps of one response and what belongs to their cells. `grid` has the planes x, y and, for anchors, width, height;
    `window` is already weighed. Each plane has `count` values. */
 typedef struct {
-    const float *cls, *loc, *grid, *window;
+    const float *cls, *loc, *grid;
+    const double *window;
     int32_t count, is_points;
-    float penalty_k, score_share;
+    double score_share;
+    float penalty_k;
 } siamtrt_maps;
 
 /* All that leaves the GPU. Crop pixels around the crop's centre. */
@@ -30,8 +32,9 @@ typedef struct {
     int32_t index; /* -1: a score or the box is not finite */
 } siamtrt_found;
 
+/* In double: where every score is tiny, float would lose it beside the window and choose any cell of the middle. */
 typedef struct {
-    float worth;
+    double worth;
     int32_t index;
 } siamtrt_choice;
 
@@ -91,8 +94,8 @@ SIAMTRT_INLINE siamtrt_choice siamtrt_choice_of(const siamtrt_maps *maps, const 
 {
     siamtrt_found box = siamtrt_propose(maps, last, index);
     siamtrt_choice choice;
-    choice.worth = box.penalty * box.score * maps->score_share + maps->window[index];
-    if (!isfinite(maps->cls[index]) || !isfinite(maps->cls[maps->count + index])) choice.worth = nanf("");
+    choice.worth = (double)box.penalty * box.score * maps->score_share + maps->window[index];
+    if (!isfinite(maps->cls[index]) || !isfinite(maps->cls[maps->count + index])) choice.worth = nan("");
     choice.index = index;
     return choice;
 }
