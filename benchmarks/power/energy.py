@@ -1,29 +1,36 @@
-"""Power over a window, from samples with the times they were taken at."""
+"""Power over stretches of time, from samples with the times they were taken at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
-from benchmarks.power.rails import Rail, total_mw
-from siamtrt import Array, UsageError
+from benchmarks.power.rails import Rail, Reading, total_mw
+from siamtrt import Array, ProbeError
 
 TOTAL = "total"
+
+Window = Tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Rails at one instant of the monotonic clock."""
+    """A reading and when it was taken, in nanoseconds of the monotonic clock."""
 
     time_ns: int
-    rails: Tuple[Rail, ...]
+    reading: Reading
+
+    @property
+    def rails(self) -> Tuple[Rail, ...]:
+        """Of the reading."""
+        return self.reading.rails
 
 
 @dataclass(frozen=True)
 class PowerSummary:
-    """Of one rail over a window; watts and joules. The mean is energy over time, not the mean of samples."""
+    """Of one rail; watts and joules. The mean is energy over time, not the mean of samples."""
 
     mean_w: float
     p95_w: float
@@ -31,68 +38,64 @@ class PowerSummary:
     energy_j: float
 
 
-@dataclass(frozen=True)
-class Power:
-    """Of a window.
-
-    Attributes:
-        rails: name -> summary; ``total`` too where the board's rails are known to make one up.
-        joules_a_frame: of the total; None without total or frames.
-        gpu_max_avg_w: the largest running average of the GPU's rail, the figure of a published thesis, for comparison
-            with it only: it depends on when tegrastats was started.
-        reason: why there is no figure; None where there are some.
-    """
-
-    rails: Dict[str, PowerSummary]
-    joules_a_frame: Optional[float]
-    gpu_max_avg_w: Optional[float]
-    reason: Optional[str] = None
+def alike(samples: Sequence[Sample]) -> List[Sample]:
+    """Those that show the rails of the first; a reading without one of them would count it as nothing."""
+    return [sample for sample in samples if _names(sample) == _names(samples[0])]
 
 
-def summarise(samples: Sequence[Sample], start_ns: int, end_ns: int, frames: int) -> Power:
-    """Cut *samples* to a window and integrate by the trapezoid rule; power at its borders is interpolated.
+def over(samples: Sequence[Sample], windows: Sequence[Window], longest_gap_s: float) -> Dict[str, PowerSummary]:
+    """Cut *samples* to *windows* and integrate by the trapezoid rule; power at their borders is interpolated.
 
     Args:
-        samples: in the order of time.
-        start_ns: of the window, on the clock of the samples.
-        end_ns: likewise, later.
-        frames: tracked in the window.
+        samples: alike, in the order of time.
+        windows: start and end in nanoseconds on the clock of the samples, apart, in the order of time.
+        longest_gap_s: how far apart two samples may lie for the power between them to be known.
+
+    Returns:
+        Rail -> summary over all windows; ``total`` too where it is known which rails make it up.
 
     Raises:
-        UsageError: the window is empty.
+        ProbeError: the samples do not cover the windows.
     """
-    if end_ns <= start_ns:
-        raise UsageError("the measured window is empty", hint="track at least one frame")
-    times = np.array([sample.time_ns for sample in samples], float)
-    if len(times) < 2 or times[0] > start_ns or times[-1] < end_ns:
-        return Power({}, None, None, reason="the power samples do not cover the measured window")
-    names = [rail.name for rail in samples[0].rails]
-    series = {name: np.array([_of(sample, name) for sample in samples], float) for name in names}
+    times = np.array([sample.time_ns for sample in samples], np.int64)
+    _require_cover(times, windows, longest_gap_s)
+    rails = [rail.name for rail in samples[0].rails]
+    series = {name: np.array([sample.rails[at].power_mw for sample in samples]) for at, name in enumerate(rails)}
     totals = [total_mw(sample.rails) for sample in samples]
-    if all(value is not None for value in totals):
-        series[TOTAL] = np.array(totals, float)
-    rails = {name: _window(times, values, start_ns, end_ns) for name, values in series.items()}
-    energy = rails[TOTAL].energy_j if TOTAL in rails else None
-    averages = [rail.average_mw for sample in samples for rail in sample.rails if rail.name == "GPU"]
-    known = [average for average in averages if average is not None]
-    return Power(
-        rails,
-        energy / frames if energy is not None and frames else None,
-        max(known) / 1000 if known else None,
-    )
+    if totals[0] is not None:
+        series[TOTAL] = np.array(totals)
+    return {name: _summary(times, values, windows) for name, values in series.items()}
 
 
-def _window(times_ns: Array, power_mw: Array, start_ns: int, end_ns: int) -> PowerSummary:
-    inside = (times_ns > start_ns) & (times_ns < end_ns)
-    borders = np.interp([start_ns, end_ns], times_ns, power_mw)
-    at = np.concatenate([[start_ns], times_ns[inside], [end_ns]]) / 1e9
+def _require_cover(times: Array, windows: Sequence[Window], longest_gap_s: float) -> None:
+    if not windows:
+        raise ProbeError("no frame was tracked in a measured window")
+    if len(times) < 2 or times[0] > windows[0][0] or times[-1] < windows[-1][1]:
+        raise ProbeError("the power samples do not cover the measured window")
+    for start_ns, end_ns in windows:
+        first, last = np.searchsorted(times, start_ns, "right") - 1, np.searchsorted(times, end_ns, "left")
+        gap_s = float(np.diff(times[first : last + 1]).max(initial=0)) / 1e9
+        if gap_s > longest_gap_s:
+            raise ProbeError(f"no power was read for {gap_s:.1f} s inside the measured window")
+
+
+def _summary(times: Array, power_mw: Array, windows: Sequence[Window]) -> PowerSummary:
+    cuts = [_cut(times, power_mw, start_ns, end_ns) for start_ns, end_ns in windows]
+    watts = np.concatenate([cut for cut, _ in cuts])
+    energy_j = sum(energy for _, energy in cuts)
+    seconds = sum(end_ns - start_ns for start_ns, end_ns in windows) / 1e9
+    return PowerSummary(energy_j / seconds, float(np.percentile(watts, 95)), float(watts.max()), energy_j)
+
+
+def _cut(times: Array, power_mw: Array, start_ns: int, end_ns: int) -> Tuple[Array, float]:
+    """Watts at the borders and at the samples between them, and their integral in joules."""
+    inside = (times > start_ns) & (times < end_ns)
+    # Relative to the start: a monotonic clock may be so large that doubles of it are coarse.
+    at_s = np.concatenate([[0], times[inside] - start_ns, [end_ns - start_ns]]) / 1e9
+    borders = np.interp([0, end_ns - start_ns], times - start_ns, power_mw)
     watts = np.concatenate([borders[:1], power_mw[inside], borders[1:]]) / 1000
-    energy = float(((watts[1:] + watts[:-1]) / 2 * np.diff(at)).sum())
-    return PowerSummary(energy / float(at[-1] - at[0]), float(np.percentile(watts, 95)), float(watts.max()), energy)
+    return watts, float(((watts[1:] + watts[:-1]) / 2 * np.diff(at_s)).sum())
 
 
-def _of(sample: Sample, name: str) -> float:
-    for rail in sample.rails:
-        if rail.name == name:
-            return rail.power_mw
-    return float("nan")
+def _names(sample: Sample) -> List[str]:
+    return [rail.name for rail in sample.rails]

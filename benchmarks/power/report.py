@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Tuple
 
-from benchmarks.power.energy import PowerSummary
-
-Window = Tuple[int, int]
+from benchmarks.power.energy import PowerSummary, Window
 
 
 @dataclass(frozen=True)
@@ -29,10 +27,15 @@ class PowerSamples:
 class PowerReport:
     """Of a run. A figure that is not known is None, and ``reasons`` says why under its name.
 
+    The windows leave out decoding of images, which other figures of a run leave out too: joules a frame and frames a
+    second are of the same frames and nearly the same time (``timed_share``).
+
+
     Attributes:
         probe: ``ina3221``, ``tegrastats`` or ``jtop``; None where none could be read.
         interval_ms: asked of the probe.
         total_rails: the rails that make up the module's total on this board.
+        note: what a reader of the figures should know of this board's sensors.
         load: rail -> mean, p95 and peak W and energy over the measured windows; ``total`` too where it is known.
         idle: likewise over ``idle_window_ns``, before any work.
         joules_a_frame: energy of the total over the measured windows / frames timed in them.
@@ -42,7 +45,7 @@ class PowerReport:
         windows_ns: start and end of each stretch of frames without image decoding in between.
         idle_window_ns: start and end of the idle stretch.
         timed_share: how much of the windows the tracker's calls fill, 0..1; the rest is the harness.
-        left_out: samples that showed other rails than the first and were left out.
+        left_out: samples that showed other rails than the first; no figure counts them, ``samples`` has them not.
         samples: the raw samples, idle and load.
         reasons: name of a field that is None -> why; ``load`` explains all of them where nothing was read.
     """
@@ -50,6 +53,7 @@ class PowerReport:
     probe: Optional[str] = None
     interval_ms: Optional[float] = None
     total_rails: Optional[Tuple[str, ...]] = None
+    note: Optional[str] = None
     load: Optional[Dict[str, PowerSummary]] = None
     idle: Optional[Dict[str, PowerSummary]] = None
     joules_a_frame: Optional[float] = None

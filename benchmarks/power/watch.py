@@ -3,96 +3,92 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import shlex
-import subprocess
+import resource
 import time
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Tuple
 
-from benchmarks.power.energy import Power, Sample, summarise
-from benchmarks.power.ina3221 import read_rails
-from benchmarks.power.rails import Rail
-from benchmarks.power.tegrastats import parse_rails
+from benchmarks.power.probe import NONE, ProbeChoice, add_probe_arguments, open_probe
+from benchmarks.power.report import PowerReport
+from benchmarks.power.sampler import Sampler
+from benchmarks.power.summary import Recording, report_of
 from siamtrt import ProbeError, UsageError
 from siamtrt.environment import describe
 from siamtrt.files import write_text
 
-Read = Callable[[], Tuple[Rail, ...]]
+SCHEMA, KIND = 1, "power"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What was seen, and what looking cost.
+
+    Attributes:
+        report: ``load`` is over the whole time.
+        readings_a_second: how many there were.
+        reader_cpu_share: CPU time of this process / wall time: the cost of the reader, of one core. What ``tegrastats``
+            or the service of jtop take is not in it.
+    """
+
+    report: PowerReport
+    readings_a_second: float
+    reader_cpu_share: float
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--probe", choices=("ina3221", "tegrastats"), default="ina3221", help="sysfs, or the program")
-    parser.add_argument("--tegrastats", default="tegrastats --interval 100", help="the command of that probe")
-    parser.add_argument("--root", type=Path, default=Path("/"), help="where /sys lies")
+    add_probe_arguments(parser)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--interval-s", type=float, default=0.1, help="between two readings of sysfs")
-    parser.add_argument("--out", type=Path, help="write summary, samples and environment as JSON")
+    parser.add_argument("--out", type=Path, help="write figures, samples and environment as JSON")
 
 
 def main(options: argparse.Namespace) -> None:
     """Watch, and print mean, 95th percentile and peak of each rail."""
+    choice = ProbeChoice.of(options)
+    if choice.name == NONE:
+        raise UsageError("there is nothing to watch without a probe", hint="--probe auto")
     if options.seconds <= 0:
         raise UsageError(f"cannot watch for {options.seconds} seconds", hint="--seconds 10")
-    with _reader(options) as read:
-        samples = watch(read, options.seconds, 0.0 if options.probe == "tegrastats" else options.interval_s)
-    power = summarise(samples, samples[0].time_ns, samples[-1].time_ns, frames=0)
+    seen = watch(choice, options.seconds)
     if options.out:
-        document = {
-            "power": asdict(power),
-            "samples": [asdict(sample) for sample in samples],
-            "environment": describe(options.root),
-        }
-        write_text(options.out, json.dumps(document, indent=1) + "\n")
-    print(table(power))  # noqa: T201
+        document = {"schema": SCHEMA, "kind": KIND, **asdict(seen), "environment": describe(options.root)}
+        write_text(options.out, json.dumps(document, allow_nan=False) + "\n")
+    print(table(seen))  # noqa: T201
 
 
-def watch(read: Read, seconds: float, interval_s: float) -> List[Sample]:
-    """Read until *seconds* have passed, at least twice.
+def watch(choice: ProbeChoice, seconds: float) -> Watch:
+    """Sample for some seconds.
 
     Raises:
-        ProbeError: of *read*.
+        ProbeError: the probe does not work, or stopped to.
+        MissingDependencyError: it is not installed.
     """
-    samples: List[Sample] = []
-    end_ns = time.perf_counter_ns() + int(seconds * 1e9)
-    while len(samples) < 2 or samples[-1].time_ns < end_ns:
-        rails = read()
-        samples.append(Sample(time.perf_counter_ns(), rails))
-        time.sleep(interval_s)
-    return samples
+    with Sampler(open_probe(choice)) as sampler:
+        cpu_s, started_ns = _cpu_s(), time.perf_counter_ns()
+        sampler.wait(seconds)
+        ended_ns = time.perf_counter_ns()
+        spent_s = _cpu_s() - cpu_s
+        sampler.stop()
+    recording = Recording(sampler.name, choice.interval_s, sampler.samples, sampler.error, None)
+    window = (started_ns, ended_ns)
+    report = report_of(recording, [window], frames=0, timed_ns=0, origin_ns=started_ns)
+    if report.load is None:
+        raise ProbeError(sampler.error or report.reasons["load"], hint="run the probe by hand to see why")
+    elapsed_s = (ended_ns - started_ns) / 1e9
+    return Watch(report, len(recording.within([window])) / elapsed_s, spent_s / elapsed_s)
 
 
-def table(power: Power) -> str:
+def table(seen: Watch) -> str:
     """A line a rail, watts."""
     lines = [f"{'rail':16} {'mean W':>8} {'p95 W':>8} {'peak W':>8} {'energy J':>9}"]
-    for name, rail in power.rails.items():
+    for name, rail in (seen.report.load or {}).items():
         lines.append(f"{name:16} {rail.mean_w:8.3f} {rail.p95_w:8.3f} {rail.peak_w:8.3f} {rail.energy_j:9.2f}")
+    rate, share = seen.readings_a_second, seen.reader_cpu_share
+    lines.append(f"{seen.report.probe}: {rate:.1f} readings a second cost {share:.2%} of one core")
     return "\n".join(lines)
 
 
-@contextlib.contextmanager
-def _reader(options: argparse.Namespace) -> Iterator[Read]:
-    if options.probe == "ina3221":
-        yield partial(read_rails, options.root)
-        return
-    command = shlex.split(options.tegrastats)
-    try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
-    except OSError as error:
-        raise ProbeError(f"cannot run {command[0]}: {error.strerror}", hint="it is a program of JetPack") from error
-    with process:
-        try:
-            yield partial(_next_line, process)
-        finally:
-            process.terminate()
-
-
-def _next_line(process: subprocess.Popen[str]) -> Tuple[Rail, ...]:
-    line: Optional[str] = process.stdout.readline() if process.stdout else None
-    if not line:
-        raise ProbeError(f"tegrastats ended with code {process.wait()}", hint="run it by hand to see why")
-    return parse_rails(line)
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

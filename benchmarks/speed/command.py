@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from benchmarks import datasets
+from benchmarks.power.probe import ProbeChoice, add_probe_arguments
+from benchmarks.power.report import PowerReport
 from benchmarks.speed.figures import Distribution
 from benchmarks.speed.report import SpeedReport
 from benchmarks.speed.run import WARM_UP_UPDATES, measure
@@ -29,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="vot2018", help="says how long to wait after a failure")
     parser.add_argument("--warm-up", type=int, default=WARM_UP_UPDATES, help="updates before each sequence, kept apart")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    add_probe_arguments(parser)
+    parser.add_argument("--idle-s", type=float, default=3.0, help="rest beforehand, to read the power at idle")
     parser.add_argument("--run", type=Path, help="in place of engines: the --out folder of python -m benchmarks vot")
     parser.add_argument("--tracker", help="name of the results in it")
     parser.add_argument("--out", type=Path, help="the report, a JSON file")
@@ -48,6 +52,8 @@ def main(options: argparse.Namespace) -> None:
             command=command,
             threads=options.threads,
             warm_up_updates=options.warm_up,
+            probe=ProbeChoice.of(options),
+            idle_s=options.idle_s,
         )
     if options.out:
         report.save(options.out)
@@ -65,6 +71,7 @@ def table(report: SpeedReport) -> str:
         _line("update", figures.update_ms),
         _line("start", figures.start_ms),
         *(_line(f"  {stage}", found) for stage, found in figures.stages_ms.items()),
+        *_power_lines(report.power),
         *(f"warning: {warning}" for warning in figures.warnings),
     ]
     return "\n".join(line for line in lines if line)
@@ -74,6 +81,18 @@ def _line(name: str, found: Optional[Distribution]) -> str:
     if found is None:
         return ""
     return f"{name:26} {found.p50:9.3f} {found.p90:9.3f} {found.p95:9.3f} {found.p99:9.3f} {found.max:9.3f}"
+
+
+def _power_lines(power: PowerReport) -> List[str]:
+    if power.load is None:
+        return [f"power: not measured: {power.reasons['load']}"]
+    lines = [f"{'W':26} {'mean':>9} {'p95':>9} {'peak':>9} {'idle':>9}"]
+    for rail, found in power.load.items():
+        idle = f"{power.idle[rail].mean_w:9.3f}" if power.idle else f"{'-':>9}"
+        lines.append(f"{'  ' + rail:26} {found.mean_w:9.3f} {found.p95_w:9.3f} {found.peak_w:9.3f} {idle}")
+    if power.joules_a_frame is not None:
+        lines.append(f"{'J a frame':26} {power.joules_a_frame:9.4f}")
+    return lines
 
 
 def _work(options: argparse.Namespace) -> Tuple[Path, List[datasets.Sequence]]:

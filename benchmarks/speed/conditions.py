@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from benchmarks.power.rails import COLDEST_C, Reading
+
 _GPU_DEVICES = ("*gv11b*", "*ga10b*", "*gp10b*", "*gm20b*", "*gpu*")
-_COLDEST_C, _HOTTEST_C = -50.0, 150.0  # L4T shows about -256 for a zone that is switched off
 
 Range = Tuple[float, float]
 
@@ -37,8 +38,8 @@ class Conditions:
 
     Attributes:
         power_mode: number and name of nvpmodel's, such as ``0 MAXN``.
-        cpu_mhz: lowest and highest clock seen of a core, between the sequences.
-        gpu_mhz: likewise of the GPU.
+        cpu_mhz: lowest and highest clock seen of a core, before the first sequence and after each.
+        gpu_mhz: likewise of the GPU, and in each reading of tegrastats during the run.
         governor: of the CPU's clock, such as ``performance`` or ``schedutil``.
         gpu_clock_fixed: the GPU's lowest and highest clock are one, as ``jetson_clocks`` sets them.
         temperatures_start_c: zone -> degrees Celsius, before the first frame.
@@ -79,10 +80,22 @@ def read_state(root: Path = Path("/")) -> MachineState:
     return MachineState(_cpu_mhz(root), _gpu(root, "cur_freq"), _temperatures_c(root))
 
 
-def conditions_of(states: Sequence[MachineState], root: Path = Path("/")) -> Conditions:
-    """Sum up *states*, the first taken before a run and the last after it."""
+def conditions_of(
+    states: Sequence[MachineState], readings: Sequence[Reading] = (), root: Path = Path("/")
+) -> Conditions:
+    """Sum up a run.
+
+    Args:
+        states: the first taken before it and the last after it.
+        readings: of a power probe during it, which may show more.
+        root: where ``/sys`` is looked up.
+    """
     cpu = [clock for state in states for clock in state.cpu_mhz]
-    gpu = [state.gpu_mhz for state in states if state.gpu_mhz is not None]
+    shown = [state.gpu_mhz for state in states] + [reading.gpu_mhz for reading in readings]
+    gpu = [float(clock) for clock in shown if clock is not None]
+    before, after = (side.temperatures_c for side in (states[0], states[-1]))
+    if readings:
+        before, after = before or readings[0].temperatures_c, after or readings[-1].temperatures_c
     lowest, highest = _gpu(root, "min_freq"), _gpu(root, "max_freq")
     made = Conditions(
         power_mode=_power_mode(root),
@@ -90,8 +103,8 @@ def conditions_of(states: Sequence[MachineState], root: Path = Path("/")) -> Con
         gpu_mhz=(min(gpu), max(gpu)) if gpu else None,
         governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         gpu_clock_fixed=None if lowest is None or highest is None else lowest == highest,
-        temperatures_start_c=states[0].temperatures_c or None,
-        temperatures_end_c=states[-1].temperatures_c or None,
+        temperatures_start_c=before or None,
+        temperatures_end_c=after or None,
         reasons={},
     )
     made.reasons.update({name: why for name, why in _WHY.items() if getattr(made, name) is None})
@@ -142,7 +155,7 @@ def _temperatures_c(root: Path) -> Dict[str, float]:
     found: Dict[str, float] = {}
     for folder in _in_order(list((root / "sys/class/thermal").glob("thermal_zone*"))):
         zone, millidegrees = _text(folder / "type"), _number(folder / "temp")
-        if zone and millidegrees is not None and _COLDEST_C <= millidegrees / 1000 <= _HOTTEST_C:
+        if zone and millidegrees is not None and millidegrees / 1000 >= COLDEST_C:
             found[zone] = millidegrees / 1000
     return found
 

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect
 from dataclasses import dataclass, field
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from benchmarks.datasets import Sequence
+from benchmarks.power.energy import Window
 from benchmarks.speed.samples import Call
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox
 
 BLOCK_BYTES = 512 << 20
+
+
+def stretches(calls: Iterable[Call], paused_ns: List[int]) -> List[Window]:
+    """Start and end of each row of calls between which nothing was decoded.
+
+    Args:
+        calls: in the order of time.
+        paused_ns: when each decoding began, likewise.
+    """
+    found: List[Window] = []
+    for call in calls:
+        ended_ns = call.began_ns + call.total_ns
+        if found and bisect(paused_ns, call.began_ns) == bisect(paused_ns, found[-1][1]):
+            found[-1] = (found[-1][0], ended_ns)
+        else:
+            found.append((call.began_ns, ended_ns))
+    return found
 
 
 class Recorder:
@@ -53,12 +72,12 @@ class Preloaded(Sequence):
 
     Attributes:
         block_bytes: how much memory a block may take; one frame at least.
-        loaded: first frame of each block so far.
+        paused_ns: when the decoding of each block began, monotonic.
         block: the frames in memory, by index.
     """
 
     block_bytes: int = BLOCK_BYTES
-    loaded: List[int] = field(default_factory=list)
+    paused_ns: List[int] = field(default_factory=list)
     block: Dict[int, Array] = field(default_factory=dict)
 
     def frame(self, index: int) -> Array:
@@ -69,7 +88,7 @@ class Preloaded(Sequence):
 
     def _load(self, first: int) -> None:
         self.block.clear()
-        self.loaded.append(first)
+        self.paused_ns.append(time.perf_counter_ns())
         free_bytes = self.block_bytes
         for index in range(first, len(self)):
             frame = super().frame(index)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence
 
 from benchmarks import datasets
-from benchmarks.power.report import PowerReport
-from benchmarks.speed.conditions import MachineState, conditions_of, read_state
+from benchmarks.power.energy import Window
+from benchmarks.power.probe import NONE, ProbeChoice
+from benchmarks.power.watched import watching
+from benchmarks.speed.conditions import conditions_of, read_state
 from benchmarks.speed.figures import figures_of, rate
-from benchmarks.speed.record import Preloaded, Recorder
+from benchmarks.speed.record import Preloaded, Recorder, stretches
 from benchmarks.speed.report import WINDOW, SpeedReport, Video
 from benchmarks.speed.samples import Samples
 from benchmarks.vot.protocol import Protocol
@@ -23,6 +25,7 @@ from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
 
 WARM_UP_UPDATES = 10
+_NO_PROBE = ProbeChoice(NONE)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +38,8 @@ def measure(
     command: str,
     threads: Optional[int] = None,
     warm_up_updates: int = WARM_UP_UPDATES,
-    root: Path = Path("/"),
+    probe: ProbeChoice = _NO_PROBE,
+    idle_s: float = 0.0,
 ) -> SpeedReport:
     """Run every sequence once.
 
@@ -46,41 +50,56 @@ def measure(
         command: kept in the report.
         threads: of the CPU backend; all cores when None.
         warm_up_updates: before each sequence, apart.
-        root: where the machine's ``/sys`` is looked up.
+        probe: of the power beside; its root is where the machine's ``/sys`` is looked up.
+        idle_s: how long to rest beforehand, to learn what the machine draws at idle.
 
     Raises:
         UsageError: there is no frame to time.
+        ProbeError: a probe that was asked for by name does not work.
         PipelineError: of the runtime.
     """
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
-    states: List[MachineState] = [read_state(root)]
-    videos: List[Video] = []
+    states = [read_state(probe.root)]
+    laps: List[TimedLap] = []
     origin_ns = time.perf_counter_ns()
-    with Tracker.open(engines, threads=threads) as tracker:
+    with watching(probe, idle_s) as watched, Tracker.open(engines, threads=threads) as tracker:
         recorder = Recorder(tracker)
         for sequence in sequences:
-            videos.append(_video(recorder, sequence, protocol, warm_up_updates, origin_ns))
-            states.append(read_state(root))
+            laps.append(_lap(recorder, sequence, protocol, warm_up_updates, origin_ns))
+            states.append(read_state(probe.root))
+        recording = watched.finish()
+    videos, windows = tuple(lap.video for lap in laps), [window for lap in laps for window in lap.windows]
+    figures = figures_of(
+        [video.samples for video in videos],
+        skipped=sum(video.skipped for video in videos),
+        warm_up=sum(len(video.warm_up) for video in videos),
+    )
+    timed_ns = sum(sum(video.samples.total_ns) for video in videos)
+    readings = [sample.reading for sample in recording.within(windows)] if recording else []
     return SpeedReport(
         title=f"{card.name} {manifest.settings['backend']} {manifest.settings['precision']}",
         command=command,
         window=WINDOW,
-        figures=figures_of(
-            [video.samples for video in videos],
-            skipped=sum(video.skipped for video in videos),
-            warm_up=sum(len(video.warm_up) for video in videos),
-        ),
-        videos=tuple(videos),
-        power=PowerReport.absent("power was not measured"),
-        conditions=conditions_of(states, root),
-        environment=describe(root),
+        figures=figures,
+        videos=videos,
+        power=watched.report(windows, frames=figures.frames, timed_ns=timed_ns, origin_ns=origin_ns),
+        conditions=conditions_of(states, readings, probe.root),
+        environment=describe(probe.root),
         engines_manifest=asdict(manifest),
     )
 
 
-def _video(
+@dataclass(frozen=True)
+class TimedLap:
+    """One sequence, and when its frames were tracked without a pause, in nanoseconds of the monotonic clock."""
+
+    video: Video
+    windows: List[Window]
+
+
+def _lap(
     recorder: Recorder, sequence: datasets.Sequence, protocol: Protocol, warm_up_updates: int, origin_ns: int
-) -> Video:
+) -> TimedLap:
     """Warm up, then track *sequence*."""
     if len(sequence) < 2:
         raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")
@@ -92,7 +111,9 @@ def _video(
     warm_up = Samples.of_calls(warmed, recorder.take(), origin_ns)
     entries = follow(recorder, ahead, protocol).entries
     called = [index for index, entry in enumerate(entries) if entry != SKIPPED]
-    samples = Samples.of_calls(called, recorder.take(), origin_ns)
+    calls = recorder.take()
+    samples = Samples.of_calls(called, calls, origin_ns)
     failures = sum(entry == FAILED for entry in entries)
     log.info("%s: %.1f FPS over %d frames, %d failures", sequence.name, rate(samples), len(samples), failures)
-    return Video(sequence.name, rate(samples), failures, len(entries) - len(called), warm_up, samples)
+    video = Video(sequence.name, rate(samples), failures, len(entries) - len(called), warm_up, samples)
+    return TimedLap(video, stretches(calls, ahead.paused_ns))
