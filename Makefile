@@ -15,6 +15,8 @@ LABEL   := $(subst $(comma),+,$(subst target=,,$(subst search=,,$(subst xcorr=,,
 HOME_OF := build/$(MODEL)
 ONNX    := $(HOME_OF)/onnx/manifest.json
 ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
+RANGES  := $(HOME_OF)/calibration/manifest.json
+INT8    := $(if $(findstring int8,$(PRECISION)),$(RANGES))
 CLIP    := build/clip/groundtruth.txt
 DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 
@@ -29,7 +31,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export engines track train vot evaluate layers bench overhead
+.PHONY: again help setup test check demo export calibrate engines track train vot evaluate layers bench overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -74,14 +76,19 @@ $(ONNX): $(CHECKPOINT) | $(SETUP)
 	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(@D)
 endif
 
-engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16 or target=fp16,search=fp32,xcorr=fp32
-$(ENGINES): $(ONNX) | $(SETUP)
-	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
+engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|int8-all or target=fp16,search=fp32,xcorr=fp32
+$(ENGINES): $(ONNX) $(INT8) | $(SETUP)
+	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) $(if $(INT8),--ranges $(dir $(INT8))) --out $(@D)
+
+calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder of videos or images with boxes; rerun to resume
+$(RANGES): $(ONNX) $(if $(METHOD)$(CROPS),again) | $(SETUP)
+	@test -n "$(FRAMES)" || { echo "name the frames to calibrate with: FRAMES=/path/to/videos, see README.md" >&2; exit 2; }
+	$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(if $(CROPS),--crops $(CROPS)) $(if $(METHOD),--method $(METHOD)) --out $(@D)
 
 track: $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h (drawn on the display if left out)
 $(TRACK): $(ENGINES) $(or $(wildcard $(SOURCE)),again)
 	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(@D) --annotate
-again:  # a camera or a pipeline is never up to date
+again:  # a camera, a pipeline or a chosen setting is never up to date
 
 train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m training --config $(or $(CONFIG),training/configs/$(MODEL).toml) --data "$(DATA)" --out build/training/$(MODEL)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
 from calibration import methods
+from calibration.as_the_thesis import wrongly
 from calibration.calibrate import Request, calibrate
+from calibration.measure import present
 from siamtrt import cli
+
+log = logging.getLogger(__name__)
 
 
 def main(options: argparse.Namespace) -> None:
     """Calibrate and print the folder."""
     chosen = methods.parse(options.method)
     request = Request(options.onnx, options.frames, options.crops, options.seed, chosen, options.threads)
-    calibrate(request, options.out, cli.command_line("calibration"))
+    if options.as_the_thesis:
+        log.warning("random kernels, mixed features, RGB: ranges to show what a thesis lost, fit for nothing else")
+    show = wrongly(options.seed) if options.as_the_thesis else present
+    calibrate(request, options.out, cli.command_line("calibration"), show)
     print(options.out)
 
 
@@ -30,6 +38,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--method", default="entropy", help="minmax, percentile, entropy, or target=minmax,search=entropy,xcorr=minmax"
     )
     arguments.add_argument("--threads", type=int, help="all cores by default")
+    arguments.add_argument("--as-the-thesis", action="store_true", help="repeat a published mistake, to study its loss")
     return arguments
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from calibration import measure as measuring
-from calibration.clips import find_clips, fingerprint
+from calibration.discover import find_clips, fingerprint
 from calibration.measure import Observers, Present, present
 from calibration.methods import draw, require_alive
 from calibration.observe import Observer
@@ -81,7 +81,7 @@ def calibrate(request: Request, out: Path, command: str, show: Present = present
         )
         for graph in card.graphs
     }
-    way = {"onnx": graphs, "samples": sha256(samples.path), "shown": show.__module__}
+    way = {"onnx": graphs, "samples": sha256(samples.path), "shown_by": show.__module__}
     measuring.measure(observers, samples, out, way, show)
     files = _write_ranges(observers, card, graphs, request.methods, out)
     manifest = Manifest.of(
@@ -141,5 +141,5 @@ def _settings(request: Request, samples: Samples, show: Present) -> Dict[str, An
         "crops": request.crops,
         "seed": request.seed,
         "method": ",".join(f"{graph}={method}" for graph, method in request.methods.items()),
-        "shown": show.__module__,
+        "shown_by": show.__module__,
     }
