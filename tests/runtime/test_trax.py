@@ -16,6 +16,7 @@ from runtime.tracker import Tracker
 from runtime.trax.messages import Message, compose, parse
 from runtime.trax.payload import read_image, read_region
 from runtime.trax.serve import serve
+from runtime.trax.targets import Targets
 from siamtrt import ArtifactError, BoundingBox, PipelineError, UsageError
 from tests.runtime.stub import StubMatcher, card
 
@@ -130,62 +131,101 @@ def test_other_regions_are_refused(text):
 # The conversation
 
 
-def talk(*lines, matcher=None):
+def stub():
+    return Tracker(StubMatcher(card()))
+
+
+def talk(*lines):
     """Serve *lines*; the answers, and the error if there was one."""
     answers = io.BytesIO()
-    tracker = Tracker(matcher or StubMatcher(card()))
     error = None
     try:
-        serve(tracker, io.BytesIO("".join(lines).encode()), answers, name="stub")
+        with Targets(stub) as targets:
+            serve(targets, io.BytesIO("".join(lines).encode()), answers, name="stub")
     except PipelineError as raised:
         error = raised
     return [parse(line) for line in answers.getvalue().decode().splitlines(keepends=True)], error
-
-
-def initialize(image, region="40,30,50,40"):
-    return compose("initialize", f"file://{image}", region)
 
 
 def frame(image):
     return compose("frame", f"file://{image}")
 
 
-QUIT = compose("quit")
+def state(found):
+    return Message("state", (str(found.box),), {} if found.score is None else {"confidence": f"{found.score:.6f}"})
+
+
+BOX, OTHER = BoundingBox(40, 30, 50, 40), BoundingBox(90, 60, 20, 30)
+INITIALIZE, AGAIN, QUIT = compose("initialize", str(BOX)), compose("initialize"), compose("quit")
 
 
 def test_a_conversation_equals_the_tracker(images):
-    answers, error = talk(initialize(images[0]), "noise\n", *map(frame, images[1:]), initialize(images[1]), QUIT)
+    answers, error = talk(
+        INITIALIZE, frame(images[0]), "noise\n", *map(frame, images[1:]), AGAIN, INITIALIZE, frame(images[1]), QUIT
+    )
     assert error is None
     assert answers[0].name == "hello"
     assert answers[0].properties == {
-        "trax.version": "3",
+        "trax.version": "4",
         "trax.name": "stub",
+        "trax.multiobject": "1",
         "trax.image": "path;buffer;",
         "trax.region": "rectangle;polygon;",
         "trax.channels": "color;",
     }
-    tracker = Tracker(StubMatcher(card()))
-    states = [tracker.start(cv2.imread(str(images[0])), BoundingBox(40, 30, 50, 40))]
-    states += [tracker.update(cv2.imread(str(path))) for path in images[1:]]
-    wanted = [Message("state", (str(states[0].box),), {})]
-    wanted += [Message("state", (str(s.box),), {"confidence": f"{s.score:.6f}"}) for s in states[1:]]
-    wanted += [Message("state", (str(BoundingBox(40, 30, 50, 40)),), {})]
-    assert answers[1:] == wanted
+    frames = [cv2.imread(str(path)) for path in images]
+    tracker = stub()
+    states = [tracker.start(frames[0], BOX), *map(tracker.update, frames[1:]), tracker.start(frames[1], BOX)]
+    assert answers[1:] == [state(found) for found in states]
+    assert [len(answer.properties) for answer in answers[1:]] == [0, 1, 1, 0]
+
+
+def test_targets_join_and_are_answered_in_their_order(images):
+    other = compose("initialize", str(OTHER))
+    answers, error = talk(INITIALIZE, frame(images[0]), other, frame(images[1]), frame(images[2]), QUIT)
+    assert error is None
+    frames = [cv2.imread(str(path)) for path in images]
+    first, second = stub(), stub()
+    states = [first.start(frames[0], BOX)]
+    states += [first.update(frames[1]), second.start(frames[1], OTHER)]
+    states += [first.update(frames[2]), second.update(frames[2])]
+    assert answers[1:] == [state(found) for found in states]
+
+
+def test_trackers_are_kept_open_for_the_next_targets(images):
+    opened = []
+
+    def count():
+        opened.append(StubMatcher(card()))
+        return Tracker(opened[-1])
+
+    pixels = cv2.imread(str(images[0]))
+    with Targets(count) as targets:
+        for _ in range(3):
+            targets.add(BOX)
+            targets.add(OTHER)
+            assert len(targets.follow(pixels)) == 2
+            targets.clear()
+        assert len(opened) == 2
+        targets.add(OTHER)
+        assert [found.box for found in targets.follow(pixels)] == [OTHER]
+    assert all(matcher.closed for matcher in opened)
 
 
 def test_a_client_that_goes_away_ends_the_service(images, caplog):
-    answers, error = talk(initialize(images[0]))
+    answers, error = talk(INITIALIZE, frame(images[0]))
     assert error is None
     assert len(answers) == 2
     assert "went away without saying quit" in caplog.text
 
 
-def test_a_client_that_no_longer_listens_ends_the_service(images, caplog):
+def test_a_client_that_no_longer_listens_ends_the_service(caplog):
     class Deaf(io.BytesIO):
         def write(self, data):
             raise BrokenPipeError
 
-    serve(Tracker(StubMatcher(card())), io.BytesIO(initialize(images[0]).encode()), Deaf(), name="stub")
+    with Targets(stub) as targets:
+        serve(targets, io.BytesIO(INITIALIZE.encode()), Deaf(), name="stub")
     assert "went away" in caplog.text
 
 
@@ -193,13 +233,14 @@ def test_a_client_that_no_longer_listens_ends_the_service(images, caplog):
     ("lines", "kind", "words"),
     [
         (["@@TRAX:frame file://IMAGE\n"], UsageError, "there is no target yet"),
+        (["@@TRAX:initialize 40,30,50,40\n", AGAIN, "@@TRAX:frame file://IMAGE\n"], UsageError, "there is no target"),
         (["@@TRAX:state 1,2,3,4\n"], UsageError, "'state' is no TraX message for a tracker"),
-        (["@@TRAX:initialize 1,2,3,4\n"], UsageError, "initialize has 1 arguments, not 2"),
-        (["@@TRAX:initialize file://IMAGE 40,30,50,40\n", "@@TRAX:frame a b\n"], UsageError, "frame has 2 arguments"),
-        (["@@TRAX:initialize file://IMAGE 400,300,50,40\n"], UsageError, "lies outside the frame"),
-        (["@@TRAX:initialize file://IMAGE 4,3,0,40\n"], UsageError, "has no area"),
-        (["@@TRAX:initialize file:///nowhere.jpg 1,2,3,4\n"], ArtifactError, "cannot read"),
-        (['@@TRAX:initialize "file\n'], UsageError, "damaged arguments"),
+        (["@@TRAX:initialize file://IMAGE 1,2,3,4\n"], UsageError, "initialize has 2 arguments, not 1"),
+        (["@@TRAX:initialize 40,30,50,40\n", "@@TRAX:frame a b\n"], UsageError, "frame has 2 arguments"),
+        (["@@TRAX:initialize 400,300,50,40\n@@TRAX:frame file://IMAGE\n"], UsageError, "lies outside the frame"),
+        (["@@TRAX:initialize 4,3,0,40\n@@TRAX:frame file://IMAGE\n"], UsageError, "has no area"),
+        (["@@TRAX:initialize 1,2,3,4\n@@TRAX:frame file:///nowhere.jpg\n"], ArtifactError, "cannot read"),
+        (['@@TRAX:frame "file\n'], UsageError, "damaged arguments"),
     ],
 )
 def test_what_goes_wrong_is_told_to_the_client_and_the_user(images, lines, kind, words):
@@ -218,15 +259,15 @@ def run(engines, text, *options):
 
 
 def test_the_command_speaks_on_standard_output_alone(images, tiny_engines):
-    done = run(tiny_engines, initialize(images[0]) + frame(images[1]) + QUIT)
+    done = run(tiny_engines, INITIALIZE + frame(images[0]) + frame(images[1]) + QUIT)
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
     assert [line.split()[0] for line in lines] == ["@@TRAX:hello", "@@TRAX:state", "@@TRAX:state"]
     assert f'"trax.name=tiny-{tiny_engines.name}"' in lines[0]
     with Tracker.open(tiny_engines, threads=1) as tracker:
-        tracker.start(cv2.imread(str(images[0])), BoundingBox(40, 30, 50, 40))
-        state = tracker.update(cv2.imread(str(images[1])))
-    assert lines[2] == f'@@TRAX:state "{state.box}" "confidence={state.score:.6f}"'
+        tracker.start(cv2.imread(str(images[0])), BOX)
+        found = tracker.update(cv2.imread(str(images[1])))
+    assert lines[2] == f'@@TRAX:state "{found.box}" "confidence={found.score:.6f}"'
 
 
 def test_errors_of_the_command_are_one_sentence_and_an_exit_code(images, tiny_engines, tmp_path):
@@ -234,7 +275,7 @@ def test_errors_of_the_command_are_one_sentence_and_an_exit_code(images, tiny_en
     assert done.returncode == 2
     assert done.stderr.decode().startswith("error: there is no target yet")
     assert b"Traceback" not in done.stderr
-    done = run(tiny_engines, initialize("/nowhere.jpg"))
+    done = run(tiny_engines, INITIALIZE + frame("/nowhere.jpg"))
     assert (done.returncode, done.stdout.decode().splitlines()[-1]) == (
         4,
         '@@TRAX:quit "trax.reason=cannot read /nowhere.jpg: No such file or directory"',
@@ -283,7 +324,7 @@ def test_the_reference_client_is_served(images, tiny_engines):
         pixels = [cv2.imread(str(path)) for path in images]
         corners = [(40.25, 30.5), (90, 32), (88, 70), (42, 71.125)]
         for region, box in (
-            (Rectangle.create(40, 30, 50, 40), BoundingBox(40, 30, 50, 40)),
+            (Rectangle.create(40, 30, 50, 40), BOX),
             (Polygon.create(corners), BoundingBox.from_polygon([value for corner in corners for value in corner])),
         ):
             client.initialize({"color": FileImage.create(str(images[0]))}, [(region, {})], {})
