@@ -59,10 +59,10 @@ def add_names(trt):
     trt.IInt8EntropyCalibrator2 = IInt8EntropyCalibrator2
 
 
-def require_constructed(calibrator):
+def require_constructed(instance):
     """The binding crashes later; here at once."""
-    if not getattr(calibrator, "_constructed", False):
-        raise SystemError("Segmentation fault: IInt8EntropyCalibrator2.__init__ was not called")
+    if not getattr(instance, "_constructed", False):
+        raise SystemError("Segmentation fault: the base class' __init__ was not called")
 
 
 def _swallow(name, function, *arguments):

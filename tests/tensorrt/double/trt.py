@@ -16,7 +16,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
-from tests.tensorrt.double import int8
+from tests.tensorrt.double import int8, profiling
 
 _FLAGS_8 = ["FP16", "INT8", "DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"]
 _FLAGS_10 = [*_FLAGS_8[:-1], "BF16", "REFIT_IDENTICAL", "STRIP_PLAN"]
@@ -51,6 +51,7 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
     trt.log_of_builds, trt.log_of_engines = [], []
     if major < 11:
         int8.add_names(trt)
+    profiling.add_names(trt)
 
     class ILogger:
         class Severity(enum.IntEnum):
@@ -248,6 +249,9 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
         def get_tensor_shape(self, name):
             return tuple(dim.dim_value for dim in self._tensors[name][0].type.tensor_type.shape.dim)
 
+        def create_engine_inspector(self):
+            return profiling.Inspector(trt, self.model, self.settings)
+
         def create_execution_context(self):
             return Context(self)
 
@@ -256,6 +260,16 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
             self._engine, self._generation, self._addresses = engine, engine.generation, {}
             data = engine.model.SerializeToString()
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+            self._profiler = None
+
+        @property
+        def profiler(self):
+            return self._profiler
+
+        @profiler.setter
+        def profiler(self, profiler):
+            int8.require_constructed(profiler)
+            self._profiler = profiler
 
         def set_tensor_address(self, name, address):
             if name not in self._engine._tensors:
@@ -277,6 +291,8 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
             feeds = {node.name: tensors[node.name].copy() for node in self._session.get_inputs()}
             for name, value in zip(outputs, self._session.run(outputs, feeds)):
                 tensors[name][...] = value
+            if self._profiler is not None:
+                profiling.report(self._profiler, self._engine.model, self._engine.settings)
 
         def _view(self, name, address):
             shape = self._engine.get_tensor_shape(name)
