@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Union
@@ -16,6 +17,8 @@ from siamtrt.files import write_text
 SKIPPED, STARTED, FAILED = 0, 1, 2
 _REGION = -1
 _REPETITIONS = 15
+_EARLY_STOP = 3
+_NUMBERED = re.compile(r".*\d{3}")  # not SEQUENCE_time.txt, which the toolkits leave beside
 
 Entry = Union[int, BoundingBox]
 
@@ -56,15 +59,19 @@ def write(path: Path, entries: List[Entry]) -> None:
 
 
 def read_all(results: Path, tracker: str, sequence: str) -> List[Trajectory]:
-    """The repetitions of a tracker on a sequence: fifteen, or the one of a deterministic tracker.
+    """The repetitions of a tracker on a sequence: fifteen, or one of a deterministic tracker.
+
+    The VOT toolkit stops repeating a tracker that gave the same result three times; one of these is taken.
 
     Raises:
         ArtifactError: there is none, or another number, or a file is damaged.
     """
     folder = results / tracker / "baseline" / sequence
-    files = sorted(folder.glob("*0*.txt"))
+    files = sorted(path for path in folder.glob("*.txt") if _NUMBERED.fullmatch(path.stem))
     if not files:
         raise ArtifactError(f"{folder} holds no result", hint="are these the results of another data set?")
+    if len(files) == _EARLY_STOP and len({path.read_bytes() for path in files}) == 1:
+        files = files[:1]
     if len(files) not in (1, _REPETITIONS):
         raise ArtifactError(
             f"{folder} holds {len(files)} results", hint=f"keep one, or the {_REPETITIONS} of a full experiment"
@@ -79,7 +86,7 @@ def read(path: Path) -> Trajectory:
         ArtifactError: a line is neither a code nor 4 or 8 finite numbers.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split()
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").strip().splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
     codes = np.full(len(lines), _REGION)
