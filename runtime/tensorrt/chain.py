@@ -14,9 +14,10 @@ from runtime.tensorrt.compiled import load_kernels
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
+from runtime.tensorrt.probe import Probe
 from runtime.tensorrt.search import Search, size_bytes
 from runtime.tensorrt.targets import KernelBlock, Target
-from siamtrt import Array, EngineMismatchError, InferenceError, Manifest, ModelCard, UsageError
+from siamtrt import Array, EngineMismatchError, GraphPrecisions, InferenceError, Manifest, ModelCard, UsageError
 from siamtrt import tensorrt as library
 
 
@@ -69,6 +70,7 @@ class Chain:
             return Engine(trt, self._runtime, logger, engines / f"{graph}.plan", card.graph(graph), bound)
 
         self._target_engine = engine("target", {template.name: self._template, **self._kernels.addresses})
+        precision = GraphPrecisions.parse(manifest.settings["precision"]).xcorr
         self._searches: Dict[int, Search] = {}
         for size_px, decoder in decoders(card).items():
             suffix = "" if size_px == card.search_px else "_lost"
@@ -80,7 +82,7 @@ class Chain:
             if decode:
                 search.decode_with(compiled, decoder)
             if not card.kernel_inputs:
-                search.probe_with(engines, card, f"xcorr{suffix}")
+                search.probe = Probe(engines, card, f"xcorr{suffix}", precision)
 
     def add_target(self) -> Target:
         """Make room for one more target.
@@ -115,8 +117,12 @@ class Chain:
         computed_ns = time.perf_counter_ns()
         for size_px, search in self._searches.items():
             if target.kept is None:
-                self._refit(search)
-            self._prepare(size_px, search)
+                search.forget_graph()
+                search.engines[1].refit(self._kernels.host, self.card.kernel_names)
+            if search.graph is None:
+                around = Square(square.center_x, square.center_y, square.side_px * size_px // square.out_px, size_px)
+                self._crop.aim(around, fill)
+                self._prepare(size_px, search)
         target.is_known, self._current = True, target
         return StageTimes(network_ns=computed_ns - started_ns, refit_ns=time.perf_counter_ns() - computed_ns)
 
@@ -179,18 +185,12 @@ class Chain:
         self._enqueue_crop(search.crop, size_px)
         search.enqueue()
 
-    def _refit(self, search: Search) -> None:
-        """Give one xcorr the kernels as its weights, and prove that it took them."""
-        search.forget_graph()
-        search.engines[1].refit(self._kernels.host, self.card.kernel_names)
-        search.prove(self._kernels.host)
-
     def _prepare(self, size_px: int, search: Search) -> None:
-        """Capture the frame, unless it still is."""
-        if search.graph is not None:
-            return
+        """Run one frame, prove by it that a refit took effect, and capture the next ones."""
         self._enqueue_frame(size_px, search)  # the first run may allocate, which a capture forbids
+        search.enqueue_evidence()
         self._device.synchronize()
+        search.require_proof(self._kernels.host)
         if self._graphs:
             search.graph = self._device.capture(lambda: self._enqueue_frame(size_px, search))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
 import numpy as np
@@ -11,7 +10,7 @@ from runtime.decode import Candidate, Decoder
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from runtime.tensorrt.engine import Engine
-from runtime.tensorrt.probe import Probe, probe_features
+from runtime.tensorrt.probe import Probe
 from siamtrt import ModelCard, Tensors, UsageError
 
 
@@ -30,7 +29,7 @@ class Search:
         addresses: of all these by name.
         engines: search and xcorr, in this order.
         decode: chooses the box on the GPU; None where the maps go back to the host.
-        probe: proof of a refit; None where the kernels are inputs.
+        probe: proves a refit; None where the kernels are inputs.
         graph: the captured frame; None until it is captured.
     """
 
@@ -53,12 +52,6 @@ class Search:
         """Let the box be chosen on the GPU."""
         maps = self.maps
         self.decode = DecodeKernel(self._device, library, decoder, maps["cls"].address, maps["loc"].address)
-
-    def probe_with(self, engines: Path, card: ModelCard, xcorr: str) -> None:
-        """Prove each refit against the graph that the plan was built from."""
-        self.probe = Probe(engines, card, xcorr)
-        for seed, buffer in enumerate(self.features.values()):
-            buffer.host[...] = probe_features(buffer.host.shape, seed)
 
     def enqueue(self) -> None:
         """Enqueue all that follows the crop.
@@ -84,21 +77,22 @@ class Search:
             raise UsageError("these engines were opened without decode on the GPU")
         return self.decode.found()
 
-    def prove(self, kernels: Tensors) -> None:
-        """Compare what xcorr makes of known features with the reference.
+    def enqueue_evidence(self) -> None:
+        """Enqueue the way of features and maps to the host, where a refit has to be proved."""
+        if self.probe is not None:
+            for buffer in (*self.features.values(), *self.maps.values()):
+                self._device.fetch(buffer)
+
+    def require_proof(self, kernels: Tensors) -> None:
+        """Compare what xcorr made of the features with the reference, once the stream was waited for.
 
         Raises:
             ParityError: they differ.
         """
-        if self.probe is None:
-            return
-        for buffer in self.features.values():
-            self._device.send(buffer)
-        self.engines[1].enqueue(self._device.stream)
-        self._fetch_maps()
-        self._device.synchronize()
-        features, maps = ({name: buffer.host for name, buffer in side.items()} for side in (self.features, self.maps))
-        self.probe.require_equal(kernels, features, maps)
+        if self.probe is not None:
+            sides = (self.features, self.maps)
+            features, maps = ({name: buffer.host for name, buffer in side.items()} for side in sides)
+            self.probe.require_equal(kernels, features, maps)
 
     def forget_graph(self) -> None:
         """Free the captured frame."""
