@@ -31,7 +31,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate engines track train vot evaluate layers bench overhead
+.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -99,6 +99,12 @@ train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rer
 
 vot: $(ENGINES)  ## Run the reset-based VOT protocol: SEQUENCES=folder; rerun to resume
 	$(PYTHON) -m benchmarks vot --engines $(<D) --sequences "$(SEQUENCES)" --out $(VOT)
+
+vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluate"; SEQUENCES=folder if not its own
+	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") --out $(HOME_OF)/vot-workspace
+
+ope: $(ENGINES)  ## One-pass evaluation (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks ope --engines $(<D) --sequences "$(SEQUENCES)" --out $(HOME_OF)/ope
 
 evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
 	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT)/results)" --out $(VOT)/evaluation.json

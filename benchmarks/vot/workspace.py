@@ -1,8 +1,8 @@
 """``python -m benchmarks vot-workspace``: a workspace in which ``vot evaluate`` of the VOT toolkit runs our tracker.
 
-The toolkit starts ``python -m runtime trax`` as its tracker. Checked with ``vot-toolkit`` 0.7.4, ``attributee`` 0.1.9; in
-``vot-toolkit`` 0.8.1 and 0.9.0 reset-based experiments fail with any tracker. Its figures are not quite ours: where two
-regions merely touch, PySOT counts a row of pixels and the toolkit none, so a run may fail in another frame; and its
+The toolkit starts ``python -m runtime trax`` as its tracker. Checked with ``vot-toolkit`` 0.7.4, ``attributee`` 0.1.9;
+in ``vot-toolkit`` 0.8.1 and 0.9.0 reset-based experiments fail with any tracker. Its figures are not quite ours: where
+two regions merely touch, PySOT counts a row of pixels and the toolkit none, so a run may fail in another frame; and its
 curve ends with the longest piece between failures, PySOT's with the longest sequence.
 """
 
