@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.vot.inside import plainly_overlap
 from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
@@ -189,6 +190,8 @@ def tracker_name(engines: Optional[Path], opencv: Optional[str]) -> str:
 
 
 def _overlaps(box: BoundingBox, truth: Array, frame: Array) -> bool:
+    if plainly_overlap(box, truth, (frame.shape[1], frame.shape[0])):
+        return True
     region = box_polygon(np.array([[box.x, box.y, box.width, box.height]]))
     return bool(raster_overlap(region, truth[None], (frame.shape[1], frame.shape[0]))[0] > 0)
 
