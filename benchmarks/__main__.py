@@ -6,11 +6,12 @@ import argparse
 import sys
 
 from benchmarks import clip, demo, drift, overhead
-from benchmarks.layers import compare, measure
+from benchmarks.layers import measure
 from benchmarks.ope import command as ope
 from benchmarks.power import watch
-from benchmarks.report import bench
+from benchmarks.report import bench, compare
 from benchmarks.speed import command as speed
+from benchmarks.speed import harness_cost
 from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli
 
@@ -24,9 +25,10 @@ _COMMANDS = (
     ("speed", speed, "frame rates, percentiles, stages and power"),
     ("drift", drift, "how closely a run without resets follows another, or the truth"),
     ("layers", measure, "latency of each layer of each engine"),
-    ("compare", compare, "layer reports side by side"),
+    ("compare", compare, "layer reports or full reports side by side"),
     ("power", watch, "what the board draws"),
     ("overhead", overhead, "what a frame costs beside the network"),
+    ("harness-cost", harness_cost, "how much slower a frame looks because it is timed"),
     ("demo", demo, "track the rendered clip and show how well that went"),
 )
 

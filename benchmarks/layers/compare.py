@@ -1,99 +1,73 @@
-"""``python -m benchmarks compare``: layer reports side by side, and against the bound of a device."""
+"""Tables of layer reports side by side, and against the bound of a device."""
 
 from __future__ import annotations
 
-import argparse
+import re
 from collections import defaultdict
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable, Dict, List, Optional, Tuple
 
+from benchmarks.layers.device import Device, precision_of
 from benchmarks.layers.report import Layer, LayerReport
-from siamtrt import ArtifactError, UsageError
-from siamtrt.files import read_json
+from benchmarks.layers.work import original_name
 
-_DEVICES = Path(__file__).parents[1] / "devices"
 _SHOWN_LAYERS = 20
 _COLUMN = 28
+
+# What ONNX Runtime and the conversion to float16 append to the name of a convolution.
+_FUSED = re.compile(r"(/(Clip|Relu|Sigmoid))?(_cast_to_fp16)?$")
 
 Key = Tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Device:
-    """What a device could do at best: a card in ``benchmarks/devices``.
+def type_key(layer: Layer) -> Key:
+    """Layers of one type in one graph go together."""
+    return layer.graph, layer.type
 
-    Attributes:
-        name: device and power mode.
-        gpu_ghz: clock of the GPU.
-        peak_gmacs: precision -> 1e9 multiply-accumulates a second.
-        memory_gb_s: 1e9 bytes a second.
-        source: where the figures come from.
+
+def layer_key(layer: Layer) -> Key:
+    """Each layer for itself, by the name of the operation that it starts with, whatever was fused behind or around it.
+
+    So the same layer meets itself in another precision or on another backend, as far as that keeps names.
     """
-
-    name: str
-    gpu_ghz: float
-    peak_gmacs: Dict[str, float]
-    memory_gb_s: float
-    source: str
-
-    @classmethod
-    def load(cls, name: str) -> Device:
-        """Read a card by name, or from the path of a file.
-
-        Raises:
-            UsageError: there is no such card.
-            ArtifactError: the file is no card.
-        """
-        path = Path(name) if name.endswith(".json") else _DEVICES / f"{name}.json"
-        if not path.is_file():
-            known = ", ".join(sorted(found.stem for found in _DEVICES.glob("*.json")))
-            raise UsageError(f"unknown device {name!r}", hint=f"one of {known}, or the path of a .json file")
-        try:
-            return cls(**read_json(path))
-        except TypeError as error:
-            raise ArtifactError(f"{path} is not a device card: {error}") from error
-
-    def bound_ms(self, layer: Layer, precision: str) -> float:
-        """The least time a layer can take: that of its arithmetic or of its traffic, whichever is longer."""
-        compute = layer.macs / self.peak_gmacs[precision] / 1e6
-        return max(compute, layer.bytes / self.memory_gb_s / 1e6)
+    return layer.graph, _FUSED.sub("", original_name(layer.name.split(" + ")[0]))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("reports", nargs="+", type=Path, help="files written by python -m benchmarks layers")
-    parser.add_argument("--by", choices=("type", "layer", "graph"), default="type")
-    parser.add_argument("--device", help="also print the bound of a device, e.g. agx_xavier_maxn")
-    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="of that bound")
+def graph_key(layer: Layer) -> Key:
+    """Layers of one graph go together."""
+    return layer.graph, ""
 
 
-def main(options: argparse.Namespace) -> None:
-    """Print the table asked for."""
-    reports = [LayerReport.load(path) for path in options.reports]
-    tables = {"type": by_type, "layer": by_layer, "graph": by_graph}
-    print(tables[options.by](reports))  # noqa: T201
-    if options.device:
-        print(bounds(reports[0], Device.load(options.device), options.precision))  # noqa: T201
+BY: Dict[str, Callable[[Layer], Key]] = {"type": type_key, "layer": layer_key, "graph": graph_key}
 
 
-def by_type(reports: List[LayerReport]) -> str:
-    """Milliseconds of each type of layer in each graph."""
-    return _table(reports, lambda layer: (layer.graph, layer.type), ("graph", "type"))
+def table(reports: List[LayerReport], by: str) -> str:
+    """Milliseconds of each group of layers, the slowest of the first report first in each graph.
 
-
-def by_graph(reports: List[LayerReport]) -> str:
-    """Milliseconds of each graph."""
-    return _table(reports, lambda layer: (layer.graph, ""), ("graph", ""))
-
-
-def by_layer(reports: List[LayerReport]) -> str:
-    """Milliseconds of each layer, the slowest of the first report first."""
-    return _table(reports, lambda layer: (layer.graph, layer.name), ("graph", "layer"))
+    Args:
+        reports: side by side, with ratios to the first.
+        by: ``type``, ``layer`` or ``graph``.
+    """
+    found = [sums(report, BY[by]) for report in reports]
+    lines = [f"{number + 1}: {report.title}" for number, report in enumerate(reports)]
+    heads = " ".join(f"{f'ms {number + 1}':>9}" for number in range(len(reports)))
+    ratios = " ".join(f"{f'{number + 1}/1':>7}" for number in range(1, len(reports)))
+    title = "" if by == "graph" else by
+    lines.append(f"{'graph':8} {title:{_COLUMN}} {heads} {ratios}".rstrip())
+    for entry in ordered(found):
+        figures = " ".join(_figure(sums_of.get(entry), 9, 4) for sums_of in found)
+        shares = " ".join(_figure(ratio(sums_of.get(entry), found[0].get(entry)), 7, 2) for sums_of in found[1:])
+        lines.append(f"{entry[0]:8} {entry[1][:_COLUMN]:{_COLUMN}} {figures} {shares}".rstrip())
+    return "\n".join(lines)
 
 
 def bounds(report: LayerReport, device: Device, precision: str) -> str:
-    """The layers that take longest on *device* at best; computed from its card, not measured on it."""
+    """The layers of a report against what *device* can do at best.
+
+    Where the report was measured on that device, each layer stands against the bound of its own precision, the one that
+    loses most time first. Where it was not, only the bounds are given: they are computed, not measured.
+    """
+    if device.measured(report.environment):
+        return _against(report, device, precision)
     ranked = sorted(report.layers, key=lambda layer: -device.bound_ms(layer, precision))[:_SHOWN_LAYERS]
     total = sum(device.bound_ms(layer, precision) for layer in report.layers if layer.graph in ("search", "xcorr"))
     lines = [
@@ -101,37 +75,48 @@ def bounds(report: LayerReport, device: Device, precision: str) -> str:
         f"{total:.3f} ms a frame for search and xcorr",
         f"{'graph':8} {'layer':{2 * _COLUMN}} {'MMAC':>9} {'kB':>9} {'bound ms':>9}",
     ]
-    lines += [
-        f"{layer.graph:8} {layer.name[: 2 * _COLUMN]:{2 * _COLUMN}} {layer.macs / 1e6:9.1f} "
-        f"{layer.bytes / 1e3:9.0f} {device.bound_ms(layer, precision):9.4f}"
-        for layer in ranked
+    return "\n".join([*lines, *(f"{_work(layer)} {device.bound_ms(layer, precision):9.4f}" for layer in ranked)])
+
+
+def lost_ms(layer: Layer, device: Device, precision: str) -> float:
+    """How much longer a layer takes than it had to."""
+    return layer.ms_p50 - device.bound_ms(layer, precision_of(layer, precision))
+
+
+def _against(report: LayerReport, device: Device, precision: str) -> str:
+    ranked = sorted(report.layers, key=lambda layer: -lost_ms(layer, device, precision))[:_SHOWN_LAYERS]
+    lines = [
+        f"\nfarthest above their bound on {device.name}",
+        f"{'graph':8} {'layer':{2 * _COLUMN}} {'MMAC':>9} {'kB':>9} {'bound ms':>9} {'ms':>9} {'ratio':>7}",
     ]
+    for layer in ranked:
+        bound = device.bound_ms(layer, precision_of(layer, precision))
+        above = _figure(ratio(layer.ms_p50, bound), 7, 1)
+        lines.append(f"{_work(layer)} {bound:9.4f} {layer.ms_p50:9.4f} {above}")
     return "\n".join(lines)
 
 
-def _table(reports: List[LayerReport], key: Callable[[Layer], Key], titles: Key) -> str:
-    sums = [_sums(report, key) for report in reports]
-    order = sorted(set().union(*sums), key=lambda entry: (entry[0], -(sums[0].get(entry) or 0.0)))
-    lines = [f"{number + 1}: {report.title}" for number, report in enumerate(reports)]
-    heads = " ".join(f"{f'ms {number + 1}':>9}" for number in range(len(reports)))
-    ratios = " ".join(f"{f'{number + 1}/1':>7}" for number in range(1, len(reports)))
-    lines.append(f"{titles[0]:8} {titles[1]:{_COLUMN}} {heads} {ratios}".rstrip())
-    for entry in order:
-        figures = " ".join(_figure(found.get(entry), 9, 4) for found in sums)
-        shares = " ".join(_figure(_ratio(found.get(entry), sums[0].get(entry)), 7, 2) for found in sums[1:])
-        lines.append(f"{entry[0]:8} {entry[1][:_COLUMN]:{_COLUMN}} {figures} {shares}".rstrip())
-    return "\n".join(lines)
-
-
-def _sums(report: LayerReport, key: Callable[[Layer], Key]) -> Dict[Key, float]:
+def sums(report: LayerReport, key: Callable[[Layer], Key]) -> Dict[Key, float]:
+    """Milliseconds of each group."""
     totals: Dict[Key, float] = defaultdict(float)
     for layer in report.layers:
         totals[key(layer)] += layer.ms_p50
     return dict(totals)
 
 
-def _ratio(value: Optional[float], base: Optional[float]) -> Optional[float]:
+def ordered(found: List[Dict[Key, float]]) -> List[Key]:
+    """All groups, graph by graph, the slowest of the first report first."""
+    return sorted(set().union(*found), key=lambda entry: (entry[0], -(found[0].get(entry) or 0.0), entry[1]))
+
+
+def ratio(value: Optional[float], base: Optional[float]) -> Optional[float]:
+    """*value* over *base*; None where one is missing or there is nothing to divide by."""
     return value / base if value is not None and base else None
+
+
+def _work(layer: Layer) -> str:
+    name = layer.name[: 2 * _COLUMN]
+    return f"{layer.graph:8} {name:{2 * _COLUMN}} {layer.macs / 1e6:9.1f} {layer.bytes / 1e3:9.0f}"
 
 
 def _figure(value: Optional[float], width: int, digits: int) -> str:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import List
 
 from tqdm import tqdm
 
-from benchmarks.layers.compare import by_type
-from benchmarks.layers.onnx_profile import profile
-from benchmarks.layers.report import LayerReport
+from benchmarks.layers import onnx_profile, tensorrt_profile
+from benchmarks.layers.compare import table
+from benchmarks.layers.report import Layer, LayerReport
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    parser.add_argument(
+        "--engines", type=Path, required=True, help="folder written by python -m engines; plans need --detailed"
+    )
     parser.add_argument("--runs", type=int, default=50, help="the medians are of")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
     parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")
@@ -29,12 +32,16 @@ def main(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.runs} runs have no median", hint="--runs 50")
     manifest, card = Manifest.load(options.engines, stage="engines"), ModelCard.load(options.engines)
     backend = manifest.settings.get("backend")
-    if backend != "onnxruntime":
-        raise UsageError(f"layers of the backend {backend!r} cannot be profiled yet", hint="--backend onnxruntime")
-    layers = []
+    layers: List[Layer] = []
     for graph in tqdm(card.graphs, desc="layers", unit="graph", leave=False):
-        layers += profile(options.engines / f"{graph.name}.onnx", graph, options.runs, options.threads)
+        if backend == "onnxruntime":
+            path = options.engines / f"{graph.name}.onnx"
+            layers += onnx_profile.profile(path, graph, options.runs, options.threads)
+        elif backend == "tensorrt":
+            layers += tensorrt_profile.profile(options.engines / f"{graph.name}.plan", graph, options.runs)
+        else:
+            raise UsageError(f"layers of the backend {backend!r} cannot be profiled", hint="onnxruntime or tensorrt")
     title = f"{card.name} {backend} {manifest.settings['precision']}"
     report = LayerReport(title, options.runs, tuple(layers), describe(), asdict(manifest))
     report.save(options.out)
-    print(by_type([report]))  # noqa: T201
+    print(table([report], "type"))  # noqa: T201

@@ -63,10 +63,12 @@ def covering(values: Iterable[float], span_px: Tuple[float, float], title: str, 
 
 
 def decades(values: Iterable[float], span_px: Tuple[float, float], title: str) -> Axis:
-    """A logarithmic axis from power of ten to power of ten that holds all positive *values*."""
-    powers = [math.log10(value) for value in values if value > 0] or [0.0]
-    low, high = math.floor(min(powers)), math.ceil(max(powers))
-    return Axis(10.0**low, 10.0 ** max(high, low + 1), *span_px, title, logarithmic=True)
+    """A logarithmic axis that holds all positive *values*; from a power of ten to 1, 2 or 5 times one."""
+    known = [value for value in values if value > 0] or [1.0]
+    low = 10.0 ** math.floor(math.log10(min(known)))
+    top = 10.0 ** math.floor(math.log10(max(known)))
+    high = next(top * step for step in (1.0, 2.0, 5.0, 10.0) if top * step >= max(known) * (1 - 1e-9))
+    return Axis(low, max(high, 10 * low), *span_px, title, logarithmic=True)
 
 
 def grid(x: Axis, y: Axis) -> str:

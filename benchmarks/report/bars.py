@@ -28,7 +28,7 @@ class Bar:
     note: str = ""
 
 
-def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float = 520.0) -> str:
+def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float = 520.0) -> svg.Drawing:
     """Rows of bars from 0, those of a row below one another, in the order given.
 
     Args:
@@ -38,7 +38,7 @@ def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float 
         width: of the drawing.
     """
     body, height = laid_out(rows, names, title, width)
-    return svg.drawing(width, height, body, title)
+    return svg.Drawing(width, height, body, title)
 
 
 def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float) -> Tuple[str, float]:

@@ -34,7 +34,7 @@ def _histogram(report: Report) -> str:
     if update is None:
         return page.card("Latency of an update", "<p>No update was timed.</p>")
     marks = {"p50": update.p50, "p90": update.p90, "p99": update.p99}
-    return page.card(
+    return page.chart(
         "Latency of an update",
         histogram(_updates_ms(report), marks, "ms"),
         note=f"Timed: {report.speed.window}. The last bar holds all slower ones.",
@@ -48,7 +48,7 @@ def _timeline(report: Report) -> str:
         borders.append((len(values), video.name))
         values += [ns / 1e6 for ns in video.samples.total_ns]
     warnings = "; ".join(report.speed.figures.warnings)
-    return page.card(
+    return page.chart(
         "Latency of each frame",
         timeline(values, borders, "ms"),
         note=f"Doubtful: {warnings}" if warnings else "",
@@ -67,7 +67,7 @@ def _stages(report: Report) -> str:
     note = (
         "A start runs crop, target and refit, an update crop, search, xcorr and decode. Rest lies between the stages."
     )
-    return page.card(
+    return page.chart(
         "Stages", bars(rows, ["ms"], "median ms of a call that has the stage, and its 99th percentile"), note=note
     )
 
@@ -104,7 +104,7 @@ def _layers(report: LayerReport) -> List[str]:
         for layer in slowest
     ]
     table = page.table(["layer", "graph", "type", "precision", "ms", "MMAC"], rows, look="sorts dense")
-    by_type = page.card("Layers by type", drawing, note=note, width="third")
+    by_type = page.chart("Layers by type", drawing, note=note, width="third")
     return [by_type, page.card("Slowest layers", table, width="rest")]
 
 
@@ -135,7 +135,7 @@ def _power(report: Report) -> str:
     ]
     table = page.table(["rail", "mean W", "p95 W", "peak W", "J", "idle W"], rows)
     note = f"Read by {power.probe}, every {power.interval_ms:g} ms; idle and load." if power.interval_ms else ""
-    return page.card("Power", curves(series, ("s", "W"), size=size) + table, note=note, width="wide")
+    return page.card("Power", curves(series, ("s", "W"), size=size).markup + table, note=note, width="wide")
 
 
 def _idle(report: Report, rail: str) -> str:

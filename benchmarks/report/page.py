@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Optional, Sequence
 
+from benchmarks.report.svg import Drawing
+
 _STYLE, _SORT = Path(__file__).with_name("style.css"), Path(__file__).with_name("sort.js")
 _NONE = "-"
 
@@ -31,6 +33,11 @@ def card(title: str, content: str, *, note: str = "", width: str = "half") -> st
     """
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f'<section class="card {width}"><h2>{escape(title)}</h2>{content}{below}</section>'
+
+
+def chart(title: str, drawing: Drawing, *, note: str = "", width: str = "half") -> str:
+    """A part of the page that is a drawing."""
+    return card(title, drawing.markup, note=note, width=width)
 
 
 def tile(name: str, figure: str, note: str = "") -> str:

@@ -12,7 +12,7 @@ from benchmarks.report import svg
 from benchmarks.report.axes import Axis, covering, grid, short
 
 THIRD, HALF, FULL = (340.0, 280.0), (520.0, 280.0), (1060.0, 230.0)  # of a page: width and height of a drawing
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44.0, 16.0, 28.0, 42.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 16.0, 28.0, 42.0
 _ROW = 15.0
 _BINS = 48
 _NAMED_BORDERS = 10
@@ -50,7 +50,7 @@ def spans(size: Size, names: Sequence[str] = ()) -> Tuple[Tuple[float, float], T
 
 def curves(
     series: Sequence[Curve], titles: Tuple[str, str], *, band: Optional[Tuple[float, float]] = None, size: Size = HALF
-) -> str:
+) -> svg.Drawing:
     """Lines over one another, y from 0; *band* shades a range of x."""
     names = [curve.name for curve in series]
     x_span, y_span = spans(size, names)
@@ -65,12 +65,12 @@ def curves(
         points = [(x.at(a), y.at(b)) for a, b in zip(curve.x, curve.y) if math.isfinite(b)]
         parts.append(svg.titled(svg.polyline(points, color(index)), curve.name))
     parts.append(legend(names))
-    return svg.drawing(*size, "".join(parts), f"{titles[1]} over {titles[0]}")
+    return svg.Drawing(*size, "".join(parts), f"{titles[1]} over {titles[0]}")
 
 
 def points(
     dots: Sequence[Point], titles: Tuple[str, str], *, front: Sequence[Tuple[float, float]] = (), size: Size = HALF
-) -> str:
+) -> svg.Drawing:
     """Named dots, coloured by group, and a line through the *front*."""
     groups = list(dict.fromkeys(dot.group for dot in dots))
     x_span, y_span = spans(size, groups)
@@ -84,10 +84,10 @@ def points(
     parts += [_dot(dot, x, y, colors) for dot in dots]
     parts += labels([(x.at(dot.x), y.at(dot.y), dot.name) for dot in dots if dot.labelled], x, y)
     parts.append(legend(groups))
-    return svg.drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
+    return svg.Drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
 
 
-def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, size: Size = HALF) -> str:
+def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, size: Size = HALF) -> svg.Drawing:
     """How often each value occurs, with lines at *marks*; what lies beyond the last mark is counted in the last bar."""
     x_span, y_span = spans(size)
     end = max(marks.values()) * 1.15 if marks else max(values)
@@ -104,12 +104,12 @@ def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, s
         place, height = x.at(value), y.end_px + 12 * index
         parts.append(svg.line((place, y.start_px), (place, height), svg.INK, stroke_dasharray="3 3"))
         parts.append(svg.text(place + 4, height + 9, f"{name} {short(value)}"))
-    return svg.drawing(*size, "".join(parts), f"histogram of {title}")
+    return svg.Drawing(*size, "".join(parts), f"histogram of {title}")
 
 
 def timeline(
     values: Sequence[Optional[float]], borders: Sequence[Tuple[int, str]], title: str, *, size: Size = FULL
-) -> str:
+) -> svg.Drawing:
     """Each value in turn; of many only the lowest and highest of each pixel's width.
 
     Args:
@@ -135,7 +135,7 @@ def timeline(
         if value is not None:
             columns.setdefault((round(x.at(index)), value > y.high), []).append(y.at(value))
     parts += [_column(place, ys, color(int(outside))) for (place, outside), ys in columns.items()]
-    return svg.drawing(*size, "".join(parts), f"{title} of each frame")
+    return svg.Drawing(*size, "".join(parts), f"{title} of each frame")
 
 
 def _column(place: float, ys: List[float], tone: str) -> str:

@@ -26,7 +26,7 @@ def _curve(report: Report) -> str:
     series = [Curve(report.title, list(range(2, len(shown) + 2)), shown)]
     band = (float(protocol.eao_low), float(protocol.eao_high))
     drawing = curves(series, ("length of the run, frames", "expected overlap"), band=band, size=THIRD)
-    return page.card("Expected average overlap", drawing, note=note, width="third")
+    return page.chart("Expected average overlap", drawing, note=note, width="third")
 
 
 def _accuracy_robustness(report: Report) -> str:
@@ -38,7 +38,7 @@ def _accuracy_robustness(report: Report) -> str:
     if report.measures.accuracy is not None:
         dots.append(Point("all", report.measures.robustness, report.measures.accuracy, "all sequences"))
     drawing = points(dots, ("failures in 100 frames", "accuracy, mean overlap"), size=THIRD)
-    return page.card("Accuracy and robustness", drawing, note="Up and to the left is better.", width="third")
+    return page.chart("Accuracy and robustness", drawing, note="Up and to the left is better.", width="third")
 
 
 def _attributes(report: Report) -> str:
@@ -46,7 +46,7 @@ def _attributes(report: Report) -> str:
     rows = [Bar("all", (report.measures.eao["all"],))]
     rows += [Bar(name.replace("_", " "), (report.measures.eao[name],)) for name in names]
     drawing = bars(rows, ["EAO"], "EAO over frames that carry an attribute", width=THIRD[0])
-    return page.card(
+    return page.chart(
         "Attributes", drawing, note="None: no frame of these sequences is annotated with it.", width="third"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 from typing import Iterable, Tuple, Union
 
@@ -46,28 +47,45 @@ def titled(shape: str, words: str) -> str:
     return element("g", element("title", escape(words)) + shape)
 
 
-def drawing(width: float, height: float, body: str, words: str) -> str:
-    """A whole SVG document; *words* describe it to who cannot see it."""
-    return element(
-        "svg",
-        rectangle(0, 0, width, height, fill=PAPER) + body,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=width,
-        height=height,
-        role="img",
-        aria_label=words,
-        font_family=_FONT,
-    )
+@dataclass(frozen=True)
+class Drawing:
+    """A picture of a size in pixels; *words* describe it to who cannot see it."""
+
+    width: float
+    height: float
+    body: str
+    words: str
+
+    @property
+    def markup(self) -> str:
+        """A whole SVG document, fit for a file or a page."""
+        return self.placed(0.0)
+
+    def placed(self, y: float) -> str:
+        """The same within another document, *y* pixels from its top."""
+        return element(
+            "svg",
+            rectangle(0, 0, self.width, self.height, fill=PAPER) + self.body,
+            xmlns="http://www.w3.org/2000/svg",
+            viewBox=f"0 0 {self.width:g} {self.height:g}",
+            y=y,
+            width=self.width,
+            height=self.height,
+            role="img",
+            aria_label=self.words,
+            font_family=_FONT,
+        )
 
 
-def stacked(drawings: Iterable[Tuple[str, float, float]], title: str) -> str:
-    """Put drawings, each with its width and height, below one another into one document."""
-    bodies, top, widest = [], 0.0, 0.0
-    for body, width, height in drawings:
-        bodies.append(body.replace("<svg ", f'<svg y="{top:g}" ', 1))
-        top, widest = top + height, max(widest, width)
-    return drawing(widest, top, "".join(bodies), title)
+def stacked(drawings: Iterable[Tuple[str, Drawing]], title: str) -> Drawing:
+    """Drawings below one another, each under its heading."""
+    bodies = [text(12, 26, title, size=15, font_weight="bold")]
+    bottom, widest = 40.0, 0.0
+    for heading, drawing in drawings:
+        bodies.append(text(12, bottom + 20, heading, size=13, font_weight="bold"))
+        bodies.append(drawing.placed(bottom + 28))
+        bottom, widest = bottom + 28 + drawing.height, max(widest, drawing.width)
+    return Drawing(widest, bottom, "".join(bodies), title)
 
 
 def _value(value: Attribute) -> str:

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from benchmarks.__main__ import _arguments, main
-from benchmarks.layers.compare import Device, by_graph, by_layer, by_type
+from benchmarks.layers.compare import bounds, table
+from benchmarks.layers.device import Device
 from benchmarks.layers.onnx_profile import layers
 from benchmarks.layers.report import Layer, LayerReport
+from benchmarks.layers.work import macs_of
 from engines.build import build
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 
@@ -20,8 +24,8 @@ def layer(name="a", kind="Conv", graph="search", ms=1.0, macs=0, size=0):
     return Layer(graph, name, kind, "float32", (1, 8, 2, 2), ms, macs, size)
 
 
-def report(*found, title="T"):
-    return LayerReport(title, 3, found, {}, {})
+def report(*found, title="T", environment=None):
+    return LayerReport(title, 3, found, environment or {}, {})
 
 
 def test_a_real_profile_names_every_convolution_with_its_work(tiny_engines, tmp_path, capsys):
@@ -64,19 +68,43 @@ def test_profile_events_become_medians_without_the_warm_up():
 def test_tables_sum_and_compare():
     one = report(layer("a", ms=1.0), layer("b", ms=2.0), layer("c", kind="Relu", ms=0.5), title="one")
     other = report(layer("a", ms=0.5), layer("b", ms=1.0), layer("d", kind="Cast", ms=0.1), title="other")
-    lines = by_type([one, other]).splitlines()
+    lines = table([one, other], "type").splitlines()
     assert lines[0] == "1: one"
     assert lines[3].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
     assert lines[4].split() == ["search", "Relu", "0.5000", "-", "-"]
     assert lines[5].split() == ["search", "Cast", "-", "0.1000", "-"]
-    assert by_graph([one]).splitlines()[-1].split() == ["search", "3.5000"]
-    assert by_layer([one]).splitlines()[2].split() == ["search", "b", "2.0000"]
+    assert table([one], "graph").splitlines()[-1].split() == ["search", "3.5000"]
+    assert table([one], "layer").splitlines()[2].split() == ["search", "b", "2.0000"]
 
 
 def test_a_bound_is_the_longer_of_arithmetic_and_traffic():
     device = Device("d", 1.0, {"fp16": 2000.0}, 100.0, "test")
     assert device.bound_ms(layer(macs=4_000_000_000, size=1000), "fp16") == pytest.approx(2.0)
     assert device.bound_ms(layer(macs=1000, size=50_000_000), "fp16") == pytest.approx(0.5)
+
+
+XAVIER = {"board": "Jetson-AGX", "cpu": None}
+
+
+def test_what_was_measured_on_the_device_stands_against_its_bound():
+    card = Device.load("agx_xavier_maxn")
+    near = layer("near", ms=1.1, macs=int(card.peak_gmacs["fp32"] * 1e6))
+    far = layer("far", ms=5.0, size=int(card.memory_gb_s * 1e6))
+    lines = bounds(report(near, far, environment=XAVIER), card, "fp16").splitlines()
+    assert lines[1] == "farthest above their bound on Jetson AGX Xavier, MAXN"
+    assert lines[3].split()[1:] == ["far", "0.0", "136500", "1.0000", "5.0000", "5.0"]
+    assert lines[4].split()[1:] == ["near", "705.0", "0", "1.0000", "1.1000", "1.1"]  # float32, whatever is asked
+    elsewhere = bounds(report(near, far, environment={"cpu": "AMD EPYC"}), card, "fp16")
+    assert "computed, not measured" in elsewhere
+    assert "5.0000" not in elsewhere
+
+
+def test_a_card_without_boards_is_taken_by_the_users_word():
+    assert Device("mine", None, {"fp32": 1.0}, 1.0, "me").measured({"cpu": "any"})
+    orin = {"board": "NVIDIA Jetson AGX Orin Developer Kit"}
+    assert not Device.load("agx_xavier_maxn").measured(orin)
+    with pytest.raises(UsageError, match="has no int8"):
+        Device("mine", None, {"fp32": 1.0}, 1.0, "me").peak("int8")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +135,21 @@ def test_a_newer_or_other_report_is_refused(tmp_path, change):
     (tmp_path / "a.json").write_text(json.dumps({**document, **change}))
     with pytest.raises(ArtifactError, match="update this checkout"):
         LayerReport.load(tmp_path / "a.json")
+
+
+def test_work_is_found_in_whatever_order_the_nodes_stand():
+    nodes = [
+        helper.make_node("Cast", ["clipped"], ["out"], name="narrow", to=1),
+        helper.make_node("Clip", ["wide"], ["clipped"], name="clip"),
+        helper.make_node("Cast", ["made"], ["wide"], name="widen", to=1),
+        helper.make_node("Conv", ["in", "weight"], ["made"], name="conv"),
+    ]
+    values = [helper.make_tensor_value_info(name, 1, shape) for name, shape in (("in", (1, 2, 5, 5)), ("out", None))]
+    weight = numpy_helper.from_array(np.zeros((4, 2, 3, 3), np.float32), "weight")
+    made = helper.make_tensor_value_info("made", 1, (1, 4, 3, 3))
+    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [weight], value_info=[made])
+    found = macs_of(helper.make_model(graph))
+    assert {found[name] for name in ("conv", "made", "widen", "clip", "clipped", "narrow", "out")} == {4 * 9 * 18}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
