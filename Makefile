@@ -15,6 +15,7 @@ LABEL   := $(subst $(comma),+,$(subst target=,,$(subst search=,,$(subst xcorr=,,
 HOME_OF := build/$(MODEL)
 ONNX    := $(HOME_OF)/onnx/manifest.json
 ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
+DETAILED := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)-detailed/manifest.json
 RANGES  := $(HOME_OF)/calibration/manifest.json
 INT8    := $(if $(findstring int8,$(PRECISION)),$(RANGES))
 CLIP    := build/clip/groundtruth.txt
@@ -22,7 +23,7 @@ DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 
 OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(notdir $(subst :,-,$(SOURCE)))$(if $(INIT),@$(subst $(comma),-,$(INIT)))
 TRACK   := $(OUT)/boxes.txt
-VOT     := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
+VOT_RUN := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
 NAME    ?= $(BACKEND)-$(LABEL)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
 REPORT  := $(HOME_OF)/reports/$(NAME)
 LAYERS  := $(HOME_OF)/reports/layers-$(BACKEND)-$(LABEL).json
@@ -31,7 +32,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead
+.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead container bench-container
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -62,6 +63,7 @@ check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
+	sh requirements/check_board.sh $(PYTHON)
 	$(MAKE) test
 
 weights/%.pth:
@@ -77,8 +79,9 @@ $(ONNX): $(CHECKPOINT) | $(SETUP)
 endif
 
 engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|int8-all or target=fp16,search=fp32,xcorr=fp32
-$(ENGINES): $(ONNX) $(INT8) | $(SETUP)
-	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) $(if $(INT8),--ranges $(dir $(INT8))) --out $(@D)
+$(ENGINES) $(DETAILED): $(ONNX) $(INT8) | $(SETUP)
+	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) $(if $(INT8),--ranges $(dir $(INT8))) \
+		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(if $(findstring -detailed/,$@),--detailed) --out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder of videos or images with boxes; rerun to resume
 $(RANGES): $(ONNX) $(if $(METHOD)$(CROPS),again) | $(SETUP)
@@ -98,7 +101,7 @@ train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rer
 	touch $@
 
 vot: $(ENGINES)  ## Run the reset-based VOT protocol: SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks vot --engines $(<D) --sequences "$(SEQUENCES)" --out $(VOT)
+	$(PYTHON) -m benchmarks vot --engines $(<D) --sequences "$(SEQUENCES)" --out $(VOT_RUN)
 
 vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluate"; SEQUENCES=folder if not its own
 	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") --out $(HOME_OF)/vot-workspace
@@ -107,15 +110,31 @@ ope: $(ENGINES)  ## One-pass evaluation (OTB, UAV123, GOT-10k): SEQUENCES=folder
 	$(PYTHON) -m benchmarks ope --engines $(<D) --sequences "$(SEQUENCES)" --out $(HOME_OF)/ope
 
 evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
-	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT)/results)" --out $(VOT)/evaluation.json
+	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT_RUN)/results)" --out $(VOT_RUN)/evaluation.json
 
 layers: $(LAYERS)  ## Latency of each layer of each engine; compare reports with python -m benchmarks compare
-$(LAYERS): $(ENGINES)
+$(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES))
 	$(PYTHON) -m benchmarks layers --engines $(<D) --out $@
 
 bench: $(ENGINES)  ## Everything measured in one page: SEQUENCES=folder (a rendered clip if left out) NAME=...; rerun to resume
 	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
 		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out $(REPORT)
+
+# A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
+BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /usr/bin/tegrastats /run/jtop.sock
+IMAGE       ?= siamtrt
+IN_IMAGE    := docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
+	$(foreach file,$(wildcard $(BOARD_FILES)),-v $(file):$(file))
+
+container:  ## Build the image for a Jetson with JetPack 5.1, on the Jetson
+	docker build -f Dockerfile.l4t -t $(IMAGE) --build-arg \
+		JETSON_STATS=$$($(BASE_PYTHON) -c 'from importlib.metadata import version; print(version("jetson-stats"))' 2>/dev/null) .
+
+bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequences; engines are built there first
+	@test -d "$(VOT)" || { echo "VOT=$(VOT) is no folder: VOT=/path/to/vot2018/sequences" >&2; exit 2; }
+	$(IN_IMAGE) -v "$$(realpath "$(VOT)"):/vot:ro" $(if $(ANNOTATIONS),-v "$$(realpath "$(ANNOTATIONS)"):/annotations.json:ro") \
+		$(IMAGE) make bench BACKEND=tensorrt MODEL=$(MODEL) PRECISION=$(PRECISION) SEQUENCES=/vot \
+		$(if $(ANNOTATIONS),ANNOTATIONS=/annotations.json)
 
 overhead: $(ENGINES)  ## What a frame costs beside the network
 	$(PYTHON) -m benchmarks overhead --engines $(<D)

@@ -1,0 +1,118 @@
+"""What the container targets ask docker for, seen by a docker of our own on the PATH."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def make(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done > "$DOCKER_LOG"\n')
+    docker.chmod(0o755)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment = {**inherited, "PATH": f"{docker.parent}:{os.environ['PATH']}", "DOCKER_LOG": str(tmp_path / "log")}
+
+    def run(*words):
+        done = subprocess.run(
+            ["make", "-C", ROOT, *words], env=environment, capture_output=True, text=True, check=False
+        )
+        log = tmp_path / "log"
+        return done, log.read_text().splitlines() if log.exists() else None
+
+    return run
+
+
+def mounts(words):
+    return [words[index + 1] for index, word in enumerate(words) if word == "-v"]
+
+
+def test_the_image_is_built_from_the_boards_file_with_the_hosts_jtop_version(make, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 7.2.2\n")
+    python.chmod(0o755)
+    done, words = make("container", "IMAGE=ours", f"BASE_PYTHON={python}")
+    assert done.returncode == 0, done.stderr
+    assert words[:5] == ["build", "-f", "Dockerfile.l4t", "-t", "ours"]
+    assert words[5:] == ["--build-arg", "JETSON_STATS=7.2.2", "."]
+
+
+def test_a_host_without_jtop_builds_too(make):
+    done, words = make("container", "BASE_PYTHON=false")
+    assert done.returncode == 0, done.stderr
+    assert words[-2:] == ["JETSON_STATS=", "."]
+
+
+def test_the_benchmark_gets_the_gpu_the_sequences_and_what_the_board_has(make, tmp_path):
+    sequences, annotations, sock = tmp_path / "my sequences", tmp_path / "VOT2018.json", tmp_path / "jtop.sock"
+    sequences.mkdir()
+    annotations.touch()
+    sock.touch()
+    done, words = make(
+        "bench-container",
+        f"VOT={sequences}",
+        f"ANNOTATIONS={annotations}",
+        f"BOARD_FILES={sock} {tmp_path}/absent",
+        "MODEL=siamrpn_r50",
+        "PRECISION=target=fp16,search=int8,xcorr=fp16",
+    )
+    assert done.returncode == 0, done.stderr
+    assert words[:4] == ["run", "--rm", "--runtime", "nvidia"]
+    assert "--gpus" not in words
+    assert mounts(words) == [
+        f"{ROOT}/build:/siamtrt/build",
+        f"{sock}:{sock}",
+        f"{sequences}:/vot:ro",
+        f"{annotations}:/annotations.json:ro",
+    ]
+    assert words[words.index("siamtrt") + 1 :] == [
+        "make",
+        "bench",
+        "BACKEND=tensorrt",
+        "MODEL=siamrpn_r50",
+        "PRECISION=target=fp16,search=int8,xcorr=fp16",
+        "SEQUENCES=/vot",
+        "ANNOTATIONS=/annotations.json",
+    ]
+
+
+def test_the_boards_files_are_those_the_code_reads(make):
+    files = re.search(r"^BOARD_FILES \?= (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1).split()
+    environment = (ROOT / "siamtrt" / "environment.py").read_text()
+    assert {"/usr/bin/tegrastats", "/run/jtop.sock"} < set(files)
+    for path in ("etc/nv_tegra_release", "var/lib/nvpmodel"):
+        assert path in environment
+        assert f"/{path}" in files
+
+
+@pytest.mark.parametrize("words", [(), ("VOT=/no/such/folder",)])
+def test_without_sequences_it_says_so_and_runs_nothing(make, words):
+    done, called = make("bench-container", *words)
+    assert done.returncode == 2
+    assert "is no folder: VOT=/path/to/vot2018/sequences" in done.stderr
+    assert called is None
+
+
+def test_what_the_container_runs_builds_engines_for_tensorrt_and_then_measures(make):
+    done, _ = make("-n", "-B", "bench", "BACKEND=tensorrt", "PYTHON=python3", "SEQUENCES=/vot", "CHECKPOINT=README.md")
+    assert re.search(r"engines --onnx \S+ --backend tensorrt --precision fp16\s+\\?\s*--timing-cache", done.stdout)
+    assert re.search(r"benchmarks bench --engines \S+/tensorrt-fp16 --sequences \"/vot\"", done.stdout)
+
+
+def test_layers_of_tensorrt_are_of_detailed_plans_beside_the_fast_ones(make):
+    done, _ = make("-n", "-B", "layers", "BACKEND=tensorrt", "PYTHON=python3", "CHECKPOINT=README.md")
+    assert re.search(r"--detailed --out \S+/tensorrt-fp16-detailed", done.stdout)
+    assert re.search(r"benchmarks layers --engines \S+/tensorrt-fp16-detailed ", done.stdout)
+    done, _ = make("-n", "-B", "layers", "BACKEND=onnxruntime", "PYTHON=python3", "CHECKPOINT=README.md")
+    assert "detailed" not in done.stdout
