@@ -90,7 +90,7 @@ def _load(path: Path, key: Dict[str, Any], observers: Observers) -> int:
     if not path.is_file():
         return 0
     try:
-        with np.load(str(path), allow_pickle=False) as saved:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             if json.loads(str(saved["key"])) != key:
                 return 0
             for graph, observer in observers.items():

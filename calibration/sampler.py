@@ -164,9 +164,10 @@ def _searches(frame: Array, choice: Choice, fill: Color, card: ModelCard, *, los
 
 def _crop(frame: Array, square: Square, fill: Color, choice: Choice, label: Label) -> Array:
     patch = crop(frame, square, fill)
-    if patch.min() == patch.max():
+    color = patch[0, 0]
+    if (patch == color).all():
         raise UsageError(
-            f"the crop at {label.box} of {label.frame} in {choice.clip.name} is {patch.flat[0]} throughout",
+            f"the crop at {label.box} of {label.frame} in {choice.clip.name} is {tuple(color.tolist())} throughout",
             hint="leave out black frames and boxes outside the frame",
         )
     return np.ascontiguousarray(patch)

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from calibration.clips import Clip, Label
 from runtime.onnx_matcher import OnnxMatcher
-from runtime.tracker import Tracker
-from siamtrt import ModelCard
+from runtime.tracker import Tracker, TrackerState
+from siamtrt import Array, InferenceError, ModelCard
 
 _MOST_FRAMES = 500
 
@@ -35,6 +35,7 @@ def track(clip: Clip, onnx: Path, card: ModelCard, *, threads: Optional[int] = N
     Raises:
         UsageError: the first box lies outside the frame.
         ArtifactError: a frame cannot be read.
+        InferenceError: the network put out no numbers.
     """
     first = clip.labels[0]
     labels: List[Label] = [first]
@@ -44,9 +45,16 @@ def track(clip: Clip, onnx: Path, card: ModelCard, *, threads: Optional[int] = N
             if position == 0:
                 tracker.start(frame, first.box)
                 continue
-            state = tracker.update(frame)
+            state = _updated(tracker, frame, f"frame {position} of {clip.name}")
             if not state.lost:
                 name = clip.images[position].name if clip.images else f"frame {position}"
                 labels.append(Label(name, position, state.box, first.group))
     log.info("tracked %d frames of %s", len(labels), clip.name)
     return replace(clip, labels=tuple(labels), untracked=False)
+
+
+def _updated(tracker: Tracker, frame: Array, where: str) -> TrackerState:
+    try:
+        return tracker.update(frame)
+    except InferenceError as error:
+        raise InferenceError(f"{error.problem}, at {where}", hint="check the checkpoint") from error
