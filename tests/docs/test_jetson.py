@@ -11,10 +11,23 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
 
 
-def test_the_engine_command_has_the_options_it_shows():
-    command = re.search(r"python3 -m engines (.*?)\n\n", TEXT, re.DOTALL).group(1).replace("\\\n", " ")
-    options = _arguments().parse_args(command.split())
-    assert options.backend == "tensorrt"
+def test_the_engine_commands_have_the_options_they_show():
+    commands = re.findall(r"python3 -m engines (.*?)\n\n", TEXT, re.DOTALL)
+    parsed = [_arguments().parse_args(command.replace("\\\n", " ").split()) for command in commands]
+    assert [options.precision for options in parsed] == ["fp16", "int8"]
+    assert {options.backend for options in parsed} == {"tensorrt"}
+
+
+def test_every_make_target_it_names_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in set(re.findall(r"\bmake ([a-z-]+)", TEXT)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"no target {target}"
+
+
+@pytest.mark.parametrize("words", ["did not take the activation ranges it was served", "refused the timing cache"])
+def test_the_messages_of_the_trouble_table_are_those_of_the_code(words):
+    assert words in TEXT
+    assert any(words in path.read_text(encoding="utf-8") for path in (ROOT / "engines").glob("*.py"))
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.l4t", "requirements/board.txt", "requirements/check_board.sh"])
