@@ -32,7 +32,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead container bench-container
+.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead chain container bench-container
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -138,6 +138,9 @@ bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequen
 
 overhead: $(ENGINES)  ## What a frame costs beside the network
 	$(PYTHON) -m benchmarks overhead --engines $(<D)
+
+chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried through the host; needs a GPU
+	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out $(HOME_OF)/reports/chain-$(LABEL).json
 
 demo: $(DEMO)  ## Render a clip, export, build, track it, and show how well
 	@cat $(<D)/summary.txt

@@ -11,7 +11,9 @@ from benchmarks.ope import command as ope
 from benchmarks.power import watch
 from benchmarks.report import bench, compare
 from benchmarks.speed import command as speed
+from benchmarks.sweep import command as sweep
 from benchmarks.speed import harness_cost
+from benchmarks.tensorrt_chain import command as chain
 from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli
 
@@ -26,8 +28,10 @@ _COMMANDS = (
     ("drift", drift, "how closely a run without resets follows another, or the truth"),
     ("layers", measure, "latency of each layer of each engine"),
     ("compare", compare, "layer reports or full reports side by side"),
+    ("sweep", sweep, "every mix of precisions, and which are worth having"),
     ("power", watch, "what the board draws"),
     ("overhead", overhead, "what a frame costs beside the network"),
+    ("chain", chain, "a frame on TensorRT, chained on the GPU and through the host"),
     ("harness-cost", harness_cost, "how much slower a frame looks because it is timed"),
     ("demo", demo, "track the rendered clip and show how well that went"),
 )

@@ -10,7 +10,7 @@ import numpy as np
 
 from runtime.decode import decoders
 from runtime.matcher import Color, Square, StageTimes
-from runtime.tensorrt.compiled import load_kernels
+from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
@@ -52,13 +52,13 @@ class Chain:
     ) -> None:
         trt = library.load("tensorrt")
         self.card, self._graphs = card, graphs
-        compiled = load_kernels()
+        kernels = compiled.load_kernels()
         self._device = Device(mapped)
         found = {"tensorrt": trt.__version__, "compute_capability": self._device.compute_capability}
         _require_environment(engines, manifest, found)
         logger = library.make_logger(trt)
         self._runtime = trt.Runtime(logger)
-        self._crop = CropKernel(self._device, compiled)
+        self._crop = CropKernel(self._device, kernels)
         self._frame: Optional[Buffer] = None
         self._targets: List[Target] = []
         self._current: Optional[Target] = None  # whose kernels xcorr has
@@ -80,7 +80,7 @@ class Chain:
                 engine(f"xcorr{suffix}", {**search.addresses, **self._kernels.addresses}),
             ]
             if decode:
-                search.decode_with(compiled, decoder)
+                search.decode_with(kernels, decoder)
             if not card.kernel_inputs:
                 search.probe = Probe(engines, card, f"xcorr{suffix}", precision)
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from engines.build import build
-from runtime.tensorrt import chain
+from runtime.tensorrt import compiled
 from siamtrt import GraphPrecisions, cuda
 from tests.tensorrt.double.cudart import Cudart, Kernels
 from tests.tensorrt.double.trt import make
 
-KERNELS = Path(chain.__file__).parent / "kernels"
+KERNELS = Path(compiled.__file__).parent / "kernels"
 
 
 @dataclass
@@ -54,7 +54,7 @@ def board(monkeypatch, tmp_path, tiny_onnx, cpu_kernels):
         trt = make(version, cudart, **quirks)
         monkeypatch.setitem(sys.modules, "tensorrt", trt)
         monkeypatch.setattr(cuda, "load", lambda: cudart)
-        monkeypatch.setattr(chain, "load_kernels", lambda: Kernels(cudart, cpu_kernels))
+        monkeypatch.setattr(compiled, "load_kernels", lambda: Kernels(cudart, cpu_kernels))
         return Board(cudart, trt, onnx, tmp_path / "engines")
 
     return start

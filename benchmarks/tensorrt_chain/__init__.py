@@ -1,0 +1,1 @@
+"""What it saves to stay on the GPU: the runtime's chain beside one that goes through the host."""
