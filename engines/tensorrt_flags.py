@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Sequence
+from typing import Any, Dict, Iterator, Optional
 
 import onnx
 
@@ -14,6 +14,7 @@ from engines.onnx_runtime import read_graph
 from engines.tensorrt_int8 import int8
 from engines.tensorrt_network import parse, serialize
 from engines.tensorrt_options import TensorrtOptions
+from engines.tensorrt_proof import require_int8, require_refittable
 from siamtrt import BuildError, MissingDependencyError, Precision, UsageError, cuda
 from siamtrt import tensorrt as library
 from siamtrt.environment import describe
@@ -22,6 +23,7 @@ from siamtrt.files import write_bytes
 SUFFIX = ".plan"
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 _MIB_BYTES = 1 << 20
+_INT8 = (Precision.INT8, Precision.INT8_ALL)
 
 
 def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
@@ -35,7 +37,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
         UsageError: this GPU has no fast kernels of that precision, or INT8 has no ranges.
         ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt_int8.int8` for what INT8 takes.
-        BuildError: TensorRT refused the graph, or the plan lacks a weight of ``job.refit``.
+        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or a detailed one has no INT8.
     """
     trt = require_library()
     model = read_graph(job.source)
@@ -49,7 +51,10 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     hint = "a larger or smaller --workspace-mib, or --precision fp32"
     with _precision(trt, builder, network, config, model, job, options):
         plan = serialize(trt, builder, network, config, logger, job.out.name, hint=hint)
-    _require_refittable(trt, logger, plan, job.refit)
+    if job.refit:
+        require_refittable(trt, logger, plan, job.refit)
+    if job.precision in _INT8 and options.detailed:
+        require_int8(trt, logger, plan, job.out.name)
     write_bytes(job.out, plan)
     if cache_path:
         write_bytes(cache_path, bytes(config.get_timing_cache().serialize()))
@@ -85,7 +90,7 @@ def _precision(
     trt: Any, builder: Any, network: Any, config: Any, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions
 ) -> Iterator[None]:
     """Let the build inside the block compute in the precision of *job*."""
-    if job.precision in (Precision.INT8, Precision.INT8_ALL):
+    if job.precision in _INT8:
         with int8(trt, builder, network, config, model, job, options):
             yield
         return
@@ -132,23 +137,3 @@ def _load_timing_cache(config: Any, path: Optional[Path]) -> None:
     cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
     if not config.set_timing_cache(cache, ignore_mismatch=False):
         raise BuildError(f"TensorRT refused the timing cache {path}", hint=f"rm '{path}'")
-
-
-def _require_refittable(trt: Any, logger: Any, plan: bytes, names: Sequence[str]) -> None:
-    """Prove that every weight of *names* can be replaced in *plan*.
-
-    Raises:
-        BuildError: one was folded away or renamed.
-    """
-    if not names:
-        return
-    runtime = trt.Runtime(logger)
-    engine = runtime.deserialize_cuda_engine(plan)
-    if engine is None:
-        raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(logger)}")
-    found = set(trt.Refitter(engine, logger).get_all_weights())
-    missing = sorted(set(names) - found)
-    if missing:
-        raise BuildError(
-            f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
-        )

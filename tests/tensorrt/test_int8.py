@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 import pytest
 
@@ -109,6 +110,19 @@ def test_correlations_are_found_whether_refitted_or_fed(tiny_onnx, tmp_path):
 def test_a_cache_tensorrt_did_not_take_is_an_error(board, calibration):
     with pytest.raises(BuildError, match="no scaling factors"):
         board(takes_no_cache=True).build("int8", ranges=calibration)
+
+
+def test_a_detailed_plan_tells_how_much_of_it_is_int8(board, calibration, caplog):
+    with caplog.at_level(logging.INFO):
+        board().build("int8", ranges=calibration, tensorrt=TensorrtOptions(detailed=True))
+    assert re.search(r"3 of 3 layers of search\.plan work on INT8", caplog.text)
+
+
+def test_a_plan_that_came_out_without_int8_is_an_error(board, calibration):
+    double = board(ignores_int8=True)
+    with pytest.raises(BuildError, match=r"no layer of target\.plan works on INT8"):
+        double.build("int8", ranges=calibration, tensorrt=TensorrtOptions(detailed=True))
+    assert not (double.out / "target.plan").exists()
 
 
 def test_ranges_nobody_asked_for_are_an_error():

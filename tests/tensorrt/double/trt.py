@@ -25,7 +25,17 @@ _CREATION = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11
 _FLAGS = {8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
 
 
-def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=False, fast=True, takes_no_cache=False):
+def make(
+    version,
+    cudart,
+    *,
+    reverse_tensors=False,
+    bad_refit=None,
+    build_fails=False,
+    fast=True,
+    takes_no_cache=False,
+    ignores_int8=False,
+):
     """A module like ``tensorrt`` of *version*.
 
     Args:
@@ -36,6 +46,7 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
             kernel for the one before.
         build_fails: every build is refused.
         fast: the GPU has kernels for FP16 and INT8.
+        ignores_int8: it chooses FP16 for every layer and says nothing.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
     """
     major = int(version.split(".")[0])
@@ -250,7 +261,8 @@ def make(version, cudart, *, reverse_tensors=False, bad_refit=None, build_fails=
             return tuple(dim.dim_value for dim in self._tensors[name][0].type.tensor_type.shape.dim)
 
         def create_engine_inspector(self):
-            return profiling.Inspector(trt, self.model, self.settings)
+            flags = [flag for flag in self.settings["flags"] if flag != "INT8" or not ignores_int8]
+            return profiling.Inspector(trt, self.model, {**self.settings, "flags": flags})
 
         def create_execution_context(self):
             return Context(self)
