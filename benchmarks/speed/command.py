@@ -15,7 +15,7 @@ from benchmarks.power.probe import ProbeChoice, add_probe_arguments
 from benchmarks.power.report import PowerReport
 from benchmarks.speed.figures import Distribution
 from benchmarks.speed.report import SpeedReport
-from benchmarks.speed.run import WARM_UP_UPDATES, measure
+from benchmarks.speed.run import Settings, measure
 from benchmarks.speed.vot_run import summarise
 from benchmarks.vot.protocol import Protocol
 from siamtrt import UsageError
@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
     parser.add_argument("--clip", type=Path, help="one sequence in place of --sequences")
     parser.add_argument("--protocol", default="vot2018", help="says how long to wait after a failure")
-    parser.add_argument("--warm-up", type=int, default=WARM_UP_UPDATES, help="updates before each sequence, kept apart")
+    parser.add_argument("--warm-up", type=int, default=10, help="updates before each sequence, kept apart")
+    parser.add_argument("--block-mib", type=int, default=512, help="memory for frames that are decoded ahead")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
     add_probe_arguments(parser)
     parser.add_argument("--idle-s", type=float, default=3.0, help="rest beforehand, to read the power at idle")
@@ -46,15 +47,15 @@ def main(options: argparse.Namespace) -> None:
             raise UsageError("a VOT run is named by its folder and tracker", hint="--run DIR --tracker NAME")
         report = summarise(options.run, options.tracker, command=command)
     else:
-        report = measure(
-            *_work(options),
+        settings = Settings(
             Protocol.load(options.protocol),
-            command=command,
             threads=options.threads,
             warm_up_updates=options.warm_up,
+            block_bytes=options.block_mib << 20,
             probe=ProbeChoice.of(options),
             idle_s=options.idle_s,
         )
+        report = measure(*_work(options), settings, command=command)
     if options.out:
         report.save(options.out)
     print(table(report))  # noqa: T201
@@ -102,7 +103,9 @@ def _work(options: argparse.Namespace) -> Tuple[Path, List[datasets.Sequence]]:
             "name the engines and what to run them on", hint="--engines DIR, and --sequences or --clip DIR"
         )
     if options.warm_up < 0:
-        raise UsageError(f"cannot warm up with {options.warm_up} updates", hint=f"--warm-up {WARM_UP_UPDATES}")
+        raise UsageError(f"cannot warm up with {options.warm_up} updates", hint="--warm-up 10")
+    if options.block_mib < 1:
+        raise UsageError(f"cannot decode into {options.block_mib} MiB", hint="--block-mib 512")
     if options.clip:
         return options.engines, [datasets.load_sequence(options.clip)]
     return options.engines, datasets.load_sequences(options.sequences, tuple(options.only))

@@ -5,15 +5,13 @@ from __future__ import annotations
 import time
 from bisect import bisect
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Protocol, Tuple
 
 from benchmarks.datasets import Sequence
 from benchmarks.power.energy import Window
 from benchmarks.speed.samples import Call
-from runtime.tracker import Tracker
+from runtime.tracker import TrackerState
 from siamtrt import Array, BoundingBox
-
-BLOCK_BYTES = 512 << 20
 
 
 def stretches(calls: Iterable[Call], paused_ns: List[int]) -> List[Window]:
@@ -33,6 +31,16 @@ def stretches(calls: Iterable[Call], paused_ns: List[int]) -> List[Window]:
     return found
 
 
+class Timed(Protocol):
+    """What is timed: a tracker."""
+
+    def start(self, frame: Array, box: BoundingBox) -> TrackerState:
+        """See :meth:`runtime.tracker.Tracker.start`."""
+
+    def update(self, frame: Array) -> TrackerState:
+        """See :meth:`runtime.tracker.Tracker.update`."""
+
+
 class Recorder:
     """A follower that keeps the times of each call.
 
@@ -40,7 +48,7 @@ class Recorder:
         tracker: not owned.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Timed) -> None:
         self._tracker = tracker
         self._calls: List[Call] = []
 
@@ -76,7 +84,7 @@ class Preloaded(Sequence):
         block: the frames in memory, by index.
     """
 
-    block_bytes: int = BLOCK_BYTES
+    block_bytes: int = 0
     paused_ns: List[int] = field(default_factory=list)
     block: Dict[int, Array] = field(default_factory=dict)
 

@@ -24,34 +24,46 @@ from runtime.tracker import Tracker
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
 
-WARM_UP_UPDATES = 10
 _NO_PROBE = ProbeChoice(NONE)
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made.
+
+    Attributes:
+        protocol: says how many frames are skipped after a failure.
+        threads: of the CPU backend; all cores when None.
+        warm_up_updates: before each sequence, apart.
+        block_bytes: memory for frames that are decoded ahead; power is read over one block after the other.
+        probe: of the power beside; its root is where the machine's ``/sys`` is looked up.
+        idle_s: how long to rest beforehand, to learn what the machine draws at idle.
+    """
+
+    protocol: Protocol
+    threads: Optional[int] = None
+    warm_up_updates: int = 10
+    block_bytes: int = 512 << 20
+    probe: ProbeChoice = _NO_PROBE
+    idle_s: float = 0.0
+
+
 def measure(
     engines: Path,
     sequences: Sequence[datasets.Sequence],
-    protocol: Protocol,
+    settings: Settings,
     *,
     command: str,
-    threads: Optional[int] = None,
-    warm_up_updates: int = WARM_UP_UPDATES,
-    probe: ProbeChoice = _NO_PROBE,
-    idle_s: float = 0.0,
 ) -> SpeedReport:
     """Run every sequence once.
 
     Args:
         engines: folder written by ``python -m engines``.
         sequences: each is warmed up, then tracked from its first frame.
-        protocol: how many frames are skipped after a failure.
+        settings: how.
         command: kept in the report.
-        threads: of the CPU backend; all cores when None.
-        warm_up_updates: before each sequence, apart.
-        probe: of the power beside; its root is where the machine's ``/sys`` is looked up.
-        idle_s: how long to rest beforehand, to learn what the machine draws at idle.
 
     Raises:
         UsageError: there is no frame to time.
@@ -59,13 +71,14 @@ def measure(
         PipelineError: of the runtime.
     """
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
+    probe = settings.probe
     states = [read_state(probe.root)]
     laps: List[TimedLap] = []
     origin_ns = time.perf_counter_ns()
-    with watching(probe, idle_s) as watched, Tracker.open(engines, threads=threads) as tracker:
+    with watching(probe, settings.idle_s) as watched, Tracker.open(engines, threads=settings.threads) as tracker:
         recorder = Recorder(tracker)
         for sequence in sequences:
-            laps.append(_lap(recorder, sequence, protocol, warm_up_updates, origin_ns))
+            laps.append(_lap(recorder, sequence, settings, origin_ns))
             states.append(read_state(probe.root))
         recording = watched.finish()
     videos, windows = tuple(lap.video for lap in laps), [window for lap in laps for window in lap.windows]
@@ -97,19 +110,17 @@ class TimedLap:
     windows: List[Window]
 
 
-def _lap(
-    recorder: Recorder, sequence: datasets.Sequence, protocol: Protocol, warm_up_updates: int, origin_ns: int
-) -> TimedLap:
+def _lap(recorder: Recorder, sequence: datasets.Sequence, settings: Settings, origin_ns: int) -> TimedLap:
     """Warm up, then track *sequence*."""
     if len(sequence) < 2:
         raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")
-    ahead = Preloaded(sequence.name, sequence.images, sequence.regions)
-    warmed = range(min(warm_up_updates + 1, len(ahead)))
+    ahead = Preloaded(sequence.name, sequence.images, sequence.regions, block_bytes=settings.block_bytes)
+    warmed = range(min(settings.warm_up_updates + 1, len(ahead)))
     recorder.start(ahead.frame(0), ahead.start_box(0))
     for index in warmed[1:]:
         recorder.update(ahead.frame(index))
     warm_up = Samples.of_calls(warmed, recorder.take(), origin_ns)
-    entries = follow(recorder, ahead, protocol).entries
+    entries = follow(recorder, ahead, settings.protocol).entries
     called = [index for index, entry in enumerate(entries) if entry != SKIPPED]
     calls = recorder.take()
     samples = Samples.of_calls(called, calls, origin_ns)

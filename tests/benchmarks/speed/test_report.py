@@ -7,7 +7,7 @@ import pytest
 from benchmarks.clip import write_clip
 from benchmarks.datasets import load_sequence
 from benchmarks.speed.report import SCHEMA, SpeedReport
-from benchmarks.speed.run import measure
+from benchmarks.speed.run import Settings, measure
 from benchmarks.vot.protocol import Protocol
 from siamtrt import ArtifactError
 
@@ -16,7 +16,9 @@ from siamtrt import ArtifactError
 def report(tiny_engines, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     write_clip(folder, 7, 8)
-    return measure(tiny_engines, [load_sequence(folder)], Protocol.load("vot2018"), command="c", warm_up_updates=2)
+    return measure(
+        tiny_engines, [load_sequence(folder)], Settings(Protocol.load("vot2018"), warm_up_updates=2), command="c"
+    )
 
 
 def test_a_report_comes_back_as_it_was_written(report, tmp_path):

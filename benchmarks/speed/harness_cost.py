@@ -1,0 +1,162 @@
+"""``python -m benchmarks harness-cost``: what timing a frame costs.
+
+Two answers. The harness's own time: recording, the check for a failure, the progress, measured around a tracker that
+takes no time. And what a user would see: the same frames tracked in turn by a bare loop, with one clock around all of
+them, and by the harness; machines are noisy, so neighbours in time are compared, and the median of many pairs is taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import List, Optional, Tuple
+
+from tqdm import tqdm
+
+from benchmarks.datasets import load_sequence
+from benchmarks.speed.record import Preloaded, Recorder, Timed
+from benchmarks.vot.protocol import Protocol
+from benchmarks.vot.run import follow
+from runtime.matcher import StageTimes
+from runtime.tracker import Tracker, TrackerState
+from siamtrt import Array, BoundingBox, Manifest, UsageError
+from siamtrt.cli import command_line
+from siamtrt.environment import describe
+from siamtrt.files import write_text
+
+_NO_LIMIT_BYTES = 1 << 62
+
+
+@dataclass(frozen=True)
+class HarnessCost:
+    """Of one tracker on one clip.
+
+    Attributes:
+        bare_ms: median over the rounds of an update's mean in a bare loop.
+        own_ms: median over the rounds of what the harness itself does for a frame, within and between the timed calls.
+        own_share: ``own_ms / bare_ms``.
+        seen_share: median over the rounds of an update as the harness times it / in a bare loop - 1: by how much its
+            figures are off.
+        seen_share_quartiles: of it; how far they lie apart tells how noisy the machine was.
+        rounds: how many pairs there were.
+        updates: in each.
+    """
+
+    bare_ms: float
+    own_ms: float
+    own_share: float
+    seen_share: float
+    seen_share_quartiles: Tuple[float, float]
+    rounds: int
+    updates: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
+    parser.add_argument("--frames", type=int, default=20, help="of the clip, in each round")
+    parser.add_argument("--rounds", type=int, default=200, help="the medians are of")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU backend")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    if options.rounds < 4 or options.frames < 2:
+        raise UsageError("a round takes two frames, and quartiles four rounds", hint="--frames 20 --rounds 200")
+    manifest = Manifest.load(options.engines, stage="engines")
+    found = measure(options.engines, options.clip, options.frames, options.rounds, options.threads)
+    if options.out:
+        document = {"command": command_line("benchmarks"), **asdict(found), "environment": describe()}
+        write_text(options.out, json.dumps({**document, "engines_manifest": asdict(manifest)}, indent=1) + "\n")
+    print(table(found))  # noqa: T201
+
+
+def table(found: HarnessCost) -> str:
+    """The figures as lines for the terminal."""
+    low, high = found.seen_share_quartiles
+    return (
+        f"update in a bare loop      {found.bare_ms:.4f} ms\n"
+        f"the harness for a frame    {found.own_ms:.4f} ms, {found.own_share:.2%} of an update\n"
+        f"its figures are off by     {found.seen_share:+.2%} "
+        f"(median of {found.rounds} pairs; quartiles {low:+.2%} and {high:+.2%})"
+    )
+
+
+def measure(engines: Path, clip: Path, frames: int, rounds: int, threads: Optional[int]) -> HarnessCost:
+    """Compare on the first *frames* of a clip.
+
+    Raises:
+        UsageError: the tracker loses the target in them, so that the two ways do other work.
+        PipelineError: of the runtime.
+    """
+    whole = load_sequence(clip)
+    part = replace(whole, images=whole.images[:frames], regions=whole.regions[:frames])
+    ahead = Preloaded(part.name, part.images, part.regions, block_bytes=_NO_LIMIT_BYTES)
+    bare: List[float] = []
+    timed: List[float] = []
+    own: List[float] = []
+    with Tracker.open(engines, threads=threads) as tracker:
+        _bare_ms(tracker, ahead)
+        for turn in tqdm(range(rounds), desc="harness-cost", unit="round", leave=False):
+            if turn % 2:
+                timed.append(_timed_ms(tracker, ahead)[0])
+            bare.append(_bare_ms(tracker, ahead))
+            if not turn % 2:
+                timed.append(_timed_ms(tracker, ahead)[0])
+            own.append(_timed_ms(_Instant(ahead), ahead)[1])
+    shares = sorted(by_harness / by_loop - 1 for by_harness, by_loop in zip(timed, bare))
+    return HarnessCost(
+        bare_ms=statistics.median(bare),
+        own_ms=statistics.median(own),
+        own_share=statistics.median(own) / statistics.median(bare),
+        seen_share=statistics.median(shares),
+        seen_share_quartiles=(shares[len(shares) // 4], shares[len(shares) * 3 // 4]),
+        rounds=rounds,
+        updates=len(part) - 1,
+    )
+
+
+class _Instant:
+    """A tracker that knows the truth and takes no time."""
+
+    def __init__(self, truth: Preloaded) -> None:
+        self._states = [
+            TrackerState(truth.start_box(index), 1.0, lost=False, times=StageTimes()) for index in range(len(truth))
+        ]
+        self._index = 0
+
+    def start(self, frame: Array, box: BoundingBox) -> TrackerState:  # noqa: ARG002
+        self._index = 0
+        return self._states[0]
+
+    def update(self, frame: Array) -> TrackerState:  # noqa: ARG002
+        self._index += 1
+        return self._states[self._index]
+
+
+def _bare_ms(tracker: Tracker, ahead: Preloaded) -> float:
+    """Mean of an update, with nothing else between them."""
+    frames = [ahead.frame(index) for index in range(len(ahead))]
+    tracker.start(frames[0], ahead.start_box(0))
+    started_ns = time.perf_counter_ns()
+    for frame in frames[1:]:
+        tracker.update(frame)
+    return (time.perf_counter_ns() - started_ns) / 1e6 / (len(frames) - 1)
+
+
+def _timed_ms(tracker: Timed, ahead: Preloaded) -> Tuple[float, float]:
+    """Mean of an update as the harness times it, and of a frame of its whole loop."""
+    recorder = Recorder(tracker)
+    lap = follow(recorder, ahead, Protocol.load("vot2018"))
+    calls = recorder.take()
+    if sum(call.started for call in calls) > 1 or len(calls) != len(lap.entries):
+        raise UsageError("the tracker loses the target in these frames", hint="fewer --frames, or another --clip")
+    updates_ns = [call.total_ns for call in calls if not call.started]
+    loop_ns = calls[-1].began_ns + calls[-1].total_ns - calls[0].began_ns - calls[0].total_ns
+    return statistics.fmean(updates_ns) / 1e6, loop_ns / 1e6 / len(updates_ns)
