@@ -40,12 +40,15 @@ def load(path: Path, tags: Tuple[str, ...]) -> Dict[str, Truth]:
     """Read an annotation file: sequence name -> truth.
 
     Raises:
-        ArtifactError: the file is no such JSON, a region is not 4 or 8 finite numbers, or a tag has another length.
+        ArtifactError: the file is no such JSON or names no sequence, a region is not 4 or 8 finite numbers, a tag has
+            another length, or the size of the frames is missing.
     """
     document = read_json(path)
+    if not document:
+        raise ArtifactError(f"{path} names no sequence")
     try:
         return {name: _truth(name, entry, tags) for name, entry in document.items()}
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is not an annotation file of a VOT data set: {error!r}") from error
 
 
@@ -65,6 +68,8 @@ def polygon(numbers: List[float], where: str) -> Array:
 
 def _truth(name: str, entry: Dict[str, Any], tags: Tuple[str, ...]) -> Truth:
     regions = [polygon(region, f"{name}, frame {index}") for index, region in enumerate(entry["gt_rect"])]
+    if not regions:
+        raise ArtifactError(f"{name} has no frame")
     found: Dict[str, Array] = {}
     for tag in tags:
         marks = np.array(entry.get(tag) or [0] * len(regions), bool)
@@ -72,4 +77,14 @@ def _truth(name: str, entry: Dict[str, Any], tags: Tuple[str, ...]) -> Truth:
             raise ArtifactError(f"{name}: {len(marks)} marks of {tag} for {len(regions)} frames")
         found[tag] = marks
     absent = sum(1 for tag in tags if entry.get(tag) and not found[tag].any())
-    return Truth(name, np.array(regions), (int(entry["width"]), int(entry["height"])), found, absent)
+    return Truth(name, np.array(regions), _size(name, entry), found, absent)
+
+
+def _size(name: str, entry: Dict[str, Any]) -> Tuple[int, int]:
+    width, height = entry.get("width"), entry.get("height")
+    if not all(isinstance(side, (int, float)) and side >= 1 for side in (width, height)):
+        raise ArtifactError(
+            f"{name} has no size of its frames: its width is {width!r}, its height {height!r}",
+            hint="add width and height, in pixels, to each sequence of the annotations",
+        )
+    return int(width or 0), int(height or 0)

@@ -14,6 +14,7 @@ import numpy as np
 from siamtrt import Array
 
 _CHUNK = 64
+_FARTHEST_PX = 1e7  # what a broken tracker puts out beyond stays a region, and out of every image
 _EMPTY = 1 << 40  # beyond every image, and exact in float64
 
 
@@ -44,8 +45,8 @@ def raster_overlap(first: Array, second: Array, bounds: Optional[Tuple[float, fl
 
 def _overlap(first: Array, second: Array, bounds: Optional[Tuple[float, float]]) -> Array:
     finite: Array = np.isfinite(np.concatenate([first, second], axis=1)).all(axis=(1, 2))
-    one = np.where(finite[:, None, None], first, 0).astype(np.float32)
-    other = np.where(finite[:, None, None], second, 0).astype(np.float32)
+    one = np.clip(np.where(finite[:, None, None], first, 0), -_FARTHEST_PX, _FARTHEST_PX).astype(np.float32)
+    other = np.clip(np.where(finite[:, None, None], second, 0), -_FARTHEST_PX, _FARTHEST_PX).astype(np.float32)
     low_1, high_1 = _clipped(one, bounds)
     low_2, high_2 = _clipped(other, bounds)
     origin = np.minimum(low_1, low_2)

@@ -9,7 +9,6 @@ import argparse
 import json
 import logging
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.jobs import run_jobs
 from benchmarks.vot.inside import plainly_overlap
 from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
@@ -91,12 +91,7 @@ def main(options: argparse.Namespace) -> None:
         leaked=tuple(leaked),
         made_by=made_by,
     )
-    if options.jobs > 1:
-        with ProcessPoolExecutor(options.jobs) as executor:
-            list(tqdm(executor.map(work, waiting), total=len(waiting), desc="vot", unit="sequence"))
-    else:
-        for sequence in waiting:
-            work(sequence)
+    run_jobs(work, waiting, options.jobs, "vot")
     print(options.out / "results")  # noqa: T201
 
 

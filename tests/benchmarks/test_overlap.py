@@ -84,3 +84,13 @@ def test_random_boxes_equal_painted_ones():
         if not np.isclose(found[index], wanted):
             assert found[index] == 0  # regions that only touch count as apart
             assert wanted < 0.05
+
+
+@pytest.mark.parametrize(
+    ("box", "wanted"),
+    [((1e30,) * 4, 0), ((1e300,) * 4, 0), ((-1e30, -1e30, 2e30, 2e30), 441 / 10201), ((0, 0, -5, -5), 0)],
+)
+def test_boxes_beyond_all_measure_are_boxes(box, wanted):
+    truth = box_polygon(np.array([[10, 10, 20, 20]], float))
+    found = raster_overlap(box_polygon(np.array([box], float)), truth, (100, 100))
+    assert found[0] == pytest.approx(wanted)
