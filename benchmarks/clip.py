@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from benchmarks.scene import Shot, shots
 from siamtrt import ArtifactError, UsageError
-from siamtrt.files import whole_file, write_text
+from siamtrt.files import whole_file, write_error, write_text
 
 _JPEG_QUALITY = 92
 
@@ -30,6 +30,8 @@ def main(options: argparse.Namespace) -> None:
     """Render the clip and print its folder."""
     if options.frames < 2:
         raise UsageError(f"a clip of {options.frames} frames cannot be tracked", hint="--frames 180")
+    if options.seed < 0:
+        raise UsageError(f"a seed of {options.seed} is negative", hint="--seed 7")
     write_clip(options.out, options.seed, options.frames)
     print(options.out)  # noqa: T201
 
@@ -40,6 +42,7 @@ def write_clip(folder: Path, seed: int, count: int) -> None:
     Raises:
         ArtifactError: the folder cannot be written.
     """
+    _clear(folder)
     taken: List[Shot] = []
     for shot in tqdm(shots(seed, count), total=count, desc="render", unit="frame", leave=False):
         taken.append(shot)
@@ -48,6 +51,15 @@ def write_clip(folder: Path, seed: int, count: int) -> None:
     _write_lines(folder / "illum_change.tag", [str(int(shot.light_changed)) for shot in taken])
     _write_lines(folder / "groundtruth.txt", [str(shot.truth) for shot in taken])
     log.info("rendered %s, %d frames, seed %d", folder, count, seed)
+
+
+def _clear(folder: Path) -> None:
+    """Take away an earlier clip, its truth first: images of two scenes must never stand under one truth."""
+    try:
+        for path in (folder / "groundtruth.txt", *sorted((folder / "color").glob("*.jpg"))):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def _write_image(path: Path, shot: Shot) -> None:

@@ -47,7 +47,7 @@ class Outcome:
         lost = sum(overlap == 0 for overlap in self.overlaps)
         return (
             f"mean overlap with the truth  {np.mean(self.overlaps):.3f}\n"
-            f"lowest while partly hidden   {min(hidden):.3f}\n"
+            f"lowest while partly hidden   {f'{min(hidden):.3f}' if hidden else 'it never was'}\n"
             f"frames without any overlap   {lost} of {len(self.overlaps)}\n"
             f"tracker alone                {self.fps:.1f} FPS\n"
         )
@@ -102,7 +102,7 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
 def _lines(path: Path) -> List[str]:
     try:
         return path.read_text(encoding="utf-8").split()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"cannot read {path}", hint="render the clip: python -m benchmarks clip") from error
 
 
@@ -121,6 +121,8 @@ def _tile(frame: Array, index: int) -> Array:
 
 
 def _write_sheet(path: Path, tiles: List[Array]) -> None:
+    blank = np.zeros_like(tiles[0])
+    tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
     rows: Tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
     with whole_file(path) as temporary:
         cv2.imwrite(str(temporary), np.vstack(rows))

@@ -9,6 +9,7 @@ from typing import Optional, Tuple, Type
 import cv2
 
 from siamtrt import Array, ArtifactError, BoundingBox
+from siamtrt.files import write_error
 
 GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
 
@@ -53,11 +54,15 @@ class VideoWriter:
             ArtifactError: OpenCV cannot write a video here.
         """
         if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            size = (frame.shape[1], frame.shape[0])
-            self._writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, size)
-            if not self._writer.isOpened():
-                raise ArtifactError(
-                    f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space"
-                )
+            self._writer = self._opened((frame.shape[1], frame.shape[0]))
         self._writer.write(frame)
+
+    def _opened(self, size: Tuple[int, int]) -> cv2.VideoWriter:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(self._path, error) from error
+        writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, size)
+        if not writer.isOpened():
+            raise ArtifactError(f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space")
+        return writer

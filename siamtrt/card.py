@@ -14,6 +14,7 @@ from siamtrt.tensors import TensorSpec
 FILE_NAME = "model.json"
 SCHEMA = 1
 FAMILIES = ("rpn", "ban")
+_COLOUR, _VALUE_RANGE = "BGR", (0.0, 255.0)
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class ModelCard:
     checkpoint_sha256: str
     kernel_inputs: bool = False
     parity: Dict[str, float] = field(default_factory=dict)
-    colour: str = "BGR"
-    value_range: Tuple[float, float] = (0.0, 255.0)
+    colour: str = _COLOUR
+    value_range: Tuple[float, float] = _VALUE_RANGE
 
     @property
     def anchors_per_cell(self) -> int:
@@ -126,7 +127,8 @@ class ModelCard:
         """Read ``model.json`` from *folder*.
 
         Raises:
-            ArtifactError: it is absent, not a model card, of a newer schema, or of an unknown family.
+            ArtifactError: it is absent, not a model card, of a newer schema, or of an unknown family,
+                or for crops of another kind than the runtime's.
         """
         path = folder / FILE_NAME
         fields = read_json(path)
@@ -141,6 +143,11 @@ class ModelCard:
             raise ArtifactError(f"{path} is not a model card: {error}", hint="export the model anew") from error
         if card.family not in FAMILIES:
             raise ArtifactError(f"{path}: unknown family {card.family!r}", hint=f"one of {', '.join(FAMILIES)}")
+        if (card.colour, card.value_range) != (_COLOUR, _VALUE_RANGE):
+            raise ArtifactError(
+                f"{path} asks for crops of {card.colour} in {card.value_range}; the runtime gives BGR in 0..255",
+                hint="fold the difference into the first layer, then export the model anew",
+            )
         return card
 
 

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -32,7 +32,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong before must be heard
+            temporary.unlink()
 
 
 def write_error(path: Path, error: OSError) -> ArtifactError:

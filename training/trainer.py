@@ -18,7 +18,7 @@ from networks.checkpoint import load
 from networks.models import ModelSpec, build, spec
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
-from siamtrt import ArtifactError, UsageError
+from siamtrt import ArtifactError, InferenceError, UsageError
 from siamtrt.files import whole_file
 from training.batches import Batch, batches, collate
 from training.config import Config
@@ -77,9 +77,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last step; Ctrl-C saves the state first."""
-        forward = (
-            DistributedDataParallel(self.network, find_unused_parameters=True) if self._world > 1 else self.network
-        )
+        forward = self._shared() if self._world > 1 else self.network
         saved = time.monotonic()
         stream = batches(self._sampler, self.step, self.config.steps, self.config.batch, self._rank, self._world)
         with tqdm(stream, total=self.config.steps, initial=self.step, desc="train", unit="step") as progress:
@@ -98,8 +96,19 @@ class Trainer:
             finally:
                 self.save()
 
+    def _shared(self) -> nn.Module:
+        """The network with its gradients averaged over the processes, those of the trunk too once they are wanted."""
+        for group in self._optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.requires_grad_(True)  # parameters frozen now would be left out for ever
+        return DistributedDataParallel(self.network, find_unused_parameters=True)
+
     def train_step(self, batch: Batch, forward: nn.Module | None = None) -> dict[str, float]:
-        """One optimizer step on *batch*; returns the losses and the rate."""
+        """One optimizer step on *batch*; returns the losses and the rate.
+
+        Raises:
+            InferenceError: the loss is no number; the weights are those of the step before.
+        """
         rate = self._set_rates()
         self.network.train()
         self._trunk.eval()  # its norms keep the statistics of ImageNet
@@ -108,6 +117,10 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step * self._world + self._rank)
         targets = assign(self._grid, batch.boxes, batch.positive, generator)
         found = losses(cls, loc, targets, self.config.loc_weight)
+        if not found.total.isfinite():
+            raise InferenceError(
+                f"the loss of step {self.step} is {found.total.item()}", hint="lower lr in the configuration"
+            )
         self._optimizer.zero_grad()
         found.total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), _CLIP_NORM)

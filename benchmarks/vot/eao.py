@@ -21,6 +21,7 @@ class Run:
     """Overlaps of one repetition on one sequence.
 
     Attributes:
+        sequence: its name.
         overlaps: N float64, without burn-in, NaN where there is no region.
         failures: frames in which the target was lost.
         tags: attribute -> N bool.
@@ -28,6 +29,7 @@ class Run:
         repetitions: how many there are of this sequence.
     """
 
+    sequence: str
     overlaps: Array
     failures: List[int]
     tags: Dict[str, Array]
@@ -42,12 +44,12 @@ class Fragments:
     Attributes:
         overlaps: FxL float64, NaN after the end of a fragment.
         weights: attribute -> F.
-        runs: F, the number of the run each belongs to.
+        sequences: F, the number of the sequence each belongs to.
     """
 
     overlaps: Array
     weights: Dict[str, Array]
-    runs: Array
+    sequences: Array
 
 
 def split(runs: List[Run], skip_frames: int) -> Fragments:
@@ -61,13 +63,14 @@ def split(runs: List[Run], skip_frames: int) -> Fragments:
     rows: List[Array] = []
     owners: List[int] = []
     weights: Dict[str, List[float]] = {tag: [] for tag in (ALL, *runs[0].tags, EMPTY)}
-    for owner, run in enumerate(runs):
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(run.sequence for run in runs))}
+    for run in runs:
         for start, end, failed in _pieces(run, skip_frames):
             row = np.full(longest, 0.0 if failed else np.nan)
             piece = run.overlaps[start:end]
             row[: len(piece)] = np.nan_to_num(piece) if run.failures else piece
             rows.append(row)
-            owners.append(owner)
+            owners.append(numbers[run.sequence])
             for tag, collected in weights.items():
                 collected.append(_share(run, tag, start, end) / run.repetitions)
     return Fragments(np.array(rows), {tag: np.array(values) for tag, values in weights.items()}, np.array(owners))
@@ -104,11 +107,11 @@ def average(expected: Array, low: int, high: int) -> Optional[float]:
 def interval(
     fragments: Fragments, low: int, high: int, draws: int = 1000, seed: int = 0
 ) -> Optional[Tuple[float, float]]:
-    """A 95 percent interval of the average, by drawing runs with replacement; None where runs are too short."""
+    """A 95 percent interval of the average, by drawing sequences, repetitions and all; None if runs are too short."""
     rng = np.random.default_rng(seed)
-    count = int(fragments.runs.max()) + 1
+    count = int(fragments.sequences.max()) + 1
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
-    expected = curve(fragments, drawn[:, fragments.runs] * fragments.weights[ALL])
+    expected = curve(fragments, drawn[:, fragments.sequences] * fragments.weights[ALL])
     window = expected[:, low - 1 : high]
     if not window.size:
         return None

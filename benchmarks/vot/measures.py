@@ -78,6 +78,7 @@ def measure(results: Path, tracker: str, truths: Dict[str, Truth], protocol: Pro
         width, height = truth.size
         runs += [
             eao.Run(
+                name,
                 raster_overlap(trajectory.polygons, truth.polygons, (width - 1, height - 1)),
                 trajectory.failures,
                 truth.tags,

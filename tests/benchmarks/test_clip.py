@@ -63,3 +63,22 @@ def test_a_written_clip_has_the_layout_of_the_vot_toolkit(tmp_path):
     lines = (tmp_path / "groundtruth.txt").read_text().split()
     assert [BoundingBox.parse(line) for line in lines] == [shot.truth for shot in shots(1, 5)]
     assert (tmp_path / "occlusion.tag").read_text().split() == ["0", "0", "1", "0", "0"]
+
+
+def test_a_shorter_clip_leaves_nothing_of_a_longer_one(tmp_path):
+    write_clip(tmp_path, seed=1, count=5)
+    write_clip(tmp_path, seed=2, count=3)
+    assert len(list((tmp_path / "color").iterdir())) == len((tmp_path / "groundtruth.txt").read_text().split()) == 3
+
+
+def test_an_interrupted_rendering_leaves_no_truth(tmp_path, monkeypatch):
+    write_clip(tmp_path, seed=1, count=3)
+
+    def interrupted(seed, count):
+        yield next(shots(seed=seed, count=count))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("benchmarks.clip.shots", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_clip(tmp_path, seed=2, count=3)
+    assert not (tmp_path / "groundtruth.txt").exists()

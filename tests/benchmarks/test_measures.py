@@ -81,6 +81,16 @@ def test_the_interval_encloses_the_figure_and_repeats(tmp_path):
     assert low < high
 
 
+def test_repetitions_of_a_run_make_the_interval_no_narrower(tmp_path):
+    once = write_case(tmp_path, [(400, [200], 0), (300, [], 8), (350, [10, 90], 4), (360, [], 0)])
+    for first in (tmp_path / "results").rglob("*_001.txt"):
+        for number in range(2, 16):
+            first.with_name(first.name.replace("_001", f"_{number:03d}")).write_text(first.read_text())
+    again = measure(tmp_path / "results", "T", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+    assert again.eao_interval_95 == pytest.approx(once.eao_interval_95, abs=1e-9)
+    assert again.eao["all"] == pytest.approx(once.eao["all"], abs=1e-9)
+
+
 @pytest.mark.parametrize("tracker", ["NanoTrackV3", "NanoTrackV1", "SiamAPN"])
 def test_published_results_give_pysots_figures(reference_data, tracker):
     folder = reference_data / "vot2018"

@@ -33,3 +33,12 @@ def test_a_clip_that_is_not_whole_is_refused(tiny_engines, tmp_path):
     (tmp_path / "clip" / "color" / "00000002.jpg").unlink()
     with pytest.raises(ArtifactError, match=r"00000002\.jpg is not a readable image"):
         run(tiny_engines, tmp_path / "clip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("frames", [2, 5])
+def test_a_clip_of_a_few_frames_has_a_contact_sheet_too(tiny_engines, tmp_path, frames):
+    write_clip(tmp_path / "clip", seed=1, count=frames)
+    outcome = run(tiny_engines, tmp_path / "clip", tmp_path / "out", threads=1)
+    assert len(outcome.overlaps) == frames - 1
+    height = cv2.imread(str(tmp_path / "out" / "contact_sheet.png")).shape[0]
+    assert height == 300 * (1 if frames == 2 else 2)

@@ -67,3 +67,11 @@ def test_a_damaged_card_is_refused(tmp_path, content):
         ModelCard.load(tmp_path)
     with pytest.raises(ArtifactError, match="no such file"):
         ModelCard.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("field", "value"), [("colour", "RGB"), ("value_range", [0.0, 1.0])])
+def test_a_model_that_wants_other_crops_than_the_runtimes_is_refused(tmp_path, field, value):
+    path = CARD.save(tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(ArtifactError, match=r"BGR in 0\.\.255"):
+        ModelCard.load(tmp_path)

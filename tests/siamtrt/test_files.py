@@ -68,3 +68,9 @@ def test_deeply_nested_json_is_refused_not_crashed_on(tmp_path):
     (tmp_path / "deep.json").write_text('{"a":' + "[" * 200_000)
     with pytest.raises(ArtifactError, match="cannot read"):
         read_json(tmp_path / "deep.json")
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "taken").write_text("not a folder")
+    with pytest.raises(ArtifactError, match=r"cannot write .*taken"):
+        write_text(tmp_path / "taken" / "new.json", "{}")

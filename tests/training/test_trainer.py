@@ -8,7 +8,7 @@ import torch
 
 from networks import models
 from networks.models import MODELS
-from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
+from siamtrt import ArtifactError, InferenceError, MissingDependencyError, UsageError, cli
 from siamtrt.card import TrackerConstants
 from tests.networks.thin import thin_siamrpn
 from tests.training.data import write_videos
@@ -99,6 +99,14 @@ def test_the_trunk_is_frozen_until_its_step(data, tmp_path):
         trainer.train_step(batch)
     assert not torch.equal(weights("widest"), before["widest"])
     assert torch.equal(weights("stem"), before["stem"])
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_the_last_good_weights(data, tmp_path):
+    trainer = Trainer(config(lr=1e30), data, tmp_path)
+    with pytest.raises(InferenceError, match=r"loss of step [1-9]") as refusal:
+        trainer.run()
+    assert "lower lr" in str(refusal.value)
+    assert torch.load(tmp_path / STATE_NAME, weights_only=True)["step"] < 6
 
 
 def test_the_rate_warms_up_and_falls_as_a_cosine():
