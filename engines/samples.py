@@ -12,7 +12,7 @@ import numpy as np
 from siamtrt import Array, ArtifactError
 from siamtrt.files import sha256
 
-_FOLDERS = {"target": "template", "search": "search"}
+_FOLDERS = {"target": "template", "search": "search", "search_lost": "search_lost"}
 _SUFFIXES = (".png", ".npy")
 
 

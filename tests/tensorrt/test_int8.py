@@ -7,14 +7,17 @@ import re
 
 import pytest
 
+from calibration.calibrate import Request, calibrate
+from calibration.methods import parse
 from engines import tensorrt_calibrator, tensorrt_flags
 from engines.correlations import correlations
 from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
-from engines.tensorrt_options import TENSORRT, TensorrtOptions
+from engines.tensorrt_options import CALIBRATORS, TENSORRT, TensorrtOptions
 from siamtrt import ArtifactError, BuildError, Precision, UsageError, calibration_cache
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
+from tests.calibration.frames import write_video
 from tests.tensorrt.double.cudart import Cudart
 from tests.tensorrt.double.trt import make
 from tests.tiny import write_tiny_model
@@ -66,6 +69,23 @@ def test_the_scales_are_our_ranges(board, calibration, version):
     assert search["scales"] == pytest.approx({name: tensor.amax / 127 for name, tensor in ranges.items()}, rel=1e-6)
     assert {"search", "stemmed", "feature_cls"} <= set(search["scales"])
     assert not list(double.out.glob("*.cache"))
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS)
+def test_what_the_calibration_stage_leaves_is_all_it_needs(board, tmp_path, caplog, calibrator):
+    double = board()
+    write_video(tmp_path / "frames" / "walk", 6)
+    request = Request(double.onnx, tmp_path / "frames", 4, 0, parse("minmax"), threads=1)
+    calibrate(request, tmp_path / "calibration", "")
+    double.build("int8", ranges=tmp_path / "calibration", tensorrt=TensorrtOptions(calibrator=calibrator))
+    assert "have no range" not in caplog.text
+    assert double.cudart.count("cudaMemcpy") == (0 if calibrator == "ranges" else 4 + 4)
+    for built, graph in zip(double.trt.log_of_builds, ("target", "search", "xcorr")):
+        stored = (tmp_path / "calibration" / calibration_cache.file_name(graph)).read_bytes()
+        expected = {name: amax / 127 for name, amax in calibration_cache.parse(stored, tensorrt="8.5.2.2").items()}
+        assert set(built["scales"]) <= set(expected)
+        for name, scale in built["scales"].items():
+            assert scale == pytest.approx(expected[name], rel=1e-4), name
 
 
 def test_a_kept_layer_is_pinned(board, calibration):
