@@ -72,7 +72,7 @@ class ProbeChoice:
 def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose a probe."""
     parser.add_argument("--probe", choices=(AUTO, *PROBES, NONE), default=AUTO, help="sysfs, a program, or a service")
-    parser.add_argument("--tegrastats", default=COMMAND, help="how that program is run, e.g. 'sudo tegrastats'")
+    parser.add_argument("--tegrastats", default=COMMAND, help="how that program is run")
     parser.add_argument("--root", type=Path, default=Path("/"), help="where /sys lies")
     parser.add_argument("--interval-s", type=float, default=0.1, help="between two readings")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, Optional, Sequence, Tuple
 
 from benchmarks.power.energy import Window
 from benchmarks.power.probe import AUTO, NONE, ProbeChoice, open_probe
+from benchmarks.power.rails import Reading
 from benchmarks.power.report import PowerReport
 from benchmarks.power.sampler import Sampler
 from benchmarks.power.summary import Recording, report_of
@@ -38,22 +39,30 @@ class Watched:
             time.sleep(seconds)
             self._idle = (started_ns, time.perf_counter_ns())
 
-    def finish(self) -> Optional[Recording]:
-        """Stop sampling; what was seen, or None without a probe."""
-        if self._sampler is None:
-            return None
-        self._sampler.stop()
-        return Recording(self._sampler.name, self._interval_s, self._sampler.samples, self._sampler.error, self._idle)
+    def finish(self) -> None:
+        """Stop sampling, after one more reading."""
+        if self._sampler:
+            self._sampler.stop()
+
+    def readings(self, windows: Sequence[Window]) -> Tuple[Reading, ...]:
+        """What was read from the start of the first window to the end of the last."""
+        recording = self._recording()
+        return tuple(sample.reading for sample in recording.within(windows)) if recording else ()
 
     def report(self, windows: Sequence[Window], *, frames: int, timed_ns: int, origin_ns: int) -> PowerReport:
-        """Stop sampling and sum up, see :func:`benchmarks.power.summary.report_of`."""
-        recording = self.finish()
+        """Sum up what was seen, see :func:`benchmarks.power.summary.report_of`; call :meth:`finish` before."""
+        recording = self._recording()
         if recording is None:
             return PowerReport.absent(self._reason)
         report = report_of(recording, windows, frames=frames, timed_ns=timed_ns, origin_ns=origin_ns)
         if report.load is None:
             log.warning("no figures of power: %s", report.reasons["load"])
         return report
+
+    def _recording(self) -> Optional[Recording]:
+        if self._sampler is None:
+            return None
+        return Recording(self._sampler.name, self._interval_s, self._sampler.samples, self._sampler.error, self._idle)
 
 
 @contextmanager

@@ -56,6 +56,14 @@ class Conditions:
     temperatures_end_c: Optional[Dict[str, float]]
     reasons: Dict[str, str]
 
+    @property
+    def doubts(self) -> Tuple[str, ...]:
+        """What of them makes figures doubtful, a sentence each."""
+        if self.gpu_clock_fixed is not False:
+            return ()
+        seen = f", seen at {self.gpu_mhz[0]:.0f} to {self.gpu_mhz[1]:.0f} MHz" if self.gpu_mhz else ""
+        return (f"the GPU's clock was free to change{seen}: run nvpmodel, then jetson_clocks, before measuring",)
+
     @classmethod
     def of(cls, document: Dict[str, Any]) -> Conditions:
         """Read the JSON that ``dataclasses.asdict`` of conditions becomes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -12,8 +12,8 @@ from benchmarks import datasets
 from benchmarks.power.energy import Window
 from benchmarks.power.probe import NONE, ProbeChoice
 from benchmarks.power.watched import watching
-from benchmarks.speed.conditions import conditions_of, read_state
-from benchmarks.speed.figures import figures_of, rate
+from benchmarks.speed.conditions import Conditions, conditions_of, read_state
+from benchmarks.speed.figures import Figures, figures_of, rate
 from benchmarks.speed.record import Preloaded, Recorder, stretches
 from benchmarks.speed.report import WINDOW, SpeedReport, Video
 from benchmarks.speed.samples import Samples
@@ -71,24 +71,22 @@ def measure(
         PipelineError: of the runtime.
     """
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
-    probe = settings.probe
-    states = [read_state(probe.root)]
+    root = settings.probe.root
+    states = [read_state(root)]
     laps: List[TimedLap] = []
     origin_ns = time.perf_counter_ns()
-    with watching(probe, settings.idle_s) as watched, Tracker.open(engines, threads=settings.threads) as tracker:
+    with watching(settings.probe, settings.idle_s) as watched, Tracker.open(
+        engines, threads=settings.threads
+    ) as tracker:
         recorder = Recorder(tracker)
         for sequence in sequences:
             laps.append(_lap(recorder, sequence, settings, origin_ns))
-            states.append(read_state(probe.root))
-        recording = watched.finish()
+            states.append(read_state(root))
+        watched.finish()
     videos, windows = tuple(lap.video for lap in laps), [window for lap in laps for window in lap.windows]
-    figures = figures_of(
-        [video.samples for video in videos],
-        skipped=sum(video.skipped for video in videos),
-        warm_up=sum(len(video.warm_up) for video in videos),
-    )
+    conditions = conditions_of(states, watched.readings(windows), root)
+    figures = _figures(videos, conditions)
     timed_ns = sum(sum(video.samples.total_ns) for video in videos)
-    readings = [sample.reading for sample in recording.within(windows)] if recording else []
     return SpeedReport(
         title=f"{card.name} {manifest.settings['backend']} {manifest.settings['precision']}",
         command=command,
@@ -96,10 +94,19 @@ def measure(
         figures=figures,
         videos=videos,
         power=watched.report(windows, frames=figures.frames, timed_ns=timed_ns, origin_ns=origin_ns),
-        conditions=conditions_of(states, readings, probe.root),
-        environment=describe(probe.root),
+        conditions=conditions,
+        environment=describe(root),
         engines_manifest=asdict(manifest),
     )
+
+
+def _figures(videos: Sequence[Video], conditions: Conditions) -> Figures:
+    figures = figures_of(
+        [video.samples for video in videos],
+        skipped=sum(video.skipped for video in videos),
+        warm_up=sum(len(video.warm_up) for video in videos),
+    )
+    return replace(figures, warnings=(*figures.warnings, *conditions.doubts))
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ def test_a_program_without_rights_is_closed_again(tmp_path):
 
 def test_a_run_without_sensors_goes_on_and_keeps_the_reason(tmp_path):
     with watching(ProbeChoice("auto", tmp_path, "none"), idle_s=5) as watched:
-        assert watched.finish() is None
+        watched.finish()
+    assert watched.readings([(0, 1)]) == ()
     report = watched.report([(0, 1)], frames=1, timed_ns=1, origin_ns=0)
     assert report.load is None
     assert "no INA3221" in report.reasons["load"]
@@ -164,6 +165,7 @@ def test_idle_and_load_of_a_watched_run(tmp_path):
         started_ns = time.perf_counter_ns()
         time.sleep(0.05)
         ended_ns = time.perf_counter_ns()
+        watched.finish()
         report = watched.report([(started_ns, ended_ns)], frames=5, timed_ns=1, origin_ns=started_ns)
     assert report.idle["GPU"].mean_w == pytest.approx(0.310)
     assert report.load["GPU"].mean_w == pytest.approx(1.310)

@@ -34,12 +34,15 @@ def test_an_agx_xavier(tmp_path):
     assert found.power_mode == "3 MODE_30W_ALL"
     assert (found.cpu_mhz, found.gpu_mhz, found.governor) == ((1190.4, 2265.6), (1377, 1377), "schedutil")
     assert found.gpu_clock_fixed is False
+    assert found.doubts[0].startswith("the GPU's clock was free to change, seen at 1377 to 1377 MHz: run nvpmodel")
     assert found.reasons == {}
 
 
 def test_jetson_clocks_fixes_the_clock(tmp_path):
     write(tmp_path, {**XAVIER, "sys/class/devfreq/17000000.gv11b/min_freq": "1377000000\n"})
-    assert conditions_of([read_state(tmp_path)], root=tmp_path).gpu_clock_fixed is True
+    found = conditions_of([read_state(tmp_path)], root=tmp_path)
+    assert found.gpu_clock_fixed is True
+    assert found.doubts == ()
 
 
 def test_clocks_are_a_range_and_temperatures_are_of_start_and_end(tmp_path):

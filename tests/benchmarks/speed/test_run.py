@@ -16,7 +16,7 @@ from benchmarks.speed.report import SpeedReport
 from benchmarks.speed.run import Settings, measure
 from benchmarks.vot.protocol import Protocol
 from siamtrt import UsageError, cli
-from tests.benchmarks.power.boards import FOR_EVER, iio, program
+from tests.benchmarks.power.boards import FOR_EVER, iio, program, write
 from tests.benchmarks.speed.clips import write_kept
 
 ROOT = Path(__file__).parents[3]
@@ -107,8 +107,16 @@ def test_clock_and_temperature_come_from_tegrastats_where_sysfs_is_silent(tiny_e
     report = timed(tiny_engines, clip, probe=probe)
     assert report.power.load["total"].mean_w == pytest.approx(5.258)
     assert report.conditions.gpu_mhz == (114, 114)
+    assert not any("clock was free" in warning for warning in report.figures.warnings)
     assert report.conditions.temperatures_end_c["GPU"] == 35
     assert report.power.gpu_max_avg_w == pytest.approx(0.467)
+
+
+def test_a_clock_that_is_free_to_change_is_warned_of(tiny_engines, clip, tmp_path):
+    gpu = "sys/class/devfreq/17000000.gv11b"
+    write(tmp_path, {f"{gpu}/min_freq": "114750000", f"{gpu}/max_freq": "1377000000", f"{gpu}/cur_freq": "675750000"})
+    report = timed(tiny_engines, clip, probe=ProbeChoice("none", tmp_path))
+    assert "seen at 676 to 676 MHz" in report.figures.warnings[-1]
 
 
 def test_a_single_frame_cannot_be_timed(tiny_engines, tmp_path):
