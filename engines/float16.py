@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Sequence
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 from siamtrt import BuildError
 
@@ -23,15 +26,30 @@ def to_float16(model: onnx.ModelProto, float32_operators: Sequence[str] = _FLOAT
         float32_operators: those that stay as they are.
 
     Returns:
-        The converted graph. Initializers keep their names, so a kernel is still found by the name of the model card.
+        The converted graph, valid again. Initializers keep their names, so a kernel is found by that of the model card.
 
     Raises:
         BuildError: a weight does not fit float16, or the converter refuses the graph.
     """
+    _require_fit(model)
     try:
         converted: onnx.ModelProto = convert_float_to_float16(
             model, keep_io_types=True, op_block_list=list(float32_operators)
         )
     except (ValueError, RuntimeError) as error:
         raise BuildError(f"the graph cannot be converted to float16: {error}", hint="--precision fp32") from error
+    OnnxModel.graph_topological_sort(converted.graph)  # the converter appends its casts at the end
+    onnx.checker.check_model(converted)
     return converted
+
+
+def _require_fit(model: onnx.ModelProto) -> None:
+    """Refuse what the converter would clamp without a word."""
+    highest = float(np.finfo(np.float16).max)
+    for weight in model.graph.initializer:
+        if weight.data_type == onnx.TensorProto.FLOAT:
+            amax = float(np.abs(numpy_helper.to_array(weight)).max(initial=0.0))
+            if not amax <= highest:
+                raise BuildError(
+                    f"weight {weight.name} reaches {amax:g}, float16 only {highest:g}", hint="--precision fp32"
+                )

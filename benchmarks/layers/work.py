@@ -30,12 +30,7 @@ def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
             found[node.name] = found[node.output[0]] = output * int(np.prod(shapes[weight][1:]))
         elif node.op_type in _PRODUCTS:
             found[node.name] = found[node.output[0]] = output * shapes[node.input[0]][-1]
-    behind = [node for node in inferred.graph.node if node.op_type in _FUSED_BEHIND]
-    for _ in behind:  # nodes of a file need not stand in the order they run in
-        news = [node for node in behind if node.input[0] in found and node.output[0] not in found]
-        if not news:
-            break
-        for node in news:
+        elif node.op_type in _FUSED_BEHIND and node.input[0] in found:
             found[node.name] = found[node.output[0]] = found[node.input[0]]
     return found
 

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
-from onnx import helper, numpy_helper
 
 from benchmarks.__main__ import _arguments, main
 from benchmarks.layers.compare import bounds, table
 from benchmarks.layers.device import Device
 from benchmarks.layers.onnx_profile import layers
 from benchmarks.layers.report import Layer, LayerReport
-from benchmarks.layers.work import macs_of
 from engines.build import build
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 
@@ -135,21 +132,6 @@ def test_a_newer_or_other_report_is_refused(tmp_path, change):
     (tmp_path / "a.json").write_text(json.dumps({**document, **change}))
     with pytest.raises(ArtifactError, match="update this checkout"):
         LayerReport.load(tmp_path / "a.json")
-
-
-def test_work_is_found_in_whatever_order_the_nodes_stand():
-    nodes = [
-        helper.make_node("Cast", ["clipped"], ["out"], name="narrow", to=1),
-        helper.make_node("Clip", ["wide"], ["clipped"], name="clip"),
-        helper.make_node("Cast", ["made"], ["wide"], name="widen", to=1),
-        helper.make_node("Conv", ["in", "weight"], ["made"], name="conv"),
-    ]
-    values = [helper.make_tensor_value_info(name, 1, shape) for name, shape in (("in", (1, 2, 5, 5)), ("out", None))]
-    weight = numpy_helper.from_array(np.zeros((4, 2, 3, 3), np.float32), "weight")
-    made = helper.make_tensor_value_info("made", 1, (1, 4, 3, 3))
-    graph = helper.make_graph(nodes, "g", values[:1], values[1:], [weight], value_info=[made])
-    found = macs_of(helper.make_model(graph))
-    assert {found[name] for name in ("conv", "made", "widen", "clip", "clipped", "narrow", "out")} == {4 * 9 * 18}
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
