@@ -6,6 +6,7 @@ Everything is measured in one run, since machines are noisy: compare the ratios.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import platform
 import resource
@@ -24,7 +25,15 @@ from runtime.crop import crop, network_input
 from runtime.matcher import Color, Response, Square, StageTimes
 from runtime.onnx_matcher import OnnxMatcher
 from runtime.tracker import Tracker
-from siamtrt import Array, BoundingBox, ModelCard, UsageError
+from siamtrt import (
+    Array,
+    ArtifactError,
+    BoundingBox,
+    InferenceError,
+    MissingDependencyError,
+    ModelCard,
+    UsageError,
+)
 from siamtrt.environment import describe
 from siamtrt.files import write_text
 
@@ -143,7 +152,16 @@ def _network_ms(matcher: OnnxMatcher, frames: List[Array]) -> float:
 
 
 def _torch_ms(model: str, checkpoint: Path) -> float:
-    """The same two graphs in eager PyTorch, in a process of its own, since this package never imports torch."""
+    """The same two graphs in eager PyTorch, in a process of its own, since this package never imports torch.
+
+    Raises:
+        MissingDependencyError: there is no PyTorch here.
+        PipelineError: what that process said.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise MissingDependencyError(
+            "PyTorch is not installed here", hint="leave --checkpoint out, or use a workstation"
+        )
     command = [
         sys.executable,
         "-m",
@@ -155,7 +173,21 @@ def _torch_ms(model: str, checkpoint: Path) -> float:
         "--frames",
         str(_FRAMES),
     ]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise _error_of(done)
+    return float(done.stdout)
+
+
+def _error_of(child: subprocess.CompletedProcess[str]) -> Exception:
+    """What a command of ours said as a child, as if it had been said here; a bug keeps the child's traceback."""
+    kinds = {kind.exit_code: kind for kind in (UsageError, MissingDependencyError, ArtifactError, InferenceError)}
+    _, said, sentence = child.stderr.rpartition("error: ")
+    if said and child.returncode in kinds:
+        problem, _, hint = sentence.strip().partition("\n  try: ")
+        return kinds[child.returncode](problem, hint=hint)
+    sys.stderr.write(child.stderr)
+    return subprocess.CalledProcessError(child.returncode, child.args)
 
 
 def _opencv_ms(backbone: Path, head: Path, frames: List[Array]) -> float:

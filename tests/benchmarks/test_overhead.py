@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import subprocess
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from runtime.frames import fill_color
 from runtime.geometry import search_side
 from runtime.matcher import Square
 from runtime.tracker import Tracker
-from siamtrt import UsageError
+from siamtrt import ArtifactError, MissingDependencyError, UsageError
 from tests.runtime.stub import card
 
 BAN = {"family": "ban", "stride": 16, "score_size": 15, "anchor_ratios": (), "anchor_scales": ()}
@@ -86,3 +87,33 @@ def test_files_opencv_cannot_use_are_refused(tmp_path):
     broken.write_bytes(b"no graph")
     with pytest.raises(UsageError, match="TrackerNano cannot use"):
         overhead._opencv_ms(broken, broken, overhead._frames())
+
+
+def test_what_the_child_says_of_a_checkpoint_is_said_here(tmp_path):
+    pytest.importorskip("torch", reason="the child needs torch")
+    with pytest.raises(ArtifactError) as caught:
+        overhead._torch_ms("nanotrack_v3", tmp_path / "nowhere.pth")
+    assert "nowhere.pth" in caught.value.problem
+    assert "Traceback" not in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind", "words"),
+    [
+        (2, "W x: noise\nerror: no such model\n  try: this one\n", UsageError, "no such model\n  try: this one"),
+        (4, "error: x.pth is damaged\n", ArtifactError, "x.pth is damaged"),
+        (1, "Traceback\nKeyError: 'error: '\n", subprocess.CalledProcessError, "exit status 1"),
+    ],
+)
+def test_a_childs_error_keeps_its_kind(code, said, kind, words, capsys):
+    error = overhead._error_of(subprocess.CompletedProcess(["python"], code, "", said))
+    assert type(error) is kind
+    assert words in str(error)
+    assert capsys.readouterr().err == (said if kind is subprocess.CalledProcessError else "")
+
+
+def test_without_torch_the_way_out_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(overhead.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="PyTorch is not installed here\n  try: leave --checkpoint out"):
+        overhead._torch_ms("nanotrack_v3", tmp_path / "x.pth")
