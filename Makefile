@@ -121,7 +121,7 @@ bench: $(ENGINES)  ## Everything measured in one page: SEQUENCES=folder (a rende
 		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out $(REPORT)
 
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
-BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /usr/bin/tegrastats /run/jtop.sock
+BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock
 IMAGE       ?= siamtrt
 IN_IMAGE    := docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
 	$(foreach file,$(wildcard $(BOARD_FILES)),-v $(file):$(file))
