@@ -14,8 +14,9 @@ import onnx
 from engines.correlations import correlations
 from engines.job import GraphJob
 from engines.samples import digest, has_samples, sample_files
-from engines.tensorrt_calibrator import Batches, Calibration, ServedRanges, calibrating
+from engines.tensorrt_calibrator import Calibration, calibrating
 from engines.tensorrt_options import OUR_RANGES, TensorrtOptions
+from engines.tensorrt_ranges import Batches, ServedRanges
 from engines.tensorrt_upload import Upload
 from siamtrt import BuildError, Precision, UsageError, calibration_cache
 from siamtrt.files import sha256

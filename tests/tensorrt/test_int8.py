@@ -9,11 +9,12 @@ import pytest
 
 from calibration.calibrate import Request, calibrate
 from calibration.methods import parse
-from engines import tensorrt_calibrator, tensorrt_flags
+from engines import tensorrt_flags
 from engines.correlations import correlations
 from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
 from engines.tensorrt_options import CALIBRATORS, TENSORRT, TensorrtOptions
+from engines.tensorrt_ranges import Batches, ServedRanges
 from siamtrt import ArtifactError, BuildError, Precision, UsageError, calibration_cache
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
@@ -146,7 +147,7 @@ def test_a_plan_that_came_out_without_int8_is_an_error(board, calibration):
 
 
 def test_ranges_nobody_asked_for_are_an_error():
-    served = tensorrt_calibrator.ServedRanges(b"")
+    served = ServedRanges(b"")
     with pytest.raises(BuildError, match="did not take the activation ranges"):
         served.require_complete()
     served.read_cache()
@@ -254,7 +255,7 @@ def test_a_bug_in_the_calibrator_keeps_its_traceback(board, calibration, monkeyp
 
 
 def test_a_calibration_that_ends_early_is_an_error(tmp_path):
-    batches = tensorrt_calibrator.Batches([lambda: 1, lambda: 2], tmp_path / "c.cache", "8.5.2.2")
+    batches = Batches([lambda: 1, lambda: 2], tmp_path / "c.cache", "8.5.2.2")
     cache = calibration_cache.serialize({"search": 1.0}, "8.5.2.2")
     assert batches.next_batch(["search"]) == [1]
     with pytest.raises(BuildError, match="stopped after 1 of 2 samples"):

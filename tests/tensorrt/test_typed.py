@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, load_from_string
 
 from engines.build import build
 from engines.tensorrt_options import TensorrtOptions
@@ -18,6 +19,7 @@ from tests.tensorrt.double.trt import make
 from tests.tiny import write_tiny_model
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "siamrpn_lite0.pth"
+KINDS = {"fp16": {"FLOAT16"}, "int8": {"INT8"}}
 ADA = TensorrtOptions(compute_capabilities=("8.9",))
 
 
@@ -42,6 +44,12 @@ def export(folder, name, network):
 
     write(network, name, folder / "onnx", checkpoint=None, command="", kernel_inputs=True)
     return folder / "onnx"
+
+
+def kinds(plan):
+    """What the 4-D weights of a double's plan are stored in."""
+    graph = load_from_string(plan.read_bytes().partition(b"\n")[2]).graph
+    return {TensorProto.DataType.Name(weight.data_type) for weight in graph.initializer if len(weight.dims) == 4}
 
 
 def require_plans(manifest, out, least_bytes):
@@ -104,11 +112,14 @@ def test_a_graph_to_refit_is_refused(tiny_onnx, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("version", ["10.0.1", "10.16.1", "11.0.0"])
-def test_tensorrt_10_and_11_get_typed_graphs_and_no_precision_flag(onnx, monkeypatch, version):
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_tensorrt_10_and_11_get_typed_graphs_and_no_precision_flag(onnx, monkeypatch, version, precision):
     trt = make(version, Cudart())
     monkeypatch.setitem(sys.modules, "tensorrt", trt)
-    _, out = typed(onnx, "fp16", TensorrtOptions(detailed=True))
+    ranges = write_calibration(onnx.parent / "calibration", onnx) if precision == "int8" else None
+    _, out = typed(onnx, precision, TensorrtOptions(detailed=True), ranges=ranges)
     assert [(built["flags"], built["verbosity"]) for built in trt.log_of_builds] == [([], "DETAILED")] * 3
+    assert all(kinds(out / f"{graph}.plan") == KINDS[precision] for graph in ("target", "search", "xcorr"))
     with pytest.raises(ArtifactError, match="'typed', which this runtime cannot run"):
         open_matcher(out)
 
