@@ -32,7 +32,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench overhead chain container bench-container
+.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench sweep overhead chain container bench-container
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -119,6 +119,11 @@ $(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES))
 bench: $(ENGINES)  ## Everything measured in one page: SEQUENCES=folder (a rendered clip if left out) NAME=...; rerun to resume
 	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
 		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out $(REPORT)
+
+sweep: $(ONNX)  ## The 27 mixes of fp32, fp16, int8: SEQUENCES=folder (a rendered clip if left out); INT8 once calibrated; rerun to resume
+	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(dir $(RANGES))) \
+		$(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
+		--out $(HOME_OF)/sweep/$(BACKEND)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
 
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
 BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock

@@ -11,8 +11,8 @@ from benchmarks.ope import command as ope
 from benchmarks.power import watch
 from benchmarks.report import bench, compare
 from benchmarks.speed import command as speed
-from benchmarks.sweep import command as sweep
 from benchmarks.speed import harness_cost
+from benchmarks.sweep import command as sweep
 from benchmarks.tensorrt_chain import command as chain
 from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli

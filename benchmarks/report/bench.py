@@ -42,13 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report; rerun to resume")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
-    parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of")
+    parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of; 0 for none")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 
 def main(options: argparse.Namespace) -> None:
     """Do what is not done yet, and print where the page lies."""
-    root = options.sequences or _rendered(options.out / "sequences")
+    root = options.sequences or rendered(options.out / "sequences")
     job = Job(
         engines=options.engines,
         root=root,
@@ -104,6 +104,9 @@ def _layers(job: Job) -> None:
     """Profile; a backend that cannot be profiled leaves its reason."""
     path = job.out / "layers.json"
     threads = ["--threads", job.threads] if job.threads else []
+    if not job.layer_runs:
+        write_text(path, json.dumps({"reason": "left out on request"}) + "\n")
+        return
     try:
         _run(layers_command, "layers", ["--engines", job.engines, "--runs", job.layer_runs, "--out", path, *threads])
     except PipelineError as error:
@@ -138,7 +141,7 @@ def _run(command: ModuleType, name: str, words: List[object]) -> None:
     command.main(parser.parse_args([str(word) for word in words]))
 
 
-def _rendered(root: Path) -> Path:
+def rendered(root: Path) -> Path:
     """The clip that serves where there is no data set; rendered once."""
     if not (root / "clip" / "groundtruth.txt").is_file():
         write_clip(root / "clip", _CLIP_SEED, _CLIP_FRAMES)

@@ -30,7 +30,7 @@ class Job:
         annotations: PySOT's JSON; None to make one from the sequences.
         out: folder of the report.
         threads: of the CPU backend; all cores when None.
-        layer_runs: that the medians of the layers are of; None to leave the layers out.
+        layer_runs: that the medians of the layers are of; 0 to leave the layers out.
         leak_allowed: run on sequences that calibrated the engines.
         command: that does all of this again.
     """
@@ -42,7 +42,7 @@ class Job:
     annotations: Optional[Path]
     out: Path
     threads: Optional[int]
-    layer_runs: Optional[int]
+    layer_runs: int
     leak_allowed: bool
     command: str
 
@@ -62,17 +62,7 @@ class Job:
         Raises:
             ArtifactError: it holds another job's results; or it cannot be written.
         """
-        path, request = self.out / REQUEST, self._request()
-        if not path.is_file():
-            write_text(path, json.dumps(request, indent=1) + "\n")
-            return
-        before = read_json(path)
-        changed = [name for name in request if before.get(name) != request[name]]
-        if changed:
-            raise ArtifactError(
-                f"{self.out} holds the results of another bench: {', '.join(changed)} differ",
-                hint="choose another --out, or delete that folder",
-            )
+        claim(self.out, self._request())
 
     def _request(self) -> Dict[str, Any]:
         """What the figures depend on."""
@@ -87,6 +77,24 @@ class Job:
             "layer_runs": self.layer_runs,
             "machine": machine,
         }
+
+
+def claim(out: Path, request: Dict[str, Any]) -> None:
+    """Take the folder *out* for *request*, or for the rest of it after an interruption.
+
+    Raises:
+        ArtifactError: what it holds was made for another request; or it cannot be written.
+    """
+    path = out / REQUEST
+    before = read_json(path) if path.is_file() else {}
+    changed = [name for name in request if name in before and before[name] != request[name]]
+    if changed:
+        raise ArtifactError(
+            f"{out} holds results for another request: {', '.join(changed)} differ",
+            hint="choose another --out, or delete that folder",
+        )
+    if {**before, **request} != before:
+        write_text(path, json.dumps({**before, **request}, indent=1) + "\n")
 
 
 def truth_sha256(sequence: Sequence) -> str:

@@ -14,6 +14,7 @@ from benchmarks.report.axes import Axis, covering, grid, short
 THIRD, HALF, FULL = (340.0, 280.0), (520.0, 280.0), (1060.0, 230.0)  # of a page: width and height of a drawing
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 16.0, 28.0, 42.0
 _ROW = 15.0
+_CHARACTER = 5.8
 _BINS = 48
 _NAMED_BORDERS = 10
 _SHOWN_P99S = 2.0  # a timeline ends at so many times its 99th percentile, lest one slow frame flattens the rest
@@ -82,8 +83,8 @@ def points(
         steps = [(x.at(a), y.at(b)) for a, b in front]
         parts.append(svg.polyline(steps, svg.INK, stroke_width=1.2, stroke_dasharray="5 4"))
     parts += [_dot(dot, x, y, colors) for dot in dots]
-    parts += labels([(x.at(dot.x), y.at(dot.y), dot.name) for dot in dots if dot.labelled], x, y)
-    parts.append(legend(groups))
+    parts += _labels(dots, x, y)
+    parts.append(legend(groups, hollow=[dot.group for dot in dots if dot.foreign]))
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
 
 
@@ -148,28 +149,33 @@ def color(index: int) -> str:
     return svg.SERIES[index % len(svg.SERIES)]
 
 
-def legend(names: Sequence[str]) -> str:
-    """Names beside squares of their colours, a row each above the plot; one alone needs none."""
+def legend(names: Sequence[str], hollow: Sequence[str] = ()) -> str:
+    """Names beside their colours, a row each above the plot, *hollow* ones as rings; one alone needs none."""
     parts = []
     for index, name in enumerate(names if len(names) > 1 else ()):
-        parts.append(svg.rectangle(_LEFT, 2 + _ROW * index, 10, 10, fill=color(index), rx=2))
-        parts.append(svg.text(_LEFT + 15, 11 + _ROW * index, name))
+        top, tone = 2 + _ROW * index, color(index)
+        if name in hollow:
+            parts.append(
+                svg.element("circle", cx=_LEFT + 5, cy=top + 5, r=4.2, fill=svg.PAPER, stroke=tone, stroke_width=1.6)
+            )
+        else:
+            parts.append(svg.rectangle(_LEFT, top, 10, 10, fill=tone, rx=2))
+        parts.append(svg.text(_LEFT + 15, top + 9, name))
     return "".join(parts)
 
 
-def labels(places: Sequence[Tuple[float, float, str]], x: Axis, y: Axis) -> List[str]:
-    """Names beside dots; a name that would lie on another is moved down, or to the left near the border."""
-    taken: List[Tuple[float, float, float]] = []
+def _labels(dots: Sequence[Point], x: Axis, y: Axis) -> List[str]:
+    """Names beside dots; one that would lie on another or on a dot is moved down, near the border to the left."""
+    taken = [(y.at(dot.y) + 4, x.at(dot.x) - 6, x.at(dot.x) + 6) for dot in dots]
     parts = []
-    for left, top, name in sorted(places, key=lambda place: place[1]):
-        width = len(name) * 5.8
-        start = left + 8 if left + 8 + width <= x.end_px else left - 8 - width
-        height = top + 4
-        while any(abs(height - other) < 11 and start < end and first < start + width for other, first, end in taken):
+    for dot in sorted((dot for dot in dots if dot.labelled), key=lambda dot: (-dot.y, dot.x)):
+        width, start, height = len(dot.name) * _CHARACTER, x.at(dot.x) + 8, y.at(dot.y) + 4
+        if start + width > x.end_px:
+            start -= 16 + width
+        while any(abs(height - other) < 11 and start < end and left < start + width for other, left, end in taken):
             height += 11
-        if height <= y.start_px - 2:
-            taken.append((height, start, start + width))
-            parts.append(svg.text(start, height, name, size=10))
+        taken.append((height, start, start + width))
+        parts.append(svg.text(start, height, dot.name, size=10, stroke=svg.PAPER, stroke_width=3, paint_order="stroke"))
     return parts
 
 

@@ -161,7 +161,7 @@ def interrupt(_):
 
 def test_a_folder_of_another_bench_is_refused(tiny_engines, two_clips, benched, capsys):
     assert call(*arguments(tiny_engines, two_clips, benched), "--only", "one") == 4
-    assert "holds the results of another bench: sequences differ" in capsys.readouterr().err
+    assert "holds results for another request: sequences differ" in capsys.readouterr().err
 
 
 def test_a_leak_is_refused_or_said_on_the_page(tiny_engines, two_clips, tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""Every mix of precisions measured alike, and which of them are worth having."""

@@ -1,0 +1,146 @@
+"""``python -m benchmarks sweep``: build and measure every mix of precisions, and draw which are worth having."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+from tqdm import tqdm
+
+from benchmarks.datasets import load_sequences
+from benchmarks.report.bench import rendered
+from benchmarks.report.job import claim, truth_sha256
+from benchmarks.sweep import child
+from benchmarks.sweep.page import published, sweep_page, table
+from benchmarks.sweep.row import Row, as_document
+from siamtrt import GraphPrecisions, Manifest, Precision
+from siamtrt.cli import command_line
+from siamtrt.environment import describe
+from siamtrt.files import sha256, write_text
+from siamtrt.manifest import FILE_NAME
+
+_INT8 = (Precision.INT8, Precision.INT8_ALL)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What was asked for; the fields are the options of the command."""
+
+    onnx: Path
+    sequences: Path
+    only: Tuple[str, ...]
+    annotations: Optional[Path]
+    protocol: str
+    ranges: Optional[Path]
+    backend: str
+    threads: Optional[int]
+    leak_allowed: bool
+    out: Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    words = [precision.value for precision in Precision]
+    parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    parser.add_argument("--ranges", type=Path, help="folder written by python -m calibration; without it no INT8")
+    parser.add_argument("--backend", default="onnxruntime", help="as python -m engines takes it")
+    parser.add_argument("--precisions", nargs="+", choices=words, default=["fp32", "fp16", "int8"], help="to mix")
+    parser.add_argument("--sequences", type=Path, help="folder of NAME/color, NAME/groundtruth.txt; a rendered clip")
+    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
+    parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
+    parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
+    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
+    parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure what is not measured yet, and print the table."""
+    sweep = Sweep(
+        onnx=options.onnx,
+        sequences=options.sequences or rendered(options.out / "sequences"),
+        only=tuple(options.only),
+        annotations=options.annotations,
+        protocol=options.protocol,
+        ranges=options.ranges,
+        backend=options.backend,
+        threads=options.threads,
+        leak_allowed=options.allow_leak,
+        out=options.out,
+    )
+    about = _about(sweep)
+    rows: List[Row] = []
+    mixes = [GraphPrecisions(*map(Precision, mix)) for mix in itertools.product(options.precisions, repeat=3)]
+    for mix in tqdm(mixes, desc="sweep", unit="mix"):
+        rows.append(_measured(sweep, mix))
+        log.info("%s: %s", mix.label, rows[-1].skipped or f"EAO {rows[-1].eao}, {rows[-1].fps:.1f} FPS")
+        write_text(sweep.out / "sweep.json", json.dumps(as_document(rows, about), indent=1) + "\n")
+    write_text(sweep.out / "sweep.html", sweep_page(rows, about, published()))
+    print(table(rows))  # noqa: T201
+    print(sweep.out / "sweep.html")  # noqa: T201
+
+
+def _about(sweep: Sweep) -> Dict[str, Any]:
+    """Take the folder, and say what the rows are of."""
+    manifest = Manifest.load(sweep.onnx, stage="export")
+    sequences = load_sequences(sweep.sequences, sweep.only)
+    request: Dict[str, Any] = {
+        "onnx": sha256(sweep.onnx / FILE_NAME),
+        "backend": sweep.backend,
+        "protocol": sweep.protocol,
+        "annotations": sha256(sweep.annotations) if sweep.annotations else None,
+        "sequences": {sequence.name: truth_sha256(sequence) for sequence in sequences},
+        "threads": sweep.threads,
+    }
+    if sweep.ranges:  # mixes that were skipped for want of ranges can be made up for
+        request["ranges"] = sha256(sweep.ranges / FILE_NAME)
+    claim(sweep.out, request)
+    frames = {sequence.name: len(sequence) for sequence in sequences}
+    return {
+        "model": manifest.settings.get("model") or sweep.onnx.resolve().parent.name,
+        "command": command_line("benchmarks"),
+        "environment": describe(),
+        "request": request,
+        "frames": frames,
+    }
+
+
+def _measured(sweep: Sweep, mix: GraphPrecisions) -> Row:
+    """The row of *mix*, from its report where there is one already."""
+    engines, report = sweep.out / "engines" / mix.label, sweep.out / "reports" / mix.label
+    logs = sweep.out / "logs"
+    if not (report / "report.json").is_file():
+        refused = None
+        if not (engines / FILE_NAME).is_file():
+            refused = child.run(["engines", *_engine_words(sweep, mix, engines)], logs / f"{mix.label}.engines.txt")
+        if not refused:
+            words = ["benchmarks", "bench", *_bench_words(sweep, engines, report)]
+            refused = child.run(words, logs / f"{mix.label}.bench.txt")
+        if refused:
+            return Row(mix.label, skipped=refused)
+    return Row.of(mix.label, report / "report.json")
+
+
+def _engine_words(sweep: Sweep, mix: GraphPrecisions, out: Path) -> List[object]:
+    words: List[object] = ["--onnx", sweep.onnx, "--backend", sweep.backend, "--precision", mix, "--out", out]
+    if sweep.ranges and any(precision in _INT8 for precision in (mix.target, mix.search, mix.xcorr)):
+        words += ["--ranges", sweep.ranges]
+    if sweep.backend == "tensorrt":
+        words += ["--timing-cache", sweep.out / "timing"]
+    return words
+
+
+def _bench_words(sweep: Sweep, engines: Path, out: Path) -> List[object]:
+    words: List[object] = ["--engines", engines, "--sequences", sweep.sequences, "--out", out, "--layer-runs", 0]
+    words += ["--protocol", sweep.protocol]
+    words += ["--only", *sweep.only] if sweep.only else []
+    words += ["--annotations", sweep.annotations] if sweep.annotations else []
+    words += ["--threads", sweep.threads] if sweep.threads else []
+    return [*words, "--allow-leak"] if sweep.leak_allowed else words
