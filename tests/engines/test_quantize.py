@@ -13,6 +13,7 @@ from engines.quantize import quantize
 from engines.scales import affine, quantized_bias, quantized_weight
 from siamtrt import ArtifactError
 from siamtrt.ranges import Ranges, TensorRange
+from tests.engines.calibrated import ranges_of
 
 RNG = np.random.default_rng(5)
 
@@ -41,25 +42,6 @@ def node(kind, sources, out, **settings):
 
 
 WEIGHT = (RNG.standard_normal((8, 8, 3, 3)) / 8).astype(np.float32)
-
-
-def ranges_of(model, feeds):
-    """The least and greatest value of every tensor over *feeds*."""
-    names = [name for each in model.graph.node for name in each.output]
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    del probe.graph.output[:]
-    probe.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    tensors = {}
-    for feed in feeds:
-        for name, value in {**dict(zip(names, session.run(names, feed))), **feed}.items():
-            old = tensors.get(name, TensorRange(-1e-6, 1e-6, 1e-6, "minmax"))
-            low, high = min(old.low, float(value.min())), max(old.high, float(value.max()))
-            tensors[name] = TensorRange(low, high, max(-low, high), "minmax")
-    return Ranges("0" * 64, tensors)
 
 
 def run(model, feed):

@@ -1,0 +1,35 @@
+"""``python -m engines.sensitivity``: rank the layers of a model by what their INT8 costs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from engines.sensitivity.measure import measure
+from engines.sensitivity.report import table
+from siamtrt import cli
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, write the ranking, and print its head."""
+    found = measure(options.onnx, options.ranges, options.samples, options.steps, threads=options.threads)
+    found.save(options.out)
+    print(table(found, options.show))
+    print(options.out)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("engines.sensitivity", "Quantise each layer alone and measure what that does to the maps.")
+    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
+    arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
+    arguments.add_argument("--samples", type=int, default=16, help="how many calibration crops to run")
+    arguments.add_argument("--steps", type=int, default=8, help="how many steps out of INT8 to try in each graph")
+    arguments.add_argument("--show", type=int, default=20, help="how many layers to print")
+    arguments.add_argument("--threads", type=int, help="of each operator; all cores by default")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))
