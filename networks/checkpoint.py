@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 import warnings
 import zipfile
@@ -76,8 +77,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore", UserWarning)  # about the age of the file's format
             content = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"{path} is not a readable checkpoint: {reason}") from error
+        raise ArtifactError(f"{path} is not a readable checkpoint: {_reason(error)}") from error
     inner = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(inner, Mapping):
         raise ArtifactError(f"{path} holds a {type(content).__name__}, not a dict of tensors")
@@ -92,6 +92,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if broken:
         raise ArtifactError(f"{path}: {broken} holds NaN or infinity", hint="a checkpoint of an earlier epoch")
     return state
+
+
+def _reason(error: BaseException) -> str:
+    """The fact in torch's message; its advice to run the file's code is left out."""
+    text = str(error)
+    found = re.search(r"WeightsUnpickler error:\s*(.*?)(?:\. Please use|$)", text, re.MULTILINE)
+    return found.group(1) if found else next(iter(text.splitlines()), type(error).__name__)
 
 
 def _published(name: str) -> dict[str, torch.Size]:

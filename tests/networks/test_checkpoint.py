@@ -175,3 +175,20 @@ def test_a_truncated_checkpoint_and_an_absent_one_are_refused(tmp_path, state):
 def test_the_published_nanotrack_loads(reference_data):
     network = load("nanotrack_v3", reference_data / "weights" / "nanotrackv3" / "nanotrackv3.pth")
     assert sum(parameter.numel() for parameter in network.parameters()) == 550_854
+
+
+class Code:
+    def __reduce__(self):
+        return print, ("run",)
+
+
+def test_a_refusal_tells_the_fact_and_does_not_advise_to_run_code(tmp_path):
+    (tmp_path / "text.pth").write_text("# Title\n")
+    with pytest.raises(ArtifactError) as damaged:
+        load(MODEL, tmp_path / "text.pth")
+    assert str(damaged.value).endswith("text.pth is not a readable checkpoint: Unsupported operand 35")
+    torch.save({"weights": Code()}, tmp_path / "code.pth")
+    with pytest.raises(ArtifactError) as refused:
+        load(MODEL, tmp_path / "code.pth")
+    assert "Unsupported global: GLOBAL print" in str(refused.value)
+    assert "weights_only" not in str(refused.value)
