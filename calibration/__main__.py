@@ -35,7 +35,9 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--crops", type=int, default=500, help="how many template and search crops")
     arguments.add_argument("--seed", type=int, default=0, help="of the choice of frames")
     arguments.add_argument(
-        "--method", default="entropy", help="minmax, percentile, entropy, or target=minmax,search=entropy,xcorr=minmax"
+        "--method",
+        default=methods.DEFAULT,
+        help=f"minmax, percentile, entropy, or one for each graph; {methods.DEFAULT} if left out",
     )
     arguments.add_argument("--threads", type=int, help="all cores by default")
     arguments.add_argument("--as-the-thesis", action="store_true", help="repeat a published mistake, to study its loss")

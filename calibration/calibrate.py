@@ -136,10 +136,10 @@ def _write_ranges(
 
 
 def _settings(request: Request, samples: Samples, show: Present) -> Dict[str, Any]:
+    method = ",".join(f"{graph}={method}" for graph, method in request.methods.items())
     return {
         "calibration_sources": samples.sources(),
         "crops": request.crops,
         "seed": request.seed,
-        "method": ",".join(f"{graph}={method}" for graph, method in request.methods.items()),
-        "shown_by": show.__module__,
+        "method": method if show is present else f"{method}, shown by {show.__module__}",
     }

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calibration.histogram import Histogram
-from calibration.methods import DEAD_AMAX, PERCENTILE_SHARE, draw, parse, require_alive
+from calibration.methods import DEAD_AMAX, DEFAULT, PERCENTILE_SHARE, draw, parse, require_alive
 from siamtrt import InferenceError, UsageError
 from siamtrt.ranges import TensorRange
 
@@ -21,6 +21,7 @@ def test_one_method_for_all_or_one_a_graph():
     assert parse("entropy") == {"target": "entropy", "search": "entropy", "xcorr": "entropy"}
     mixed = {"target": "minmax", "search": "entropy", "xcorr": "percentile"}
     assert parse("target=minmax,search=entropy,xcorr=percentile") == mixed
+    assert set(parse(DEFAULT)) == {"target", "search", "xcorr"}
 
 
 @pytest.mark.parametrize("text", ["", "mean", "target=minmax", "target=minmax,target=minmax,xcorr=minmax", "a=minmax"])
