@@ -5,17 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from engines.__main__ import _arguments
+from benchmarks.__main__ import _arguments as benchmarks_arguments
+from engines.__main__ import _arguments as engines_arguments
+from runtime.__main__ import _arguments as runtime_arguments
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
 
 
+def options_of(stage, arguments):
+    """What the commands of a stage are parsed to, in the order they stand in."""
+    commands = re.findall(rf"^    (?:sudo )?python3 -m {stage} ((?:.*\\\n)*.*)", TEXT, re.MULTILINE)
+    return [arguments().parse_args(re.sub(r"#.*|\\\n", " ", command).split()) for command in commands]
+
+
 def test_the_engine_commands_have_the_options_they_show():
-    commands = re.findall(r"python3 -m engines (.*?)\n\n", TEXT, re.DOTALL)
-    parsed = [_arguments().parse_args(command.replace("\\\n", " ").split()) for command in commands]
-    assert [options.precision for options in parsed] == ["fp16", "int8"]
+    parsed = options_of("engines", engines_arguments)
+    assert [options.precision for options in parsed] == ["fp16", "int8", "fp16"]
     assert {options.backend for options in parsed} == {"tensorrt"}
+
+
+def test_the_commands_of_runtime_and_benchmarks_have_the_options_they_show():
+    (track,) = options_of("runtime", runtime_arguments)
+    assert track.init == ["100,80,60,40"]
+    assert [options.out.name for options in options_of("benchmarks", benchmarks_arguments)] == ["vot", "power.json"]
 
 
 def test_every_make_target_it_names_exists():

@@ -104,8 +104,7 @@ SIAMTRT_INLINE siamtrt_choice siamtrt_choice_of(const siamtrt_maps *maps, const 
 SIAMTRT_INLINE siamtrt_choice siamtrt_better(siamtrt_choice a, siamtrt_choice b)
 {
     if (isnan(a.worth)) return a;
-    if (isnan(b.worth)) return b;
-    if (a.worth != b.worth) return a.worth > b.worth ? a : b;
+    if (a.worth != b.worth) return a.worth > b.worth ? a : b; /* b where it is a NaN */
     return a.index < b.index ? a : b;
 }
 
