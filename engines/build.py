@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
@@ -22,6 +22,11 @@ from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256, whole_file, write_text
 
 BACKENDS = ("onnxruntime", "tensorrt", "typed")
+_OPTIONS = {
+    "onnxruntime": (),
+    "tensorrt": ("workspace_mib", "detailed", "timing_cache", "calibrator"),
+    "typed": ("workspace_mib", "detailed", "compute_capabilities"),
+}
 _PROGRESS_NAME = "manifest.partial.json"
 
 
@@ -71,6 +76,8 @@ def build(
         BuildError: a backend refused a graph.
         MissingDependencyError: the backend is not installed.
     """
+    if out.resolve() == onnx.resolve():
+        raise UsageError(f"{out} holds the graphs; engines there would overwrite them", hint="choose another --out")
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     way = _backend(backend, tensorrt or TensorrtOptions())
@@ -80,7 +87,6 @@ def build(
     measured = {"ranges": {path.name: sha256(path) for path in int8.parents}}
     progress = _Progress(out, {**settings, **way.environment, **measured})
     parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs), *int8.parents]
-    card.save(out)
     for graph in card.graphs:
         job = GraphJob(
             source=onnx / f"{graph.name}.onnx",
@@ -92,6 +98,7 @@ def build(
             keep=int8.keep.get(graph.name, ()),
         )
         _build_once(job, way, progress)
+    card.save(out)
     references = _references(onnx, out, card) if way.refits else []
     manifest = Manifest.of(
         out,
@@ -139,6 +146,11 @@ def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path])
         raise UsageError(
             f"--calibrator {options.calibrator} is of use only to --backend tensorrt with --ranges", hint="leave it out"
         )
+    for option in fields(options):
+        if getattr(options, option.name) != option.default and option.name not in _OPTIONS[backend]:
+            raise UsageError(
+                f"--{option.name.replace('_', '-')} is of no use to --backend {backend}", hint="leave it out"
+            )
 
 
 def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:
@@ -166,7 +178,7 @@ class _Progress:
         self._path = out / _PROGRESS_NAME
         self._key = {"settings": settings, "packages": describe()["packages"]}
         self._built: Dict[str, Dict[str, str]] = {}
-        (out / manifests.FILE_NAME).unlink(missing_ok=True)
+        self._manifest = out / manifests.FILE_NAME
         if self._path.is_file():
             left = read_json(self._path)
             if left.get("key") == self._key:
@@ -178,7 +190,8 @@ class _Progress:
         return bool(entry) and target.is_file() and entry == _digests(target, source)
 
     def add(self, target: Path, source: Path) -> None:
-        """Record *target* as finished."""
+        """Record *target* as finished; from now on *out* is no finished folder until its new manifest is written."""
+        self._manifest.unlink(missing_ok=True)
         self._built[target.name] = _digests(target, source)
         write_text(self._path, json.dumps({"key": self._key, "built": self._built}, indent=2))
 

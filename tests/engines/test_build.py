@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -12,8 +14,14 @@ from onnx import TensorProto
 from engines import onnx_runtime
 from engines.__main__ import _arguments, main
 from engines.build import build
-from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, UsageError, cli
+from engines.int8_inputs import load_ranges
+from engines.job import GraphJob
+from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, Precision, UsageError, cli
+from siamtrt.files import sha256
+from siamtrt.ranges import Ranges
 from siamtrt.session import open_session
+from tests.engines.calibrated import write_calibration
+from tests.tiny import write_tiny_model
 
 
 def built(onnx_folder, out, precision="fp32", command="make engines"):
@@ -69,6 +77,119 @@ def test_int8_says_what_is_missing(tmp_path, tiny_onnx):
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
+@pytest.fixture(scope="module")
+def calibration(tmp_path_factory, tiny_onnx):
+    return write_calibration(
+        tmp_path_factory.mktemp("calibration") / "calibration", tiny_onnx, sources=["clip", "road"]
+    )
+
+
+def int8(onnx_folder, out, calibration, *, precision="int8", keep=()):
+    precisions = GraphPrecisions.parse(precision)
+    return build(onnx_folder, out, "onnxruntime", precisions, "make engines", ranges=calibration, keep=keep)
+
+
+def executed(path):
+    """How many nodes of each type ONNX Runtime really runs."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path.with_suffix(".optimized"))
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+
+
+def test_int8_leaves_the_correlations_in_float_and_int8_all_does_not(tmp_path, tiny_onnx, calibration):
+    for precision, floats in (("int8", 2), ("int8-all", 0)):
+        int8(tiny_onnx, tmp_path / precision, calibration, precision=precision)
+        counts = {name: executed(tmp_path / precision / f"{name}.onnx") for name in ("target", "search", "xcorr")}
+        assert [counts[name]["QLinearConv"] for name in counts] == [3, 3, 4 - floats]
+        assert sum(counts["xcorr"][kind] for kind in ("Conv", "FusedConv")) == floats
+
+
+def test_int8_records_where_its_ranges_come_from(tmp_path, tiny_onnx, calibration):
+    manifest = int8(tiny_onnx, tmp_path / "out", calibration, keep=["stemmed", "xcorr:loc"])
+    assert manifest.settings["calibration_sources"] == ["clip", "road"]
+    assert manifest.settings["keep"] == ["search:stemmed", "target:stemmed", "xcorr:loc"]
+    assert str(calibration / "search.ranges.json") in manifest.parents
+    assert executed(tmp_path / "out" / "search.onnx")["QLinearConv"] == 2
+
+
+def test_int8_is_close_to_fp32(tmp_path, tiny_onnx, calibration):
+    int8(tiny_onnx, tmp_path / "out", calibration)
+    crop = cv2.imread(str(calibration / "samples" / "search" / "00001.png")).transpose(2, 0, 1)[None].astype(np.float32)
+    maps = [
+        onnxruntime.InferenceSession(str(folder / "search.onnx"), providers=["CPUExecutionProvider"]).run(
+            ["feature_cls"], {"search": crop}
+        )[0]
+        for folder in (tiny_onnx, tmp_path / "out")
+    ]
+    assert 0 < ((maps[0] - maps[1]) ** 2).mean() / (maps[0] ** 2).mean() < 1e-3
+
+
+def test_new_ranges_build_anew(tmp_path, tiny_onnx, calibration, monkeypatch):
+    attempts = []
+    original = onnx_runtime.build_graph
+
+    def interrupted(job):
+        attempts.append(job.graph)
+        if len(attempts) == 2:
+            raise KeyboardInterrupt
+        original(job)
+
+    monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        int8(tiny_onnx, tmp_path / "out", calibration)
+    shutil.copytree(calibration, tmp_path / "other")
+    path = tmp_path / "other" / "search.ranges.json"
+    path.write_text(path.read_text() + " ")
+    manifest = json.loads((tmp_path / "other" / "manifest.json").read_text())
+    manifest["files"]["search.ranges.json"] = sha256(path)
+    (tmp_path / "other" / "manifest.json").write_text(json.dumps(manifest))
+    int8(tiny_onnx, tmp_path / "out", tmp_path / "other")
+    assert attempts == ["target", "search", "target", "search", "xcorr"]
+
+
+def test_ranges_of_another_model_are_refused(tmp_path, calibration):
+    write_tiny_model(tmp_path / "other", seed=3)
+    with pytest.raises(ArtifactError, match=r"measured on another graph(.|\n)*python -m calibration"):
+        int8(tmp_path / "other", tmp_path / "out", calibration)
+
+
+def test_an_unfinished_calibration_is_refused(tmp_path, tiny_onnx, calibration):
+    shutil.copytree(calibration, tmp_path / "unfinished")
+    (tmp_path / "unfinished" / "manifest.json").unlink()
+    with pytest.raises(ArtifactError, match="not a finished calibration folder"):
+        int8(tiny_onnx, tmp_path / "out", tmp_path / "unfinished")
+
+
+def test_a_layer_no_graph_has_is_refused(tmp_path, tiny_onnx, calibration):
+    for unknown in ("nowhere", "xcorr:stemmed"):
+        with pytest.raises(UsageError, match=f"no INT8 graph has a layer '{unknown}'"):
+            int8(tiny_onnx, tmp_path / "out", calibration, keep=[unknown])
+
+
+def test_ranges_without_int8_are_refused(tmp_path, tiny_onnx, calibration):
+    with pytest.raises(UsageError, match="no graph of .* is INT8"):
+        int8(tiny_onnx, tmp_path / "out", calibration, precision="fp16")
+
+
+def test_kernels_that_are_inputs_are_not_correlated_in_int8(tmp_path):
+    write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
+    write_calibration(tmp_path / "calibration", tmp_path / "onnx")
+    with pytest.raises(UsageError, match="takes its kernels as inputs"):
+        int8(tmp_path / "onnx", tmp_path / "out", tmp_path / "calibration", precision="int8-all")
+    int8(tmp_path / "onnx", tmp_path / "out", tmp_path / "calibration")
+
+
+def test_a_long_term_graph_takes_the_ranges_of_its_sibling(tmp_path, tiny_onnx, calibration):
+    shutil.copyfile(tiny_onnx / "search.onnx", tmp_path / "search_lost.onnx")
+    shutil.copyfile(tiny_onnx / "search.onnx", tmp_path / "search.onnx")
+    job = GraphJob(
+        tmp_path / "search_lost.onnx", "search_lost", Precision.INT8, tmp_path / "out.onnx", ranges=calibration
+    )
+    assert load_ranges(job) == Ranges.load(calibration / "search.ranges.json", onnx=tiny_onnx / "search.onnx")
+
+
 def test_an_interrupted_build_resumes(tmp_path, tiny_onnx, monkeypatch):
     attempts = []
     original = onnx_runtime.build_graph
@@ -106,6 +227,54 @@ def test_other_settings_or_a_changed_engine_build_anew(tmp_path, tiny_onnx, monk
     assert attempts[3:] == ["target", "xcorr"]
     built(tiny_onnx, tmp_path / "out", "fp16")
     assert attempts[5:] == ["target", "search", "xcorr"]
+
+
+def test_a_changed_library_builds_anew(tmp_path, tiny_onnx, monkeypatch):
+    attempts = []
+    original = onnx_runtime.build_graph
+
+    def interrupted(job):
+        attempts.append(job.graph)
+        if len(attempts) == 3:
+            raise KeyboardInterrupt
+        original(job)
+
+    monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        built(tiny_onnx, tmp_path / "out")
+    monkeypatch.setattr("engines.build.describe", lambda: {"packages": {"onnxruntime": "another"}})
+    built(tiny_onnx, tmp_path / "out")
+    assert attempts[3:] == ["target", "search", "xcorr"]
+
+
+def test_a_build_that_is_refused_leaves_good_engines_alone(tmp_path, tiny_onnx, monkeypatch):
+    built(tiny_onnx, tmp_path / "out")
+    with pytest.raises(UsageError):
+        built(tiny_onnx, tmp_path / "out", "int8")
+
+    def refused(job):
+        raise BuildError("no")
+
+    monkeypatch.setattr(onnx_runtime, "build_graph", refused)
+    with pytest.raises(BuildError):
+        built(tiny_onnx, tmp_path / "out", "fp16")
+    Manifest.load(tmp_path / "out", stage="engines")
+
+
+def test_engines_cannot_overwrite_their_graphs(tmp_path, tiny_onnx):
+    shutil.copytree(tiny_onnx, tmp_path / "onnx")
+    with pytest.raises(UsageError, match="overwrite them"):
+        built(tmp_path / "onnx", tmp_path / "somewhere" / ".." / "onnx")
+    Manifest.load(tmp_path / "onnx", stage="export")
+
+
+@pytest.mark.parametrize(
+    "option", [["--detailed"], ["--timing-cache", "t"], ["--compute-capability", "8.9"], ["--workspace-mib", "64"]]
+)
+def test_an_option_of_another_backend_is_refused(tmp_path, tiny_onnx, capsys, option):
+    argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(tmp_path / "out"), *option]
+    assert cli.run(main, _arguments(), argv) == 2
+    assert "is of no use to --backend onnxruntime" in capsys.readouterr().err
 
 
 def test_a_changed_graph_is_refused(tmp_path, tiny_onnx):
