@@ -3,7 +3,6 @@
 
 BOARD      := $(wildcard /etc/nv_tegra_release)
 MODEL      ?= siamrpn_lite0
-CHECKPOINT ?= weights/$(MODEL).pth
 PRECISION  ?= fp16
 BACKEND    ?= $(if $(BOARD),tensorrt,onnxruntime)
 PYTHON     ?= $(if $(BOARD),python3,.venv/bin/python)
@@ -11,18 +10,30 @@ BASE_PYTHON ?= python3
 PYTHON38   ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
 
 comma   := ,
-LABEL   := $(subst $(comma),+,$(subst target=,,$(subst search=,,$(subst xcorr=,,$(PRECISION)))))
+space   := $(subst ,, )
+# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one
+of      = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
+WORDS   := $(if $(findstring =,$(PRECISION)),$(call of,target) $(call of,search) $(call of,xcorr),$(PRECISION))
+LABEL   := $(if $(filter 1,$(words $(sort $(WORDS)))),$(firstword $(WORDS)),$(subst $(space),+,$(strip $(WORDS))))
 HOME_OF := build/$(MODEL)
 ONNX    := $(HOME_OF)/onnx/manifest.json
+
+# A model goes on with the checkpoint it was exported from; another CHECKPOINT, or a changed file, exports it anew.
+SOURCE_OF  := $(HOME_OF)/checkpoint.txt
+CHECKPOINT ?= $(or $(shell file=$$(head -n 1 $(SOURCE_OF) 2>&-); test -f "$$file" && echo "$$file"),$\
+	$(if $(wildcard $(ONNX)),$(wildcard weights/$(MODEL).pth),weights/$(MODEL).pth))
 ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
 DETAILED := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)-detailed/manifest.json
 RANGES  := $(HOME_OF)/calibration/manifest.json
+SENSITIVITY := $(HOME_OF)/sensitivity.json
 INT8    := $(if $(findstring int8,$(PRECISION)),$(RANGES))
+RANKED  := $(if $(KEEP)$(MAX_DRIFT),$(SENSITIVITY))
 CLIP    := build/clip/groundtruth.txt
 DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
 
-OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(notdir $(subst :,-,$(SOURCE)))$(if $(INIT),@$(subst $(comma),-,$(INIT)))
-TRACK   := $(OUT)/boxes.txt
+VIDEO   := $(shell printf %s "$(or $(realpath $(SOURCE)),$(SOURCE))" | tr -c 'A-Za-z0-9._-' _ | tail -c 150)
+OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(VIDEO)$(if $(INIT),@$(subst $(comma),-,$(INIT)))
+TRACK   := $(OUT)/finished
 VOT_RUN := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
 NAME    ?= $(BACKEND)-$(LABEL)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
 REPORT  := $(HOME_OF)/reports/$(NAME)
@@ -32,7 +43,7 @@ SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate engines track train vot vot-workspace ope evaluate layers bench sweep overhead chain container bench-container
+.PHONY: again help setup test check demo export calibrate sensitivity engines track train vot vot-workspace ope evaluate layers bench sweep overhead chain container bench-container
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,21 +77,23 @@ check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
 	sh requirements/check_board.sh $(PYTHON)
 	$(MAKE) test
 
-weights/%.pth:
-	@echo "there is no checkpoint $@: name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4
-
 export: $(ONNX)  ## Checkpoint to ONNX graphs, MODEL=... CHECKPOINT=...
 ifdef BOARD
 $(ONNX):
 	@echo "$(@D) is missing: graphs are exported on a workstation ('make export'); copy that folder here" >&2; exit 4
 else
-$(ONNX): $(CHECKPOINT) | $(SETUP)
-	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(@D)
+$(ONNX): $(if $(CHECKPOINT),$(SOURCE_OF)) | $(SETUP)
+	$(PYTHON) -m export --model $(MODEL) --checkpoint "$(CHECKPOINT)" --out $(@D)
+$(SOURCE_OF): again
+	@test -f "$(CHECKPOINT)" || { echo "there is no checkpoint $(CHECKPOINT): name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4; }
+	@mkdir -p $(@D); { echo "$(CHECKPOINT)"; sha256sum < "$(CHECKPOINT)"; } > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 endif
 
 engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|int8-all or target=fp16,search=fp32,xcorr=fp32
-$(ENGINES) $(DETAILED): $(ONNX) $(INT8) | $(SETUP)
+$(ENGINES) $(DETAILED): $(ONNX) $(INT8) $(RANKED) | $(SETUP)
 	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) $(if $(INT8),--ranges $(dir $(INT8))) \
+		$(if $(RANKED),--sensitivity $(RANKED)) $(KEEP:%=--keep %) $(MAX_DRIFT:%=--max-drift %) \
 		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(if $(findstring -detailed/,$@),--detailed) --out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder of videos or images with boxes; rerun to resume
@@ -88,9 +101,14 @@ $(RANGES): $(ONNX) $(if $(METHOD)$(CROPS),again) | $(SETUP)
 	@test -n "$(FRAMES)" || { echo "name the frames to calibrate with: FRAMES=/path/to/videos, see README.md" >&2; exit 2; }
 	$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(if $(CROPS),--crops $(CROPS)) $(if $(METHOD),--method $(METHOD)) --out $(@D)
 
+sensitivity: $(SENSITIVITY)  ## Rank layers by what their INT8 costs; build with KEEP=N or MAX_DRIFT=0.01 from it
+$(SENSITIVITY): $(ONNX) $(RANGES) | $(SETUP)
+	$(PYTHON) -m engines.sensitivity --onnx $(<D) --ranges $(dir $(RANGES)) --out $@
+
 track: $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h (drawn on the display if left out)
 $(TRACK): $(ENGINES) $(or $(wildcard $(SOURCE)),again)
 	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(@D) --annotate
+	@touch $@  # on Ctrl-C the boxes so far stay, and the next call tracks again
 again:  # a camera, a pipeline or a chosen setting is never up to date
 
 train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume

@@ -5,19 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import List
 
 from engines.build import BACKENDS, build
+from engines.int8_inputs import INT8
+from engines.sensitivity.choose import layers_to_keep
 from engines.tensorrt_options import CALIBRATORS, OUR_RANGES, TensorrtOptions
-from siamtrt import GraphPrecisions, cli
+from siamtrt import GraphPrecisions, UsageError, cli
+from siamtrt.precision import GRAPHS
 
 
 def main(options: argparse.Namespace) -> None:
     """Build the engines and print their folder."""
+    precisions = GraphPrecisions.parse(options.precision)
     build(
         options.onnx,
         options.out,
         options.backend,
-        GraphPrecisions.parse(options.precision),
+        precisions,
         cli.command_line("engines"),
         TensorrtOptions(
             options.workspace_mib,
@@ -27,9 +32,28 @@ def main(options: argparse.Namespace) -> None:
             options.calibrator,
         ),
         ranges=options.ranges,
-        keep=tuple(options.keep or ()),
+        keep=_keep(options, precisions),
     )
     print(options.out)
+
+
+def _keep(options: argparse.Namespace, precisions: GraphPrecisions) -> List[str]:
+    """The layers named, and those that the ranking says."""
+    words: List[str] = options.keep or []
+    named = [word for word in words if not word.isdigit()]
+    counts = [int(word) for word in words if word.isdigit()]
+    if not counts and options.max_drift is None:
+        if options.sensitivity:
+            raise UsageError("a ranking alone keeps no layer", hint="--keep N or --max-drift 0.01 beside --sensitivity")
+        return named
+    if options.sensitivity is None or len(counts) > 1 or (counts and options.max_drift is not None):
+        raise UsageError(
+            "--keep N and --max-drift, one of them and once, need a ranking",
+            hint="python -m engines.sensitivity --help, then --sensitivity FILE",
+        )
+    graphs = [graph for graph in GRAPHS if precisions.of(graph) in INT8]
+    count = counts[0] if counts else None
+    return named + layers_to_keep(options.sensitivity, options.onnx, graphs, count=count, most_noise=options.max_drift)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -43,8 +67,17 @@ def _arguments() -> argparse.ArgumentParser:
     int8 = arguments.add_argument_group("int8 only")
     int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
     int8.add_argument(
-        "--keep", action="append", metavar="LAYER", help="LAYER or GRAPH:LAYER that stays in floating point"
+        "--keep",
+        action="append",
+        metavar="LAYER|N",
+        help="LAYER or GRAPH:LAYER that stays in floating point, or how many of the worst do",
     )
+    int8.add_argument(
+        "--max-drift",
+        type=float,
+        help="keep the worst layers until the error of the maps is this share of their power, e.g. 0.01",
+    )
+    int8.add_argument("--sensitivity", type=Path, help="ranking written by python -m engines.sensitivity")
     tensorrt = arguments.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
     tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")

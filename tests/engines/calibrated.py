@@ -60,6 +60,7 @@ def write_calibration(folder: Path, onnx_folder: Path, *, sources=("clip",)) -> 
             graph = "target" if name == "template" else name
             feeds[graph].append({name: crop.transpose(2, 0, 1)[None].astype(np.float32)})
         seen = activations(models["search"], feeds["search"][-1])
+        seen.update(activations(models["target"], feeds["target"][0]))
         feeds["xcorr"].append({value.name: seen[value.name] for value in models["xcorr"].graph.input})
     kernels = activations(models["target"], feeds["target"][0])
     for weight in models["xcorr"].graph.initializer:

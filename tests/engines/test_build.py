@@ -169,7 +169,7 @@ def test_a_layer_no_graph_has_is_refused(tmp_path, tiny_onnx, calibration):
 
 
 def test_ranges_without_int8_are_refused(tmp_path, tiny_onnx, calibration):
-    with pytest.raises(UsageError, match="no graph of .* is INT8"):
+    with pytest.raises(UsageError, match=r"no graph of .* is INT8"):
         int8(tiny_onnx, tmp_path / "out", calibration, precision="fp16")
 
 

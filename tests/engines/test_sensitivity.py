@@ -7,12 +7,15 @@ import numpy as np
 import onnx
 import pytest
 
+from engines import __main__ as engines_main
 from engines.sensitivity.__main__ import _arguments, main
 from engines.sensitivity.chain import Chain, noise
+from engines.sensitivity.choose import layers_to_keep
 from engines.sensitivity.measure import convolution_macs, measure
 from engines.sensitivity.path import path
 from engines.sensitivity.report import Loss, Sensitivity, Step, decibel
-from siamtrt import ArtifactError, UsageError, cli
+from siamtrt import ArtifactError, Manifest, UsageError, cli
+from siamtrt.files import sha256
 from tests.engines.calibrated import write_calibration
 from tests.engines.test_quantize import BOTTLENECK
 from tests.tiny import write_tiny_model
@@ -163,3 +166,78 @@ def test_kernels_as_inputs_are_refused(tmp_path, calibration):
     write_tiny_model(tmp_path / "inputs", kernel_inputs=True)
     with pytest.raises(UsageError, match="--kernel-inputs"):
         measure(tmp_path / "inputs", calibration, 1, 1)
+
+
+WAY = (
+    step("search", (), 0.10),
+    step("search", ("stemmed", "cls.raw"), 0.02),
+    step("target", (), 0.05),
+    step("target", ("stemmed",), 0.01),
+)
+
+
+@pytest.fixture
+def ranking(tmp_path, tiny_onnx):
+    digests = {graph: sha256(tiny_onnx / f"{graph}.onnx") for graph in ("target", "search", "xcorr")}
+    Sensitivity((), WAY, 1, digests, {}).save(tmp_path / "ranking.json")
+    return tmp_path / "ranking.json"
+
+
+@pytest.mark.parametrize(
+    ("graphs", "limits", "kept"),
+    [
+        (["target", "search"], {"count": 3}, ["search:stemmed", "search:cls.raw", "target:stemmed"]),
+        (["target", "search"], {"count": 2}, ["search:stemmed", "search:cls.raw"]),
+        (["target"], {"count": 2}, ["target:stemmed"]),
+        (["target", "search"], {"count": 0}, []),
+        (["target", "search"], {"most_noise": 0.07}, ["search:stemmed", "search:cls.raw"]),
+        (["target", "search"], {"most_noise": 0.2}, []),
+    ],
+)
+def test_the_way_is_followed_as_far_as_asked(ranking, tiny_onnx, graphs, limits, kept):
+    assert layers_to_keep(ranking, tiny_onnx, graphs, **limits) == kept
+
+
+def test_each_step_is_logged_with_its_gain(ranking, tiny_onnx, caplog):
+    with caplog.at_level("INFO"):
+        layers_to_keep(ranking, tiny_onnx, ["search"], count=2)
+    assert "stemmed and cls.raw stays in floating point, signal to noise 10.0 -> 17.0 dB" in caplog.text
+
+
+def test_a_budget_out_of_reach_is_an_error(ranking, tiny_onnx):
+    with pytest.raises(UsageError, match=r"falls to 0.03 at best, not to 0.001"):
+        layers_to_keep(ranking, tiny_onnx, ["target", "search"], most_noise=0.001)
+
+
+def test_a_step_larger_than_the_count_is_an_error(ranking, tiny_onnx):
+    with pytest.raises(UsageError, match=r"no 1 layers(.|\n)*--keep 2"):
+        layers_to_keep(ranking, tiny_onnx, ["search"], count=1)
+
+
+def test_the_ranking_of_another_model_is_refused(ranking, tmp_path):
+    write_tiny_model(tmp_path / "other", seed=1)
+    with pytest.raises(ArtifactError, match="another search graph"):
+        layers_to_keep(ranking, tmp_path / "other", ["search"], count=2)
+
+
+def engines(tiny_onnx, out, *options):
+    argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(out), *options]
+    return cli.run(engines_main.main, engines_main._arguments(), argv)
+
+
+def test_the_engines_command_keeps_what_the_ranking_says(ranking, tiny_onnx, calibration, tmp_path):
+    int8 = ["--precision", "int8", "--ranges", str(calibration), "--sensitivity", str(ranking)]
+    assert engines(tiny_onnx, tmp_path / "out", *int8, "--keep", "2", "--keep", "xcorr:loc") == 0
+    kept = Manifest.load(tmp_path / "out", stage="engines").settings["keep"]
+    assert kept == ["search:cls.raw", "search:stemmed", "xcorr:loc"]
+    assert engines(tiny_onnx, tmp_path / "out", *int8, "--max-drift", "0.07") == 0
+    assert len(Manifest.load(tmp_path / "out", stage="engines").settings["keep"]) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--keep", "2"], ["--max-drift", "0.1"], ["--sensitivity"], ["--keep", "1", "--keep", "2", "--sensitivity"]],
+)
+def test_half_a_wish_is_refused(ranking, tiny_onnx, calibration, tmp_path, options):
+    full = [*options, str(ranking)] if options[-1] == "--sensitivity" else options
+    assert engines(tiny_onnx, tmp_path / "out", "--precision", "int8", "--ranges", str(calibration), *full) == 2
