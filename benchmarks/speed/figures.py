@@ -42,8 +42,8 @@ class Figures:
         skipped: frames without a call; counted nowhere.
         warm_up: calls before the timed ones; counted nowhere.
         fps_pooled: timed calls / their time.
-        fps_mean_of_videos: plain mean of each video's rate, as a published thesis computes its headline; it favours
-            videos that are fast.
+        fps_mean_of_videos: plain mean of each video's rate, as a published thesis computes its headline, except that
+            it counts skipped frames as tracked ones too; it favours videos that are fast.
         frame_ms: of every timed call.
         update_ms: of the updates; None where there is none.
         start_ms: of the starts; None where there is none.

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.power.energy import Sample, alike, over
@@ -54,6 +54,7 @@ def test_a_peak_lasts_as_long_as_it_lasted_however_often_it_was_read():
     assert over(samples, seconds((0, 9)), 20)["GPU"].mean_w == pytest.approx(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30_000), min_size=2, max_size=30), st.integers(0, 2**62))
 def test_two_halves_hold_the_energy_of_the_whole(powers, origin_ns):
     samples = [xavier(at / 10, power) for at, power in enumerate(powers)]

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.power.ina3221 import Ina3221
@@ -115,6 +115,7 @@ def nano(tmp_path_factory):
     return iio(tmp_path_factory.mktemp("nano"), ["POM_5V_IN"])
 
 
+@settings(deadline=None)
 @given(text=GARBAGE)
 def test_garbage_in_a_file_raises_or_is_the_number_it_says(nano, text):
     write(nano, {f"{CHIP}/iio:device0/in_power0_input": text})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.power.rails import total_mw
@@ -51,6 +51,7 @@ def test_a_zone_that_is_switched_off_has_no_temperature():
     assert parse_temperatures("CV0@-256C GPU@-5.5C cpu@52.968C/52.968C") == {"GPU": -5.5, "cpu": 52.968}
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=300), st.text(ALPHABET, max_size=300)))
 def test_garbage_raises_or_reads_but_never_crashes(text):
     assert all(math.isfinite(degrees) for degrees in parse_temperatures(text).values())
@@ -63,6 +64,7 @@ def test_garbage_raises_or_reads_but_never_crashes(text):
     assert all(0 <= rail.power_mw < 10**9 and rail.name.isascii() for rail in rails)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LINES), st.data())
 def test_a_cut_line_never_invents_a_rail(entry, data):
     cut = entry["line"][: data.draw(st.integers(0, len(entry["line"])))]
@@ -73,6 +75,7 @@ def test_a_cut_line_never_invents_a_rail(entry, data):
     assert found <= set(entry["rails"])
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(XAVIER_LINE) - 1), st.characters(min_codepoint=1, max_codepoint=0x2FF))
 def test_a_line_with_one_wrong_character_is_no_reading_of_fewer_watts_in_disguise(at, character):
     """Either the rails are the board's six, with a total, or nothing sums them up."""

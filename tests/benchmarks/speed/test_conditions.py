@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.power.rails import Reading
@@ -86,6 +86,7 @@ def board(tmp_path_factory):
     return write(tmp_path_factory.mktemp("board"), XAVIER)
 
 
+@settings(deadline=None)
 @given(
     text=st.one_of(st.binary(max_size=30), st.text("-+0123456789 _.\n", max_size=20).map(str.encode)),
     name=st.sampled_from(sorted(XAVIER)),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.speed.figures import distribution, doubts, figures_of
@@ -99,6 +99,7 @@ def test_percentiles_of_a_known_distribution():
     assert (found.mean, found.stdev) == (pytest.approx(51), pytest.approx(np.arange(101).std()))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**10), min_size=1, max_size=50))
 def test_percentiles_are_ordered(durations):
     found = distribution(np.array(durations))

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.clip import write_clip
 from benchmarks.datasets import load_sequence
@@ -17,7 +21,10 @@ def report(tiny_engines, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     write_clip(folder, 7, 8)
     return measure(
-        tiny_engines, [load_sequence(folder)], Settings(Protocol.load("vot2018"), warm_up_updates=2), command="c"
+        tiny_engines,
+        [load_sequence(folder)],
+        Settings(Protocol.load("vot2018"), threads=1, warm_up_updates=2),
+        command="c",
     )
 
 
@@ -58,6 +65,33 @@ def test_other_files_are_refused(report, tmp_path, change, complaint):
     (tmp_path / "speed.json").write_text(json.dumps({**document, **change}))
     with pytest.raises(ArtifactError, match=complaint):
         SpeedReport.load(tmp_path / "speed.json")
+
+
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3), st.just([]), st.just({}), st.just([[]]))
+
+
+def places(node, path=()):
+    """The path of every value in a document."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in inner:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+@settings(deadline=None)
+@given(data=st.data(), junk=JUNK)
+def test_a_report_with_junk_anywhere_is_refused_or_read(report, data, junk):
+    document = json.loads(json.dumps({"schema": SCHEMA, "kind": "speed", **asdict(report)}))
+    *path, last = data.draw(st.sampled_from(sorted(places(document), key=repr)))
+    node = document
+    for key in path:
+        node = node[key]
+    node[last] = junk
+    try:
+        read = SpeedReport.of(document, Path("speed.json"))
+    except ArtifactError:
+        return
+    assert len(read.videos) == len(document["videos"])
 
 
 def test_columns_of_different_lengths_are_refused(report, tmp_path):

@@ -28,12 +28,12 @@ def clip(tmp_path_factory):
 
 
 def timed(engines, *folders, **options):
-    settings = Settings(Protocol.load("vot2018"), **options)
+    settings = Settings(Protocol.load("vot2018"), threads=1, **options)
     return measure(engines, [load_sequence(folder) for folder in folders], settings, command="c")
 
 
 def test_every_call_is_there_with_its_stages(tiny_engines, clip):
-    report = timed(tiny_engines, clip, threads=1, warm_up_updates=3)
+    report = timed(tiny_engines, clip, warm_up_updates=3)
     (video,) = report.videos
     assert video.warm_up.frame == (0, 1, 2, 3)
     assert video.warm_up.started == (True, False, False, False)
@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_no_report_and_no_process_and_a_second_run_is_whole(tiny_e
     words = [sys.executable, "-m", "benchmarks", "speed", "--engines", tiny_engines, "--clip", clip, "--out"]
     words += [tmp_path / "out/speed.json", "--probe", "tegrastats", "--tegrastats", command, "--interval-s", 0.01]
     running = subprocess.Popen([*map(str, words), "--idle-s", "60"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while not (marker.exists() and marker.read_text()):
+    while running.poll() is None and not (marker.exists() and marker.read_text()):
         time.sleep(0.01)
     time.sleep(0.3)
     running.send_signal(signal.SIGINT)

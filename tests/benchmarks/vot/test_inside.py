@@ -23,7 +23,7 @@ def around(x, y, width, height):
     return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.tuples(ANYWHERE, ANYWHERE, SMALL, SMALL), st.lists(st.tuples(SMALL, SMALL), min_size=4, max_size=4), st.data()
 )
