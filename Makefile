@@ -14,7 +14,7 @@ space   := $(subst ,, )
 # target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one
 of      = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
 WORDS   := $(if $(findstring =,$(PRECISION)),$(call of,target) $(call of,search) $(call of,xcorr),$(PRECISION))
-LABEL   := $(if $(filter 1,$(words $(sort $(WORDS)))),$(firstword $(WORDS)),$(subst $(space),+,$(strip $(WORDS))))
+LABEL   := $(if $(filter 1,$(words $(sort $(WORDS)))),$(firstword $(WORDS)),$(subst $(space),+,$(strip $(WORDS))))$(KEEP:%=-keep%)$(MAX_DRIFT:%=-drift%)
 HOME_OF := build/$(MODEL)
 ONNX    := $(HOME_OF)/onnx/manifest.json
 
