@@ -18,8 +18,8 @@ import numpy as np
 
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from siamtrt.files import read_json
+from siamtrt.images import images_of
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _IMAGE_FOLDERS = ("color", "img")
 _TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
 _NUMBERED_TRUTHS = "groundtruth_rect.[1-9].txt"
@@ -113,7 +113,7 @@ def _folders(root: Path) -> List[Path]:
     listed = root / "list.txt"
     if not listed.is_file():
         return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
-    folders = [root / name for name in listed.read_text(encoding="utf-8").split()]
+    folders = [root / name for name in listed.read_text(encoding="utf-8", errors="surrogateescape").split()]
     for folder in folders:
         if not _truths(folder):
             raise ArtifactError(f"{listed} names {folder.name}, which has no truth", hint="fetch the sequence anew")
@@ -150,6 +150,8 @@ def _load(name: str, truth: Path, *, gaps: bool) -> Sequence:
     images = _images(truth.parent)
     if len(images) > len(regions):
         images = _annotated_range(name, images)
+    if not images:
+        raise ArtifactError(f"{truth.parent} holds no image", hint=f"images lie in {name}/color, {name}/img or {name}")
     if len(images) != len(regions):
         raise ArtifactError(
             f"{truth.parent} has {len(images)} images for {len(regions)} lines of truth", hint="fetch the sequence anew"
@@ -159,7 +161,7 @@ def _load(name: str, truth: Path, *, gaps: bool) -> Sequence:
 
 def _images(folder: Path) -> List[Path]:
     inner = next((folder / name for name in _IMAGE_FOLDERS if (folder / name).is_dir()), folder)
-    return sorted(path for path in inner.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    return images_of(inner)
 
 
 def _annotated_range(name: str, images: List[Path]) -> List[Path]:

@@ -11,10 +11,12 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import List
 
 import numpy as np
 
+from benchmarks.datasets import read_regions
+from benchmarks.ope.measures import box_overlaps, centre_distances_px
+from benchmarks.ope.results import as_boxes
 from siamtrt import Array, ArtifactError
 from siamtrt.files import write_text
 
@@ -78,8 +80,8 @@ def drift(boxes: Array, reference: Array) -> Drift:
     both = np.isfinite(first).all(1) & np.isfinite(second).all(1) & (second[:, 2:] > 0).all(1)
     if not both.any():
         raise ArtifactError("no frame after the first has a box in both", hint="check the two files")
-    overlaps = _overlaps(first[both], second[both])
-    apart_px = np.linalg.norm(_centres(first[both]) - _centres(second[both]), axis=1)
+    overlaps = box_overlaps(first[both], second[both])
+    apart_px = centre_distances_px(first[both], second[both])
     return Drift(
         mean_overlap=float(overlaps.mean()),
         lowest_overlap=float(overlaps.min()),
@@ -91,40 +93,12 @@ def drift(boxes: Array, reference: Array) -> Drift:
 
 
 def read_boxes(path: Path) -> Array:
-    """Read a box a line, numbers parted by commas; ``nan`` stands where there is none.
+    """Read a region a line, as results and truths of data sets are written; ``nan`` stands where there is none.
 
     Returns:
-        Nx4 float64.
+        Nx4 float64; corners become the rectangle around them.
 
     Raises:
-        ArtifactError: the file cannot be read, or a line is not four numbers.
+        ArtifactError: the file cannot be read, or a line is not four or eight numbers.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"cannot read {path}: {error}") from error
-    boxes = [_box(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
-    return np.array(boxes, np.float64).reshape(-1, 4)
-
-
-def _box(line: str, where: str) -> List[float]:
-    try:
-        numbers = [float(field) for field in line.split(",")]
-    except ValueError as error:
-        raise ArtifactError(f"{where}: {line!r} is not numbers", hint="x,y,width,height in pixels") from error
-    if len(numbers) != 4:
-        raise ArtifactError(f"{where}: a box is 4 numbers, not {line!r}", hint="x,y,width,height in pixels")
-    return numbers
-
-
-def _overlaps(first: Array, second: Array) -> Array:
-    low = np.maximum(first[:, :2], second[:, :2])
-    high = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
-    shared = np.maximum(high - low, 0).prod(1)
-    overlaps: Array = shared / (first[:, 2:].prod(1) + second[:, 2:].prod(1) - shared)
-    return overlaps
-
-
-def _centres(boxes: Array) -> Array:
-    centres: Array = boxes[:, :2] + boxes[:, 2:] / 2
-    return centres
+    return as_boxes(read_regions(path, gaps=True))

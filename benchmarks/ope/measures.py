@@ -79,7 +79,7 @@ def measure(truths: Dict[str, Array], boxes: Dict[str, Array]) -> Measures:
             success_auc=float(success[name].mean()),
             precision_20_px=float(precision[name][_NEAR_PX]),
             annotated_success_auc=float(success_curve(truth[known], boxes[name][known]).mean()),
-            annotated_precision_20_px=float(_near(truth[known], boxes[name][known])),
+            annotated_precision_20_px=_near(truth[known], boxes[name][known]),
             frames=len(truth),
             annotated_frames=int(known.sum()),
         )
@@ -104,7 +104,7 @@ def success_curve(truth: Array, boxes: Array) -> Array:
     """
     known = _has_area(truth)
     overlaps = np.full(len(truth), -1.0)
-    overlaps[known] = _overlaps(truth[known], boxes[known])
+    overlaps[known] = box_overlaps(truth[known], boxes[known])
     share: Array = (overlaps[:, None] > OVERLAP_THRESHOLDS).mean(0)
     return share
 
@@ -113,26 +113,28 @@ def precision_curve(truth: Array, boxes: Array) -> Array:
     """Share of frames whose centre is at most 0, 1, ... 50 px from the true one: 51 float64."""
     centres = truth[:, :2] + (truth[:, 2:] - 1) / 2
     known = np.all(centres > 0, axis=1)
-    distances = np.where(known, _distances(truth, boxes), -1.0)
+    distances = np.where(known, centre_distances_px(truth, boxes), -1.0)
     share: Array = (distances[:, None] <= DISTANCE_THRESHOLDS_PX).mean(0)
     return share
 
 
-def _near(truth: Array, boxes: Array) -> float:
-    return float((_distances(truth, boxes) <= _NEAR_PX).mean())
-
-
-def _distances(first: Array, second: Array) -> Array:
-    distances: Array = np.linalg.norm((first[:, :2] + first[:, 2:] / 2) - (second[:, :2] + second[:, 2:] / 2), axis=1)
-    return distances
-
-
-def _overlaps(first: Array, second: Array) -> Array:
+def box_overlaps(first: Array, second: Array) -> Array:
+    """Intersection over union of N pairs of continuous boxes: N float64; NaN where one is."""
     low = np.maximum(first[:, :2], second[:, :2])
     high = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
     shared = np.maximum(high - low, 0).prod(1)
     overlaps: Array = shared / (first[:, 2:].prod(1) + second[:, 2:].prod(1) - shared)
     return np.clip(overlaps, 0, 1)
+
+
+def centre_distances_px(first: Array, second: Array) -> Array:
+    """Between the middles of N pairs of boxes: N float64; NaN where one is."""
+    distances: Array = np.linalg.norm((first[:, :2] + first[:, 2:] / 2) - (second[:, :2] + second[:, 2:] / 2), axis=1)
+    return distances
+
+
+def _near(truth: Array, boxes: Array) -> float:
+    return float((centre_distances_px(truth, boxes) <= _NEAR_PX).mean())
 
 
 def _has_area(truth: Array) -> Array:

@@ -98,3 +98,9 @@ def test_a_folder_without_sequences_is_refused(tmp_path):
             load_sequences(root)
     with pytest.raises(UsageError, match="holds 0 sequences, not one"):
         load_sequence(tmp_path / "photos")
+    (tmp_path / "photos" / "groundtruth.txt").write_text("")
+    with pytest.raises(ArtifactError, match="photos holds no image"):
+        load_sequences(tmp_path)
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ArtifactError, match="which has no truth"):
+        load_sequences(tmp_path)

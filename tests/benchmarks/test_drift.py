@@ -49,12 +49,21 @@ def test_other_lengths_and_no_common_frame_are_refused() -> None:
         drift(np.ones((1, 4)), np.ones((1, 4)))
 
 
-@pytest.mark.parametrize("line", ["1,2,3", "1,2,3,4,5,6,7", "a,b,c,d", ""])
+@pytest.mark.parametrize("line", ["1,2,3", "1,2,3,4,5,6,7", "a,b,c,d", "1,,2,3"])
 def test_a_damaged_line_is_named(tmp_path, line: str) -> None:
     path = tmp_path / "boxes.txt"
     path.write_text(f"1,2,3,4\n{line}\n")
     with pytest.raises(ArtifactError, match="line 2"):
         read_boxes(path)
+
+
+def test_the_truth_of_a_data_set_is_a_reference_too(tmp_path) -> None:
+    path = tmp_path / "groundtruth.txt"
+    path.write_text("1\t2\t3\t4\nnan,nan,nan,nan\n5,5,9,6,8,10,4,9\n")
+    found = read_boxes(path)
+    assert found[0].tolist() == [1, 2, 3, 4]
+    assert np.isnan(found[1]).all()
+    assert found[2].tolist() == [4, 5, 5, 5]
 
 
 def test_the_command_writes_the_figures(tmp_path, capsys) -> None:
