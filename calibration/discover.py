@@ -21,9 +21,9 @@ import numpy as np
 from calibration.clips import Clip, Label
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from siamtrt.files import read_json
+from siamtrt.images import images_of
 
 BOXES, STILLS = "groundtruth.txt", "boxes.json"
-_IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
 _LAYOUTS = f"NAME/{BOXES} beside images, NAME/{STILLS}, an image and a mask of one name, or VIDEO.mp4 with VIDEO.txt"
 
@@ -65,7 +65,7 @@ def _clips_of(folder: Path, root: Path, min_side_px: float) -> Iterator[Clip]:
         yield _stills(folder, name, min_side_px)
         return
     inner = folder / "color"
-    images = _sorted_images(inner if inner.is_dir() else folder)
+    images = images_of(inner if inner.is_dir() else folder)
     if (folder / BOXES).is_file():
         yield _annotated(folder / BOXES, name, tuple(images), min_side_px)
     elif any(path.suffix == ".png" for path in images) and any(path.suffix != ".png" for path in images):
@@ -164,7 +164,3 @@ def _box(fields: Any, where: str) -> Optional[BoundingBox]:
     if not all(math.isfinite(number) for number in numbers):
         return None
     return BoundingBox.from_polygon(numbers) if len(numbers) == 8 else BoundingBox(*numbers)
-
-
-def _sorted_images(folder: Path) -> List[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)

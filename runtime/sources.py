@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Iterator, List, Optional, Protocol, Tuple
+from typing import Iterator, Optional, Protocol
 
 import cv2
 
 from siamtrt import Array, MissingDependencyError, UsageError
+from siamtrt.images import SUFFIXES, images_of
 
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _DEFAULT_FPS = 30.0
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ class FolderSource:
 
     def __init__(self, folder: Path) -> None:
         inner = folder / "color"
-        self._paths = _images(inner if inner.is_dir() else folder)
+        self._paths = images_of(inner if inner.is_dir() else folder)
         if not self._paths:
-            raise UsageError(f"{folder} holds no image", hint=f"one of {', '.join(_IMAGE_SUFFIXES)}")
+            raise UsageError(f"{folder} holds no image", hint=f"one of {', '.join(SUFFIXES)}")
         self.count: Optional[int] = len(self._paths)
         self.fps = _DEFAULT_FPS
 
@@ -108,12 +108,3 @@ def open_source(text: str) -> Source:
             f"no such file or folder: {text}", hint="a video, a folder of images, camera:0 or gst:PIPELINE"
         )
     return VideoSource(cv2.VideoCapture(str(path)), text)
-
-
-def _images(folder: Path) -> List[Path]:
-    """The images of *folder*, 2.jpg before 10.jpg."""
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES), key=_natural)
-
-
-def _natural(path: Path) -> List[Tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
+from siamtrt.images import images_of
 from training.config import Config, SourceConfig
 
 _MIN_SIDE_PX = 8.0
@@ -196,7 +197,7 @@ def _video(folder: Path) -> list[tuple[Path, BoundingBox]]:
     truth = folder / "groundtruth.txt"
     if not truth.is_file():
         return []
-    images = sorted((folder / "color" if (folder / "color").is_dir() else folder).glob("*.jpg"))
+    images = images_of(folder / "color" if (folder / "color").is_dir() else folder)
     lines = truth.read_text(encoding="utf-8").split()
     if len(images) < len(lines):
         raise ArtifactError(f"{folder} has {len(lines)} boxes but {len(images)} images", hint="remove the folder")
