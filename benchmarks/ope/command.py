@@ -7,14 +7,16 @@ import json
 import logging
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.jobs import run_jobs
 from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
 from benchmarks.vot.resume import KEY, is_done, provenance
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], help="names of the sequences; all by default")
     parser.add_argument("--tracker", help="name of the results; made from the engines by default")
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
+    parser.add_argument("--jobs", type=int, default=1, help="sequences run at a time; more than one spoils the times")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
@@ -102,24 +105,56 @@ def table(found: Dict[str, Measures]) -> str:
     return "\n".join(lines)
 
 
+def run_sequence(
+    sequence: Sequence,
+    *,
+    out: Path,
+    tracker: str,
+    engines: Optional[Path],
+    opencv: Optional[str],
+    threads: Optional[int],
+    made_by: Dict[str, Any],
+) -> None:
+    """Run one sequence and write its times, then its result, whole or not at all.
+
+    Raises:
+        PipelineError: of any kind; no result is written then.
+    """
+    follower: Follower = OurFollower(engines, threads) if engines else OpenCvFollower(str(opencv))
+    boxes, times_ns = follow(follower, sequence)
+    window = "tracker call alone, image decoding outside"
+    beside = {"unit": "ns", "window": window, "frames": times_ns, KEY: made_by}
+    write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
+    write(result_path(out / "results", tracker, sequence.name), boxes)
+    log.info("%s: %d frames, %.1f FPS", sequence.name, len(boxes), 1e9 * len(boxes) / sum(times_ns))
+
+
 def _run_missing(sequences: List[Sequence], options: argparse.Namespace) -> None:
     if options.engines:
         require_no_leak(options.engines, sequences, allowed=options.allow_leak)
-    tracker = options.tracker or tracker_name(options.engines, options.opencv)
+    out, tracker = options.out, options.tracker or tracker_name(options.engines, options.opencv)
     made_by = provenance(options.engines, options.opencv, None)
-    for sequence in sequences:
-        path = result_path(options.out / "results", tracker, sequence.name)
-        times = options.out / "times" / tracker / f"{sequence.name}.json"
-        if is_done(path, times, made_by):
-            continue
-        follower: Follower = (
-            OurFollower(options.engines, options.threads) if options.engines else OpenCvFollower(options.opencv)
+    waiting = [
+        sequence
+        for sequence in sequences
+        if not is_done(
+            result_path(out / "results", tracker, sequence.name), _beside(out, tracker, sequence.name), made_by
         )
-        boxes, times_ns = follow(follower, sequence)
-        window = "tracker call alone, image decoding outside"
-        write_text(times, json.dumps({"unit": "ns", "window": window, "frames": times_ns, KEY: made_by}) + "\n")
-        write(path, boxes)
-        log.info("%s: %d frames, %.1f FPS", sequence.name, len(boxes), 1e9 * len(boxes) / sum(times_ns))
+    ]
+    work = partial(
+        run_sequence,
+        out=out,
+        tracker=tracker,
+        engines=options.engines,
+        opencv=options.opencv,
+        threads=options.threads,
+        made_by=made_by,
+    )
+    run_jobs(work, waiting, options.jobs, "ope")
+
+
+def _beside(out: Path, tracker: str, sequence: str) -> Path:
+    return out / "times" / tracker / f"{sequence}.json"
 
 
 def _start_box(sequence: Sequence) -> BoundingBox:

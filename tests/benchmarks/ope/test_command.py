@@ -82,6 +82,14 @@ def test_the_command_runs_resumes_and_compares(sequences, tiny_engines, tmp_path
     assert rows[1].split()[1:] == ["0.952", "1.000"]
 
 
+def test_two_jobs_give_the_same_results(sequences, tiny_engines, tmp_path):
+    for jobs in (1, 2):
+        argv = ["--engines", tiny_engines, "--sequences", sequences, "--out", tmp_path / str(jobs), "--tracker", "T"]
+        assert run(*argv, "--threads", 1, "--jobs", jobs) == 0
+    for name in ("results/T/one.txt", "results/T/two.txt", "ope.json"):
+        assert (tmp_path / "1" / name).read_text() == (tmp_path / "2" / name).read_text()
+
+
 def test_an_interrupted_sequence_leaves_no_result(sequences, tiny_engines, tmp_path, monkeypatch):
     inner = command.follow
 
