@@ -2,7 +2,8 @@
 
 Two answers. The harness's own time: recording, the check for a failure, the progress, measured around a tracker that
 takes no time. And what a user would see: the same frames tracked in turn by a bare loop, with one clock around all of
-them, and by the harness; machines are noisy, so neighbours in time are compared, and the median of many pairs is taken.
+them, and by the harness, beside a power probe if one is named. Machines are noisy, so neighbours in time are compared,
+and the median of many pairs is taken.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import statistics
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Tuple
 
 from tqdm import tqdm
 
-from benchmarks.datasets import load_sequence
+from benchmarks.datasets import Sequence, load_sequence
+from benchmarks.power.probe import NONE, ProbeChoice, add_probe_arguments
+from benchmarks.power.watched import watching
 from benchmarks.speed.record import Preloaded, Recorder, Timed
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.run import follow
@@ -29,6 +32,7 @@ from siamtrt.environment import describe
 from siamtrt.files import write_text
 
 _NO_LIMIT_BYTES = 1 << 62
+_NO_PROBE = ProbeChoice(NONE)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=20, help="of the clip, in each round")
     parser.add_argument("--rounds", type=int, default=200, help="the medians are of")
     parser.add_argument("--threads", type=int, default=1, help="of the CPU backend")
+    add_probe_arguments(parser)
+    parser.set_defaults(probe=NONE)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
@@ -70,7 +76,10 @@ def main(options: argparse.Namespace) -> None:
     if options.rounds < 4 or options.frames < 2:
         raise UsageError("a round takes two frames, and quartiles four rounds", hint="--frames 20 --rounds 200")
     manifest = Manifest.load(options.engines, stage="engines")
-    found = measure(options.engines, options.clip, options.frames, options.rounds, options.threads)
+    part = load_sequence(options.clip)
+    part = replace(part, images=part.images[: options.frames], regions=part.regions[: options.frames])
+    with Tracker.open(options.engines, threads=options.threads) as tracker:
+        found = measure(tracker, part, options.rounds, ProbeChoice.of(options))
     if options.out:
         document = {"command": command_line("benchmarks"), **asdict(found), "environment": describe()}
         write_text(options.out, json.dumps({**document, "engines_manifest": asdict(manifest)}, indent=1) + "\n")
@@ -88,28 +97,32 @@ def table(found: HarnessCost) -> str:
     )
 
 
-def measure(engines: Path, clip: Path, frames: int, rounds: int, threads: Optional[int]) -> HarnessCost:
-    """Compare on the first *frames* of a clip.
+def measure(tracker: Tracker, part: Sequence, rounds: int, probe: ProbeChoice = _NO_PROBE) -> HarnessCost:
+    """Compare on a short sequence.
+
+    Args:
+        tracker: to be timed.
+        part: of a clip; all its frames are held in memory.
+        rounds: how often.
+        probe: read while the harness times, in a round of its own each time.
 
     Raises:
-        UsageError: the tracker loses the target in them, so that the two ways do other work.
+        UsageError: the tracker loses the target, so that the two ways do other work.
+        ProbeError: the probe does not work.
         PipelineError: of the runtime.
     """
-    whole = load_sequence(clip)
-    part = replace(whole, images=whole.images[:frames], regions=whole.regions[:frames])
     ahead = Preloaded(part.name, part.images, part.regions, block_bytes=_NO_LIMIT_BYTES)
     bare: List[float] = []
     timed: List[float] = []
     own: List[float] = []
-    with Tracker.open(engines, threads=threads) as tracker:
-        _bare_ms(tracker, ahead)
-        for turn in tqdm(range(rounds), desc="harness-cost", unit="round", leave=False):
-            if turn % 2:
-                timed.append(_timed_ms(tracker, ahead)[0])
-            bare.append(_bare_ms(tracker, ahead))
-            if not turn % 2:
-                timed.append(_timed_ms(tracker, ahead)[0])
-            own.append(_timed_ms(_Instant(ahead), ahead)[1])
+    _bare_ms(tracker, ahead)
+    for turn in tqdm(range(rounds), desc="harness-cost", unit="round", leave=False):
+        if turn % 2:
+            timed.append(_watched_ms(tracker, ahead, probe))
+        bare.append(_bare_ms(tracker, ahead))
+        if not turn % 2:
+            timed.append(_watched_ms(tracker, ahead, probe))
+        own.append(_timed_ms(_Instant(ahead), ahead)[1])
     shares = sorted(by_harness / by_loop - 1 for by_harness, by_loop in zip(timed, bare))
     return HarnessCost(
         bare_ms=statistics.median(bare),
@@ -148,6 +161,12 @@ def _bare_ms(tracker: Tracker, ahead: Preloaded) -> float:
     for frame in frames[1:]:
         tracker.update(frame)
     return (time.perf_counter_ns() - started_ns) / 1e6 / (len(frames) - 1)
+
+
+def _watched_ms(tracker: Timed, ahead: Preloaded, probe: ProbeChoice) -> float:
+    """Mean of an update as the harness times it, beside the probe."""
+    with watching(probe, idle_s=0):
+        return _timed_ms(tracker, ahead)[0]
 
 
 def _timed_ms(tracker: Timed, ahead: Preloaded) -> Tuple[float, float]:

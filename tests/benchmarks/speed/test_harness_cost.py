@@ -5,8 +5,12 @@ import json
 import pytest
 
 from benchmarks.__main__ import _arguments, main
+from benchmarks.datasets import load_sequence
+from benchmarks.power.probe import ProbeChoice
 from benchmarks.speed.harness_cost import measure
-from siamtrt import UsageError, cli
+from runtime.tracker import Tracker
+from siamtrt import ProbeError, UsageError, cli
+from tests.benchmarks.power.boards import hwmon
 from tests.benchmarks.speed.clips import write_kept
 
 # Two hundredths of NanoTrackV3's frame, 1.76 ms on one thread of the machine of the README.
@@ -18,13 +22,26 @@ def clip(tmp_path_factory):
     return write_kept(tmp_path_factory.mktemp("clip"))
 
 
-def test_the_harness_takes_less_than_two_hundredths_of_a_small_network(tiny_engines, clip):
-    found = measure(tiny_engines, clip, frames=20, rounds=20, threads=1)
+@pytest.fixture
+def tracker(tiny_engines):
+    with Tracker.open(tiny_engines, threads=1) as opened:
+        yield opened
+
+
+def test_the_harness_takes_less_than_two_hundredths_of_a_small_network(tracker, clip):
+    found = measure(tracker, load_sequence(clip), rounds=20)
     assert 0 < found.own_ms < LIMIT_MS
     assert found.own_share == pytest.approx(found.own_ms / found.bare_ms)
     assert (found.rounds, found.updates) == (20, 19)
     low, high = found.seen_share_quartiles
     assert low <= found.seen_share <= high
+
+
+def test_a_probe_may_be_read_beside(tracker, clip, tmp_path):
+    found = measure(tracker, load_sequence(clip), 4, ProbeChoice("ina3221", hwmon(tmp_path / "board"), interval_s=0.01))
+    assert found.rounds == 4
+    with pytest.raises(ProbeError):
+        measure(tracker, load_sequence(clip), 4, ProbeChoice("ina3221", tmp_path / "none"))
 
 
 def test_the_command_prints_and_writes_it(tiny_engines, clip, tmp_path, capsys):
@@ -37,7 +54,6 @@ def test_the_command_prints_and_writes_it(tiny_engines, clip, tmp_path, capsys):
     assert cli.run(main, _arguments(), [*argv, "--frames", "1"]) == 2
 
 
-def test_a_clip_in_which_the_target_is_lost_compares_nothing(tiny_engines, tmp_path):
-    write_kept(tmp_path, lost_at=5)
+def test_a_clip_in_which_the_target_is_lost_compares_nothing(tracker, tmp_path):
     with pytest.raises(UsageError, match="loses the target"):
-        measure(tiny_engines, tmp_path, frames=20, rounds=4, threads=1)
+        measure(tracker, load_sequence(write_kept(tmp_path, lost_at=5)), rounds=4)
