@@ -1,17 +1,19 @@
-"""What it costs: the parts of the page about time and power."""
+"""What it costs: the parts of the page about time, and about power beside it."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import Dict, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
+from benchmarks.layers.compare import layer_key, sums, type_key
 from benchmarks.layers.report import LayerReport
 from benchmarks.report import page
 from benchmarks.report.axes import short
 from benchmarks.report.bars import Bar, bars
 from benchmarks.report.document import Report
 from benchmarks.report.page import figure
-from benchmarks.report.plots import FULL, HALF, THIRD, Curve, curves, histogram, timeline
+from benchmarks.report.plots import THIRD, histogram, timeline
+from benchmarks.report.power import power
 from benchmarks.speed.figures import Distribution
 
 _START_STAGES = ("target", "refit")
@@ -21,7 +23,7 @@ _SLOWEST = 15
 def cost(report: Report) -> List[str]:
     """Cards: latency as a histogram and over time, stages, layers, power."""
     cards = [_histogram(report), _stages(report), _timeline(report), _percentiles(report)]
-    return [*cards, *(_layers(report.layers) if report.layers else [_no_layers(report)]), _power(report)]
+    return [*cards, *(_layers(report.layers) if report.layers else [_no_layers(report)]), power(report)]
 
 
 def _updates_ms(report: Report) -> List[float]:
@@ -87,10 +89,7 @@ def _percentile_row(name: str, entry: Distribution) -> List[str]:
 
 
 def _layers(report: LayerReport) -> List[str]:
-    sums: Dict[Tuple[str, str], float] = {}
-    for layer in report.layers:
-        sums[layer.graph, layer.type] = sums.get((layer.graph, layer.type), 0.0) + layer.ms_p50
-    ordered = sorted(sums.items(), key=lambda item: -item[1])[:_SLOWEST]
+    ordered = sorted(sums(report, type_key).items(), key=lambda item: -item[1])[:_SLOWEST]
     drawing = bars(
         [Bar(f"{graph}: {kind}", (ms,)) for (graph, kind), ms in ordered],
         ["ms"],
@@ -100,7 +99,14 @@ def _layers(report: LayerReport) -> List[str]:
     note = f"Profiled in a run of their own, medians of {report.runs}; profiling slows a run down."
     slowest = sorted(report.layers, key=lambda layer: -layer.ms_p50)[:_SLOWEST]
     rows = [
-        [layer.name, layer.graph, layer.type, layer.precision, figure(layer.ms_p50, 4), figure(layer.macs / 1e6, 1)]
+        [
+            layer_key(layer)[1],
+            layer.graph,
+            layer.type,
+            layer.precision,
+            figure(layer.ms_p50, 4),
+            figure(layer.macs / 1e6, 1),
+        ]
         for layer in slowest
     ]
     table = page.table(["layer", "graph", "type", "precision", "ms", "MMAC"], rows, look="sorts dense")
@@ -112,32 +118,3 @@ def _no_layers(report: Report) -> str:
     return page.card(
         "Layers", f"<p>Not there: {escape(report.missing.get('layers', 'not profiled'))}.</p>", width="wide"
     )
-
-
-def _power(report: Report) -> str:
-    power = report.speed.power
-    if power.samples is None or power.load is None:
-        reason = power.reasons.get("load", "not measured")
-        return page.card("Power", f"<p>Not there: {escape(reason)}.</p>", width="wide")
-    times_s = [(time - power.samples.time_ns[0]) / 1e9 for time in power.samples.time_ns]
-    series = [Curve(rail, times_s, [mw / 1e3 for mw in column]) for rail, column in power.samples.power_mw.items()]
-    size = FULL if len(times_s) > 1 else HALF
-    rows = [
-        [
-            name,
-            figure(rail.mean_w, 2),
-            figure(rail.p95_w, 2),
-            figure(rail.peak_w, 2),
-            figure(rail.energy_j, 1),
-            _idle(report, name),
-        ]
-        for name, rail in power.load.items()
-    ]
-    table = page.table(["rail", "mean W", "p95 W", "peak W", "J", "idle W"], rows)
-    note = f"Read by {power.probe}, every {power.interval_ms:g} ms; idle and load." if power.interval_ms else ""
-    return page.card("Power", curves(series, ("s", "W"), size=size).markup + table, note=note, width="wide")
-
-
-def _idle(report: Report, rail: str) -> str:
-    idle = report.speed.power.idle
-    return figure(idle[rail].mean_w if idle and rail in idle else None, 2)

@@ -64,7 +64,7 @@ def roofline(reports: List[LayerReport], device: Device) -> svg.Drawing:
     knees = [peak / device.memory_gb_s for peak in peaks]
     x = decades([*(_intensity(layer) for _, layer in shown), *knees], x_span, "multiply-accumulates a byte")
     y = decades([*reached, *peaks], y_span, "1e9 multiply-accumulates a second")
-    parts = [grid(x, y), *_roofs(device, x, y), legend(names)]
+    parts = [grid(x, y), *_roofs(device, x, y), legend(names, _ROOFLINE[0])]
     for index, layer in shown:
         parts.append(_layer(layer, color(index), x, y, measured=measured[index]))
     if not all(measured):

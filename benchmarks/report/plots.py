@@ -45,27 +45,30 @@ class Point:
 
 def spans(size: Size, names: Sequence[str] = ()) -> Tuple[Tuple[float, float], Tuple[float, float]]:
     """Where the x and the y axis of a drawing of that size, with a legend of *names* above, start and end."""
-    rows = len(names) if len(names) > 1 else 0
-    return (_LEFT, size[0] - _RIGHT), (size[1] - _BOTTOM, _TOP + _ROW * rows)
+    return (_LEFT, size[0] - _RIGHT), (size[1] - _BOTTOM, _TOP + legend_px(names, size[0]))
+
+
+def legend_px(names: Sequence[str], width: float) -> float:
+    """How high a legend is."""
+    return max((top + _ROW for _, top in _places(names, width)), default=0.0)
 
 
 def curves(
-    series: Sequence[Curve], titles: Tuple[str, str], *, band: Optional[Tuple[float, float]] = None, size: Size = HALF
+    series: Sequence[Curve], titles: Tuple[str, str], *, bands: Sequence[Tuple[float, float]] = (), size: Size = HALF
 ) -> svg.Drawing:
-    """Lines over one another, y from 0; *band* shades a range of x."""
+    """Lines over one another, y from 0; *bands* shade ranges of x."""
     names = [curve.name for curve in series]
     x_span, y_span = spans(size, names)
     x = covering([value for curve in series for value in curve.x], x_span, titles[0])
     y = covering([value for curve in series for value in curve.y], y_span, titles[1], zero=True)
     parts = []
-    if band:
-        left, right = x.at(band[0]), x.at(band[1])
-        parts.append(svg.rectangle(left, y.end_px, right - left, y.start_px - y.end_px, fill="#eef3fa"))
+    for low, high in bands:
+        parts.append(svg.rectangle(x.at(low), y.end_px, x.at(high) - x.at(low), y.start_px - y.end_px, fill="#eef3fa"))
     parts.append(grid(x, y))
     for index, curve in enumerate(series):
         points = [(x.at(a), y.at(b)) for a, b in zip(curve.x, curve.y) if math.isfinite(b)]
         parts.append(svg.titled(svg.polyline(points, color(index)), curve.name))
-    parts.append(legend(names))
+    parts.append(legend(names, size[0]))
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} over {titles[0]}")
 
 
@@ -84,7 +87,7 @@ def points(
         parts.append(svg.polyline(steps, svg.INK, stroke_width=1.2, stroke_dasharray="5 4"))
     parts += [_dot(dot, x, y, colors) for dot in dots]
     parts += _labels(dots, x, y)
-    parts.append(legend(groups, hollow=[dot.group for dot in dots if dot.foreign]))
+    parts.append(legend(groups, size[0], hollow=[dot.group for dot in dots if dot.foreign]))
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
 
 
@@ -149,19 +152,31 @@ def color(index: int) -> str:
     return svg.SERIES[index % len(svg.SERIES)]
 
 
-def legend(names: Sequence[str], hollow: Sequence[str] = ()) -> str:
-    """Names beside their colours, a row each above the plot, *hollow* ones as rings; one alone needs none."""
+def legend(names: Sequence[str], width: float, hollow: Sequence[str] = ()) -> str:
+    """Names beside their colours above the plot, *hollow* ones as rings; one alone needs none."""
     parts = []
-    for index, name in enumerate(names if len(names) > 1 else ()):
-        top, tone = 2 + _ROW * index, color(index)
+    for index, (name, (left, top)) in enumerate(zip(names, _places(names, width))):
+        tone = color(index)
         if name in hollow:
-            parts.append(
-                svg.element("circle", cx=_LEFT + 5, cy=top + 5, r=4.2, fill=svg.PAPER, stroke=tone, stroke_width=1.6)
-            )
+            ring = {"cx": left + 5, "cy": top + 7, "r": 4.2}
+            parts.append(svg.element("circle", fill=svg.PAPER, stroke=tone, stroke_width=1.6, **ring))
         else:
-            parts.append(svg.rectangle(_LEFT, top, 10, 10, fill=tone, rx=2))
-        parts.append(svg.text(_LEFT + 15, top + 9, name))
+            parts.append(svg.rectangle(left, top + 2, 10, 10, fill=tone, rx=2))
+        parts.append(svg.text(left + 15, top + 11, name))
     return "".join(parts)
+
+
+def _places(names: Sequence[str], width: float) -> List[Tuple[float, float]]:
+    """Left and top of each name of a legend, in rows as wide as the drawing."""
+    places: List[Tuple[float, float]] = []
+    left, top = _LEFT, 0.0
+    for name in names if len(names) > 1 else ():
+        taken = len(name) * 6.4 + 30
+        if left > _LEFT and left + taken > width - _RIGHT:
+            left, top = _LEFT, top + _ROW
+        places.append((left, top))
+        left += taken
+    return places
 
 
 def _labels(dots: Sequence[Point], x: Axis, y: Axis) -> List[str]:

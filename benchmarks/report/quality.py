@@ -25,7 +25,7 @@ def _curve(report: Report) -> str:
     )
     series = [Curve(report.title, list(range(2, len(shown) + 2)), shown)]
     band = (float(protocol.eao_low), float(protocol.eao_high))
-    drawing = curves(series, ("length of the run, frames", "expected overlap"), band=band, size=THIRD)
+    drawing = curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=THIRD)
     return page.chart("Expected average overlap", drawing, note=note, width="third")
 
 

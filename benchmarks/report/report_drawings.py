@@ -43,7 +43,7 @@ def _curves(reports: List[Report], titles: List[str]) -> svg.Drawing:
         for title, report in zip(titles, reports)
     ]
     band = (float(reports[0].protocol.eao_low), float(reports[0].protocol.eao_high))
-    return curves(series, ("length of the run, frames", "expected overlap"), band=band, size=(HALF[0], 340.0))
+    return curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=(HALF[0], 340.0))
 
 
 def _accuracy_robustness(reports: List[Report], titles: List[str]) -> svg.Drawing:

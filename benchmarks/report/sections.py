@@ -12,8 +12,6 @@ from benchmarks.report.page import figure
 from benchmarks.report.provenance import provenance
 from benchmarks.report.quality import quality
 
-_NO_POWER = "was not measured"
-
 
 def report_page(report: Report) -> str:
     """The whole page, as HTML that needs nothing else."""
@@ -46,9 +44,9 @@ def headline(report: Report) -> List[Tuple[str, str, str]]:
 
 def _joules(report: Report) -> str:
     power = report.speed.power
-    if power.joules_a_frame is None:
-        return power.reasons.get("joules_a_frame") or power.reasons.get("load") or _NO_POWER
-    return f"{power.joules_a_frame:.3f} J a frame"
+    if power.load is None:
+        return "not measured, see Power below"
+    return "no joules, see Power below" if power.joules_a_frame is None else f"{power.joules_a_frame:.3f} J a frame"
 
 
 def _head(report: Report) -> str:

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.report import page, svg
 from benchmarks.report.axes import Axis, covering, decades, short
 from benchmarks.report.bars import Bar, bars
-from benchmarks.report.plots import Curve, Point, curves, histogram, points, timeline
+from benchmarks.report.plots import Curve, Point, curves, histogram, legend_px, points, timeline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -89,6 +89,19 @@ def test_a_curve_goes_through_its_points():
     assert start[0] < end[0]
     assert start[1] > end[1]
     assert "b" in words_of(curves([Curve("a", [0], [0]), Curve("b", [1], [1])], ("x", "y")))
+
+
+def test_a_legend_takes_as_many_rows_as_it_needs():
+    names = [f"a rather long name {index}" for index in range(6)]
+    assert legend_px(names[:1], 520) == 0
+    assert legend_px(["a", "b", "c"], 520) == 15
+    assert legend_px(names, 520) == 45
+    drawing = curves([Curve(name, [0, 1], [0, 1]) for name in names], ("x", "y"), size=(520.0, 300.0))
+    places = {element.text: element.attrib for element in parsed(drawing).iter(f"{SVG}text")}
+    assert len({(places[name]["x"], places[name]["y"]) for name in names}) == 6
+    assert max(float(places[name]["x"]) + 6.4 * len(name) for name in names) < 520
+    top_of_plot = min(float(line["y1"]) for line in shapes(drawing, "line"))
+    assert max(float(places[name]["y"]) for name in names) < top_of_plot - 10
 
 
 def test_a_gap_in_a_curve_is_left_out():
