@@ -9,7 +9,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-_PACKAGES = ("numpy", "onnx", "onnxruntime", "opencv-python", "tensorrt", "tensorrt-rtx-cu12", "pycuda", "torch")
+_PACKAGES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "opencv-python",
+    "opencv-python-headless",
+    "tensorrt",
+    "tensorrt-rtx-cu12",
+    "pycuda",
+    "torch",
+)
 
 
 def describe(root: Path = Path("/")) -> Dict[str, Any]:

@@ -91,6 +91,8 @@ class Manifest:
             manifest = cls(**fields)
         except TypeError as error:
             raise ArtifactError(f"{path} is not a manifest: {error}", hint="build it anew") from error
+        if not all(isinstance(part, dict) for part in (manifest.files, manifest.parents, manifest.settings)):
+            raise ArtifactError(f"{path} is not a manifest: its lists have no names", hint="build it anew")
         if manifest.stage != stage:
             raise ArtifactError(f"{folder} was written by {manifest.stage}, expected {stage}", hint="check the path")
         manifest.require_match(folder)

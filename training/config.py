@@ -10,6 +10,8 @@ import tomllib
 
 from siamtrt import UsageError
 
+_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SourceConfig:
@@ -94,6 +96,18 @@ class Config:
     validation_pairs: int = 128
     seed: int = 0
     augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            wanted = _KINDS.get(str(field.type))
+            value = getattr(self, field.name)
+            if wanted and not isinstance(value, wanted):
+                raise TypeError(f"{field.name} = {value!r} is not of the kind {field.type}")
+        for name in ("steps", "batch", "validation_pairs", "validate_steps", "frame_gap"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} is not at least 1")
+        if not self.sources:
+            raise ValueError("there is no source of pairs")
 
     @classmethod
     def load(cls, path: Path) -> Config:

@@ -148,10 +148,15 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         validation: open the held-out videos instead of the others.
 
     Raises:
-        UsageError: an unknown kind.
+        UsageError: an unknown kind, or nothing to hold out.
         ArtifactError: a folder is empty or damaged.
     """
     chosen = [entry for entry in config.sources if entry.kind in ("videos", "masks")] if validation else config.sources
+    if not chosen:
+        raise UsageError(
+            "no source has videos to hold out, which choose the weights that are kept",
+            hint="add a source of the kind videos or masks",
+        )
     opened = [(_open(entry, config, data, validation=validation), entry.weight) for entry in chosen]
     total = sum(weight for _, weight in opened)
     return [(source, weight / total) for source, weight in opened]

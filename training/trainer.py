@@ -7,6 +7,7 @@ import math
 import time
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -154,7 +155,10 @@ class Trainer:
         path = self._out / STATE_NAME
         if not path.is_file():
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
+            raise ArtifactError(f"{path} is not a whole state of a run", hint="remove it to start anew") from error
         if _comparable(state["config"]) != _comparable(asdict(self.config)):
             raise ArtifactError(f"{path} belongs to another configuration", hint="choose another --out")
         self.network.load_state_dict(state["network"])

@@ -64,3 +64,11 @@ def test_a_foreign_manifest_is_refused(folder, change, complaint):
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(ArtifactError, match=complaint):
         Manifest.load(folder, stage="engines")
+
+
+@pytest.mark.parametrize("field", ["files", "parents", "settings"])
+def test_a_list_in_place_of_names_is_refused(tmp_path, field):
+    path = Manifest.of(tmp_path, [], stage="s", command="", parents=[], settings={}, environment={}).save(tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: ["x"]}))
+    with pytest.raises(ArtifactError, match="is not a manifest"):
+        Manifest.load(tmp_path, stage="s")

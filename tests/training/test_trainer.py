@@ -17,7 +17,10 @@ from training.__main__ import _arguments, main
 from training.batches import batches
 from training.config import Config, SourceConfig
 from training.report import draw
+from training.sources import open_sources
 from training.trainer import BEST_NAME, STATE_NAME, Trainer, learning_rate
+
+_WHOLE = "model = 'thin'\n{}\n[[sources]]\nkind = 'videos'\npath = 'videos'\n"
 
 
 @pytest.fixture(autouse=True)
@@ -153,6 +156,18 @@ def test_a_full_disk_keeps_the_last_good_state(data, tmp_path, monkeypatch):
     assert (tmp_path / STATE_NAME).read_bytes() == good
 
 
+def test_a_damaged_state_is_refused(data, tmp_path):
+    (tmp_path / STATE_NAME).write_bytes(b"not a state")
+    with pytest.raises(ArtifactError, match="not a whole state"):
+        Trainer(config(), data, tmp_path)
+
+
+def test_images_alone_hold_nothing_out(data, tmp_path):
+    (data / "pictures").mkdir(exist_ok=True)
+    with pytest.raises(UsageError, match="no source has videos to hold out"):
+        open_sources(config(sources=(SourceConfig(kind="images", path="pictures"),)), data, validation=True)
+
+
 def test_a_state_of_another_configuration_is_refused(data, tmp_path):
     Trainer(config(), data, tmp_path).save()
     with pytest.raises(ArtifactError, match="another configuration"):
@@ -170,7 +185,14 @@ def test_the_best_weights_are_kept(data, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("speed = 3\n", "unexpected keyword argument 'speed'"), ("model = [", "cannot read"), ("", "missing")],
+    [
+        ("speed = 3\n", "unexpected keyword argument 'speed'"),
+        ("model = [", "cannot read"),
+        ("", "missing"),
+        (_WHOLE.format("steps = 'a'"), "steps = 'a' is not of the kind int"),
+        (_WHOLE.format("steps = 9\nvalidation_pairs = 0"), "validation_pairs = 0 is not at least 1"),
+        ("model = 'thin'\nsteps = 9", "no source"),
+    ],
 )
 def test_a_bad_configuration_is_refused(tmp_path, text, complaint):
     path = tmp_path / "bad.toml"
