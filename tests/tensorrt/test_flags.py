@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from engines import tensorrt_flags
 from engines.tensorrt_network import heartbeat
 from engines.tensorrt_options import TensorrtOptions
 from runtime.open import open_matcher
@@ -49,6 +50,18 @@ def test_the_timing_cache_is_of_one_library_and_gpu(board, tmp_path):
         double.build(tensorrt=options)
 
 
+def test_each_power_mode_has_its_timing_cache(board, tmp_path, monkeypatch):
+    double = board()
+    for mode in ("0000", "0003", "0000"):
+        machine = {"board": "Jetson-AGX Xavier", "power_mode": mode}
+        monkeypatch.setattr(tensorrt_flags, "describe", lambda machine=machine: machine)
+        double.build(tensorrt=TensorrtOptions(timing_cache=tmp_path / "cache"))
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [
+        "8.5.2.2-7.2-Jetson-AGX_Xavier-0000.timing",
+        "8.5.2.2-7.2-Jetson-AGX_Xavier-0003.timing",
+    ]
+
+
 def test_an_interrupted_build_resumes_on_the_same_library_only(board):
     double = board()
     (double.out).mkdir()
@@ -80,7 +93,6 @@ def test_every_parser_error_is_told():
 
 
 def test_a_kernel_that_is_not_a_weight_is_found_at_build_time(board, tmp_path, tiny_onnx):
-    from engines import tensorrt_flags
     from engines.job import GraphJob
     from siamtrt import Precision
 
