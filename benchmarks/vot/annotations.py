@@ -1,4 +1,4 @@
-"""Truth of a data set: PySOT's JSON. No images are needed; frame sizes stand in the file."""
+"""Truth of a data set: PySOT's JSON, which needs no images since the sizes of frames stand in it, or its sequences."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from benchmarks.datasets import load_sequences
+from benchmarks.vot.folders import as_annotations
 from benchmarks.vot.overlap import box_polygon
 from siamtrt import Array, ArtifactError
 from siamtrt.files import read_json
@@ -37,13 +39,14 @@ class Truth:
 
 
 def load(path: Path, tags: Tuple[str, ...]) -> Dict[str, Truth]:
-    """Read an annotation file: sequence name -> truth.
+    """Read an annotation file, or a folder of sequences: sequence name -> truth.
 
     Raises:
+        UsageError: the folder holds no sequence.
         ArtifactError: the file is no such JSON or names no sequence, a region is not 4 or 8 finite numbers, a tag has
             another length, or the size of the frames is missing.
     """
-    document = read_json(path)
+    document = as_annotations(load_sequences(path), tags) if path.is_dir() else read_json(path)
     if not document:
         raise ArtifactError(f"{path} names no sequence")
     try:
@@ -85,6 +88,6 @@ def _size(name: str, entry: Dict[str, Any]) -> Tuple[int, int]:
     if not all(isinstance(side, (int, float)) and side >= 1 for side in (width, height)):
         raise ArtifactError(
             f"{name} has no size of its frames: its width is {width!r}, its height {height!r}",
-            hint="add width and height, in pixels, to each sequence of the annotations",
+            hint="add width and height, in pixels, to the annotations, or name the folder of the sequences instead",
         )
     return int(width or 0), int(height or 0)

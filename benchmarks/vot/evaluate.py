@@ -22,7 +22,7 @@ from siamtrt.files import write_text
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
-    parser.add_argument("--annotations", type=Path, required=True, help="PySOT's JSON of the data set")
+    parser.add_argument("--annotations", type=Path, required=True, help="PySOT's JSON, or a folder of sequences")
     parser.add_argument("--results", type=Path, required=True, help="folder of TRACKER/baseline/SEQUENCE")
     parser.add_argument("--sequences", nargs="+", help="evaluate these only; all of the annotations by default")
     parser.add_argument("--out", type=Path, help="write the measures as JSON")

@@ -140,6 +140,25 @@ def test_no_tracker_is_a_usage_error(evaluated, capsys):
     assert "holds no tracker" in capsys.readouterr().err
 
 
+def test_the_folder_of_the_sequences_says_the_same_as_their_annotations(evaluated, capsys):
+    folder = evaluated / "sequences" / "bag"
+    folder.mkdir(parents=True)
+    for number in range(FRAMES):
+        cv2.imwrite(str(folder / f"{number:04d}.jpg"), np.zeros((200, 200, 3), np.uint8))
+    (folder / "groundtruth.txt").write_text("80,80,40,40\n" * FRAMES)
+    (folder / "occlusion.tag").write_text("0\n" * 70 + "1\n" * 60)
+    change(evaluated, occlusion=[0] * 70 + [1] * 60)
+    found = []
+    for source in (evaluated / "annotations.json", evaluated / "sequences"):
+        out = evaluated / "out.json"
+        assert run("evaluate", "--annotations", source, "--results", evaluated / "results", "--out", out) == 0
+        found.append(json.loads(out.read_text()))
+    assert found[0] == found[1]
+    assert found[0]["trackers"]["T"]["eao"]["occlusion"] == pytest.approx(33 / 49)
+    assert run("evaluate", "--annotations", evaluated / "results", "--results", evaluated / "results") == 2
+    assert "holds no sequence" in capsys.readouterr().err
+
+
 # What other programs leave and what has to be taken as it is
 
 
