@@ -50,7 +50,7 @@ class Tegrastats:
             raise ProbeError(f"cannot run {command[0]}: {error.strerror}", hint="it is a program of JetPack") from error
 
     def read(self) -> Reading:
-        """Wait for the next line.
+        """Wait for the next line; of several that waited to be read only the last is new, so it alone is taken.
 
         Raises:
             ProbeError: the program ended or hangs, or the line shows no power rail.
@@ -60,7 +60,8 @@ class Tegrastats:
             self._read += self._chunk(deadline_s)
             if len(self._read) > _LONGEST_LINE_BYTES:
                 raise ProbeError(f"tegrastats printed {len(self._read)} bytes without an end of line")
-        line, _, self._read = self._read.partition(b"\n")
+        lines, _, self._read = self._read.rpartition(b"\n")
+        line = lines.rpartition(b"\n")[2]
         return parse(line.decode("ascii", "replace"))
 
     def close(self) -> None:
