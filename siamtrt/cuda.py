@@ -18,7 +18,12 @@ _NAMES = (
     "libcudart.so.12",
     "libcudart.so.13",
 )
-_OUT_OF_MEMORY = 2
+_HINTS = {
+    2: "close other programs; on a Jetson CPU and GPU share the memory ('free -m')",
+    35: "use the container that fits the driver: JetPack 5's image on JetPack 5, see docs/jetson.md",
+    209: "compile the kernels for this GPU: sh runtime/tensorrt/kernels/build.sh sm_72 (a Xavier's architecture)",
+}
+_OTHER_HINT = "start the program anew; if it repeats, 'dmesg' tells what the GPU reported"
 _COMPUTE_CAPABILITY_MAJOR, _COMPUTE_CAPABILITY_MINOR, _INTEGRATED = 75, 76, 18  # cudaDeviceAttr
 
 
@@ -52,12 +57,7 @@ def check(lib: Any, status: int, doing: str) -> None:
         return
     lib.cudaGetErrorString.restype = ctypes.c_char_p
     text = lib.cudaGetErrorString(status).decode(errors="replace")
-    hint = (
-        "close other programs; on a Jetson CPU and GPU share the memory ('free -m')"
-        if status == _OUT_OF_MEMORY
-        else "start the program anew; if it repeats, 'dmesg' tells what the GPU reported"
-    )
-    raise InferenceError(f"CUDA failed while {doing}: {text} (error {status})", hint=hint)
+    raise InferenceError(f"CUDA failed while {doing}: {text} (error {status})", hint=_HINTS.get(status, _OTHER_HINT))
 
 
 def compute_capability(lib: Any) -> str:

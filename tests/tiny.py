@@ -13,11 +13,14 @@ from siamtrt.card import LostSearch, TrackerConstants
 
 CHANNELS = 8
 BRANCHES = {"cls": 10, "loc": 20}
+POINT_BRANCHES = {"cls": 2, "loc": 4}
 LOST_PX, LOST_SCORE_SIZE = 383, 41
 LOST_SCORES = (0.7, 0.9)  # crossed both ways by the clip of the tests of TensorRT
 
 
-def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False, lost: bool = False) -> ModelCard:
+def write_tiny_model(
+    folder: Path, *, seed: int = 0, kernel_inputs: bool = False, lost: bool = False, points: bool = False
+) -> ModelCard:
     """Write target.onnx, search.onnx, xcorr.onnx, model.json and manifest.json.
 
     Args:
@@ -25,6 +28,7 @@ def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False
         seed: of the weights.
         kernel_inputs: the kernels are inputs of xcorr.
         lost: a long-term model, with search_lost.onnx and xcorr_lost.onnx of the same weights.
+        points: of the family ``ban`` instead of ``rpn``.
     """
     rng = np.random.default_rng(seed)
     stem = _weights(rng, (CHANNELS, 3, 8, 8), 1 / 255)
@@ -34,25 +38,26 @@ def write_tiny_model(folder: Path, *, seed: int = 0, kernel_inputs: bool = False
     folder.mkdir(parents=True, exist_ok=True)
     _save(folder / "target.onnx", (template,), kernel_specs, *_target(rng, stem))
     graphs = [GraphCard("target", (template,), kernel_specs)]
-    searching, correlating = _search(rng, stem), _xcorr(rng, {} if kernel_inputs else kernels)
+    widths = POINT_BRANCHES if points else BRANCHES
+    searching, correlating = _search(rng, stem), _xcorr(rng, {} if kernel_inputs else kernels, widths)
     for suffix, size_px, score_size in [("", 255, 25), ("_lost", LOST_PX, LOST_SCORE_SIZE)][: 1 + lost]:
         search = TensorSpec("search", (1, 3, size_px, size_px))
         side = score_size + 4
         features = tuple(TensorSpec(f"feature_{branch}", (1, CHANNELS, side, side)) for branch in BRANCHES)
         xcorr_inputs = features + (kernel_specs if kernel_inputs else ())
-        maps = tuple(TensorSpec(branch, (1, width, score_size, score_size)) for branch, width in BRANCHES.items())
+        maps = tuple(TensorSpec(branch, (1, width, score_size, score_size)) for branch, width in widths.items())
         _save(folder / f"search{suffix}.onnx", (search,), features, *searching)
         _save(folder / f"xcorr{suffix}.onnx", xcorr_inputs, maps, *correlating)
         graphs += [GraphCard(f"search{suffix}", (search,), features), GraphCard(f"xcorr{suffix}", xcorr_inputs, maps)]
     card = ModelCard(
         name="tiny",
-        family="rpn",
+        family="ban" if points else "rpn",
         template_px=127,
         search_px=255,
         stride=8,
         score_size=25,
-        anchor_ratios=(0.33, 0.5, 1.0, 2.0, 3.0),
-        anchor_scales=(8.0,),
+        anchor_ratios=() if points else (0.33, 0.5, 1.0, 2.0, 3.0),
+        anchor_scales=() if points else (8.0,),
         tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
         lost=LostSearch(LOST_PX, LOST_SCORE_SIZE, 0.001, *LOST_SCORES) if lost else None,
         kernels=kernel_specs,
@@ -92,9 +97,9 @@ def _search(rng, stem):
     return nodes, weights
 
 
-def _xcorr(rng, kernels):
+def _xcorr(rng, kernels, widths):
     weights, nodes = dict(kernels), []
-    for branch, width in BRANCHES.items():
+    for branch, width in widths.items():
         weights[f"{branch}.head"] = _weights(rng, (width, CHANNELS, 1, 1), 0.01)
         nodes += [
             _conv(f"feature_{branch}", f"kernel_{branch}", f"correlation_{branch}", group=CHANNELS),

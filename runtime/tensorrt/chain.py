@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -51,38 +52,23 @@ class Chain:
         mapped: Optional[bool] = None,
     ) -> None:
         trt = library.load("tensorrt")
-        self.card, self._graphs = card, graphs
+        self.card, self._decode, self._graphs = card, decode, graphs
         kernels = compiled.load_kernels()
         self._device = Device(mapped)
-        found = {"tensorrt": trt.__version__, "compute_capability": self._device.compute_capability}
-        _require_environment(engines, manifest, found)
-        logger = library.make_logger(trt)
-        self._runtime = trt.Runtime(logger)
-        self._crop = CropKernel(self._device, kernels)
-        self._frame: Optional[Buffer] = None
+        self._engines: List[Engine] = []
+        self._searches: Dict[int, Search] = {}
         self._targets: List[Target] = []
         self._current: Optional[Target] = None  # whose kernels xcorr has
-        template = card.graph("target").inputs[0]
-        self._template = self._device.allocate(size_bytes(template.shape))
-        self._kernels = KernelBlock(self._device, card)
-
-        def engine(graph: str, bound: Dict[str, int]) -> Engine:
-            return Engine(trt, self._runtime, logger, engines / f"{graph}.plan", card.graph(graph), bound)
-
-        self._target_engine = engine("target", {template.name: self._template, **self._kernels.addresses})
-        precision = GraphPrecisions.parse(manifest.settings["precision"]).xcorr
-        self._searches: Dict[int, Search] = {}
-        for size_px, decoder in decoders(card).items():
-            suffix = "" if size_px == card.search_px else "_lost"
-            search = self._searches[size_px] = Search(self._device, card, suffix, maps_stay=decode)
-            search.engines = [
-                engine(f"search{suffix}", search.addresses),
-                engine(f"xcorr{suffix}", {**search.addresses, **self._kernels.addresses}),
-            ]
-            if decode:
-                search.decode_with(kernels, decoder)
-            if not card.kernel_inputs:
-                search.probe = Probe(engines, card, f"xcorr{suffix}", precision)
+        self._frame: Optional[Buffer] = None
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._close)
+            found = {"tensorrt": trt.__version__, "compute_capability": self._device.compute_capability}
+            _require_environment(engines, manifest, found)
+            self._open(trt, engines, GraphPrecisions.parse(manifest.settings["precision"]))
+            self._crop = CropKernel(self._device, kernels)
+            for size_px, decoder in decoders(card).items() if decode else ():
+                self._searches[size_px].decode_with(kernels, decoder)
+            undo.pop_all()
 
     def add_target(self) -> Target:
         """Make room for one more target.
@@ -162,6 +148,27 @@ class Chain:
         self._device.synchronize()
         return search, StageTimes(network_ns=time.perf_counter_ns() - started_ns)
 
+    def _open(self, trt: Any, folder: Path, precisions: GraphPrecisions) -> None:
+        """Load the engines, and bind their tensors by name."""
+        card, logger = self.card, library.make_logger(trt)
+        self._runtime = trt.Runtime(logger)
+        template = card.graph("target").inputs[0]
+        self._template = self._device.allocate(size_bytes(template.shape))
+        self._kernels = KernelBlock(self._device, card)
+
+        def load(graph: str, addresses: Dict[str, int]) -> Engine:
+            path, bound = folder / f"{graph}.plan", {**addresses, **self._kernels.addresses}
+            self._engines.append(Engine(trt, self._runtime, logger, path, card.graph(graph), bound))
+            return self._engines[-1]
+
+        self._target_engine = load("target", {template.name: self._template})
+        for size_px in decoders(card):
+            suffix = "" if size_px == card.search_px else "_lost"
+            search = self._searches[size_px] = Search(self._device, card, suffix, maps_stay=self._decode)
+            search.engines = [load(f"{graph}{suffix}", search.addresses) for graph in ("search", "xcorr")]
+            if not card.kernel_inputs:
+                search.probe = Probe(folder, card, f"xcorr{suffix}", precisions.xcorr)
+
     def _upload(self, frame: Array) -> None:
         """Put *frame* where the GPU reads it; the copy itself is part of what is enqueued."""
         if self._frame is None or self._frame.host.shape != frame.shape:
@@ -197,10 +204,10 @@ class Chain:
     def _close(self) -> None:
         for search in self._searches.values():
             search.forget_graph()
-            for engine in search.engines:
-                engine.close()
+        for engine in self._engines:
+            engine.close()
+        self._engines.clear()
         self._searches.clear()
-        self._target_engine.close()
         self._device.close()
 
 

@@ -19,6 +19,8 @@ def test_a_failed_call_says_what_was_being_done():
         cuda.check(Cudart(), 999, "cropping")
     with pytest.raises(InferenceError, match=r"out of memory[^\n]*\n.*free -m"):
         cuda.check(Cudart(), 2, "allocating")
+    with pytest.raises(InferenceError, match=r"no kernel image[^\n]*\n.*build\.sh sm_72"):
+        cuda.check(Cudart(), 209, "cropping")
     cuda.check(Cudart(), 0, "nothing")
 
 

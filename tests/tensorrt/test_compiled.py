@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from runtime.tensorrt import compiled
-from siamtrt import MissingDependencyError
+from runtime.tensorrt import compiled, device
+from siamtrt import MissingDependencyError, cuda
 
 KERNELS = Path(compiled.__file__).parent / "kernels"
 
@@ -29,3 +30,14 @@ def test_nvcc_takes_them(tmp_path):
     library = (tmp_path / "libsiamtrt_kernels.so").read_bytes()
     assert b"siamtrt_crop" in library
     assert b"siamtrt_decode" in library
+
+
+def test_the_cuda_library_has_every_function_that_is_called():
+    try:
+        library = cuda.load()
+    except MissingDependencyError:
+        pytest.skip("needs libcudart")
+    sources = (Path(cuda.__file__), Path(device.__file__))
+    called = {name for path in sources for name in re.findall(r"\b(cuda[A-Z][A-Za-z]+)\b", path.read_text())}
+    assert {"cudaMemcpyAsync", "cudaGraphInstantiateWithFlags", "cudaFreeHost"} <= called
+    assert [name for name in sorted(called - {"cudaDeviceAttr"}) if not hasattr(library, name)] == []

@@ -5,6 +5,7 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from benchmarks.datasets import load_sequence
 from runtime.locator import Locator, as_locator
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
@@ -44,13 +45,43 @@ def reference(tiny_engines):
 
 
 @pytest.mark.parametrize("version", ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"])
-@pytest.mark.parametrize("graphs", [True, False])
 @pytest.mark.parametrize("decode", [True, False])
-def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, graphs, decode):
-    double = board(version, integrated=graphs)
+def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, decode):
+    double = board(version)
     double.build()
-    found = boxes(opened(double, graphs=graphs, decode=decode), clip(frame))
+    found = boxes(opened(double, decode=decode), clip(frame))
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
+
+
+@pytest.mark.parametrize("settings", [{"graphs": False}, {"mapped": False}, {"mapped": True}])
+@pytest.mark.parametrize("decode", [True, False])
+def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, frame, settings, decode):
+    double = board(integrated=False)
+    double.build()
+    found = boxes(opened(double, decode=decode, **settings), clip(frame))
+    np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
+
+
+@pytest.mark.parametrize("decode", [True, False])
+def test_boxes_of_an_anchor_free_model_too(board, frame, tmp_path, decode):
+    tiny.write_tiny_model(tmp_path / "onnx", points=True)
+    double = board(onnx=tmp_path / "onnx")
+    double.build()
+    reference = OnnxMatcher(tmp_path / "onnx", ModelCard.load(tmp_path / "onnx"))
+    np.testing.assert_allclose(
+        boxes(opened(double, decode=decode), clip(frame)), boxes(reference, clip(frame)), atol=1e-3
+    )
+
+
+@pytest.mark.slow
+def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, reference_data):
+    onnx = shipped_engines.parent / "onnx"
+    double = board(onnx=onnx)
+    double.build()
+    sequence = load_sequence(reference_data / "vot2018" / "sequences" / "bag")
+    frames, box = [sequence.frame(index) for index in range(12)], sequence.start_box(0)
+    expected = as_rows(follow(OnnxMatcher(onnx, ModelCard.load(onnx)), frames, box))
+    np.testing.assert_allclose(as_rows(follow(opened(double, decode=True), frames, box)), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("integrated", [True, False])
@@ -115,17 +146,20 @@ def test_without_decode_on_the_gpu_there_is_no_box(board, frame):
         search.found()
 
 
-def test_nothing_is_bound_by_position(board, frame):
-    responses = []
+@pytest.mark.parametrize("kernel_inputs", [True, False])
+def test_nothing_is_bound_by_position(board, frame, tmp_path, kernel_inputs):
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=kernel_inputs)
+    answers = []
     for reverse in (False, True):
-        double = board(reverse_tensors=reverse)
+        double = board(onnx=tmp_path / "onnx", reverse_tensors=reverse)
         double.build()
-        matcher = opened(double)
-        matcher.remember(frame, TEMPLATE, FILL)
+        matcher, locator = (opened(double, decode=decode) for decode in (False, True))
+        for backend in (matcher, locator):
+            backend.remember(frame, TEMPLATE, FILL)
         response = matcher.match(frame, SEARCH, FILL)
-        responses.append((response.cls.copy(), response.loc.copy()))
-    np.testing.assert_array_equal(responses[0][0], responses[1][0])
-    np.testing.assert_array_equal(responses[0][1], responses[1][1])
+        answers.append((response.cls.copy(), response.loc.copy(), astuple(ask(locator, frame).candidate)))
+    for first, reversed_ in zip(*answers):
+        np.testing.assert_array_equal(first, reversed_)
 
 
 def test_another_target_is_captured_anew_and_the_first_comes_back(board, frame):
@@ -211,3 +245,4 @@ def test_out_of_memory_says_so(board):
     double.cudart.free_bytes = 1000
     with pytest.raises(InferenceError, match="out of memory"):
         opened(double)
+    assert double.cudart.memory == {}

@@ -150,7 +150,7 @@ class _ErrorString:
     restype = None
 
     def __call__(self, status):
-        return {OUT_OF_MEMORY: b"out of memory", 999: b"unknown error"}[status]
+        return {OUT_OF_MEMORY: b"out of memory", 209: b"no kernel image is available", 999: b"unknown error"}[status]
 
 
 class Kernels:
