@@ -157,6 +157,7 @@ bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequen
 	@test -d "$(VOT)" || { echo "VOT=$(VOT) is no folder: VOT=/path/to/vot2018/sequences" >&2; exit 2; }
 	$(IN_IMAGE) -v "$$(realpath "$(VOT)"):/vot:ro" $(if $(ANNOTATIONS),-v "$$(realpath "$(ANNOTATIONS)"):/annotations.json:ro") \
 		$(IMAGE) make bench BACKEND=tensorrt MODEL=$(MODEL) PRECISION=$(PRECISION) SEQUENCES=/vot \
+		$(KEEP:%=KEEP=%) $(MAX_DRIFT:%=MAX_DRIFT=%) \
 		$(if $(ANNOTATIONS),ANNOTATIONS=/annotations.json)
 
 overhead: $(ENGINES)  ## What a frame costs beside the network

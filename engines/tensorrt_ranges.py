@@ -90,6 +90,8 @@ class Batches:
             BuildError: TensorRT stopped before the last sample.
             ArtifactError: TensorRT made a cache of another kind, or it cannot be written.
         """
+        if self._finished:
+            return  # it hands back what it has read
         if self._served != len(self._samples):
             raise BuildError(f"TensorRT's calibration stopped after {self._served} of {len(self._samples)} samples")
         calibration_cache.parse(cache, tensorrt=self._version)

@@ -66,6 +66,7 @@ def test_the_benchmark_gets_the_gpu_the_sequences_and_what_the_board_has(make, t
         f"BOARD_FILES={sock} {tmp_path}/absent",
         "MODEL=siamrpn_r50",
         "PRECISION=target=fp16,search=int8,xcorr=fp16",
+        "KEEP=3",
     )
     assert done.returncode == 0, done.stderr
     assert words[:4] == ["run", "--rm", "--runtime", "nvidia"]
@@ -83,6 +84,7 @@ def test_the_benchmark_gets_the_gpu_the_sequences_and_what_the_board_has(make, t
         "MODEL=siamrpn_r50",
         "PRECISION=target=fp16,search=int8,xcorr=fp16",
         "SEQUENCES=/vot",
+        "KEEP=3",
         "ANNOTATIONS=/annotations.json",
     ]
 

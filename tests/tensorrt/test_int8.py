@@ -270,6 +270,16 @@ def test_a_calibration_that_ends_early_is_an_error(tmp_path):
         batches.next_batch(["a", "b"])
 
 
+def test_a_cache_that_tensorrt_hands_back_is_left_as_it_is(tmp_path):
+    cache = calibration_cache.serialize({"search": 1.0}, "8.5.2.2")
+    (tmp_path / "c.cache").write_bytes(cache)
+    batches = Batches([lambda: 1], tmp_path / "c.cache", "8.5.2.2")
+    assert batches.read_cache() == cache
+    batches.write_cache(calibration_cache.serialize({"search": 2.0}, "8.5.2.2"))
+    batches.require_complete()
+    assert (tmp_path / "c.cache").read_bytes() == cache
+
+
 def test_a_refused_build_keeps_its_own_reason(board, calibration):
     with pytest.raises(BuildError, match="Could not find any implementation"):
         board(build_fails=True).build("int8", ranges=calibration)
