@@ -49,24 +49,33 @@ def _are_full(paths: List[Path]) -> bool:
 
 
 def _layers(reports: List[LayerReport], options: argparse.Namespace, device: Optional[Device]) -> None:
-    print(layer_tables.table(reports, options.by))  # noqa: T201
-    bounds = [layer_tables.bounds(reports[0], device, options.precision)] if device else []
-    print(*bounds, sep="\n", end="\n" if bounds else "")  # noqa: T201
+    _print_layers(reports, options, device)
     if options.draw:
-        drawn = layer_drawings.drawings(reports, device)
-        _draw(options.draw, drawn, [report.title for report in reports], "")
+        _draw(options.draw, layer_drawings.drawings(reports, device), [report.title for report in reports], "")
 
 
 def _full(reports: List[Report], options: argparse.Namespace, device: Optional[Device]) -> None:
-    if device:
-        raise UsageError("--device is for layer reports", hint="name the layers.json beside each report")
+    layers = [report.layers for report in reports if report.layers]
+    if device and len(layers) < len(reports):
+        raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
     print(side_by_side.table(reports))  # noqa: T201
+    if len(layers) == len(reports):
+        _print_layers(layers, options, device)
     if options.draw:
         doubts = "".join(f"<li>{escape(words)}</li>" for words in side_by_side.doubts(reports))
         doubts = f'<ul class="warning">{doubts}</ul>' if doubts else ""
         table = page.table(side_by_side.heads(reports), side_by_side.rows(reports))
         top = doubts + f'<div class="cards">{page.card("Figures", table, width="wide")}</div><p></p>'
-        _draw(options.draw, report_drawings.drawings(reports), [report.title for report in reports], top)
+        drawn = report_drawings.drawings(reports)
+        if len(layers) == len(reports):
+            drawn += layer_drawings.drawings(layers, device)
+        _draw(options.draw, drawn, [report.title for report in reports], top)
+
+
+def _print_layers(reports: List[LayerReport], options: argparse.Namespace, device: Optional[Device]) -> None:
+    print(f"\n{layer_tables.table(reports, options.by)}")  # noqa: T201
+    if device:
+        print(layer_tables.bounds(reports[0], device, options.precision))  # noqa: T201
 
 
 def _draw(path: Path, drawn: List[Named], titles: List[str], top: str) -> None:

@@ -7,15 +7,13 @@ from typing import Callable, List, Optional, Tuple
 from benchmarks.report import svg
 from benchmarks.report.bars import Bar, bars
 from benchmarks.report.document import Report
-from benchmarks.report.layer_drawings import Named, grouped
+from benchmarks.report.layer_drawings import Named
 from benchmarks.report.plots import HALF, Curve, Point, curves, points
 from benchmarks.report.side_by_side import mean_w
 
-_WIDE = 1060.0
-
 
 def drawings(reports: List[Report]) -> List[Named]:
-    """EAO curves, accuracy and robustness, rates, latencies, stages, power, and layers where all have them."""
+    """EAO curves, accuracy and robustness, rates, latencies, stages, and power where there is some."""
     titles = _names(reports)
     drawn = [
         ("Expected average overlap", _curves(reports, titles)),
@@ -26,9 +24,6 @@ def drawings(reports: List[Report]) -> List[Named]:
     ]
     if any(report.speed.power.load for report in reports):
         drawn.append(("Power", _bars(reports, titles, _POWER, "W, and J a frame")))
-    layers = [report.layers for report in reports if report.layers]
-    if len(layers) == len(reports):
-        drawn.append(("Layers by type", grouped(layers, "type")))
     return drawn
 
 

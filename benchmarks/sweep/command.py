@@ -15,6 +15,7 @@ from tqdm import tqdm
 from benchmarks.datasets import load_sequences
 from benchmarks.report.bench import rendered
 from benchmarks.report.job import claim, truth_sha256
+from benchmarks.report.page import figure
 from benchmarks.sweep import child
 from benchmarks.sweep.page import published, sweep_page, table
 from benchmarks.sweep.row import Row, as_document
@@ -80,7 +81,7 @@ def main(options: argparse.Namespace) -> None:
     mixes = [GraphPrecisions(*map(Precision, mix)) for mix in itertools.product(options.precisions, repeat=3)]
     for mix in tqdm(mixes, desc="sweep", unit="mix"):
         rows.append(_measured(sweep, mix))
-        log.info("%s: %s", mix.label, rows[-1].skipped or f"EAO {rows[-1].eao}, {rows[-1].fps:.1f} FPS")
+        log.info("%s: %s", mix.label, rows[-1].skipped or f"EAO {figure(rows[-1].eao)}, {figure(rows[-1].fps, 1)} FPS")
         write_text(sweep.out / "sweep.json", json.dumps(as_document(rows, about), indent=1) + "\n")
     write_text(sweep.out / "sweep.html", sweep_page(rows, about, published()))
     print(table(rows))  # noqa: T201

@@ -111,10 +111,8 @@ def test_full_reports_are_drawn(report):
         "Latency of an update",
         "Stages",
         "Power",
-        "Layers by type",
     ]
     assert "Power" not in dict(report_drawings.drawings([report]))
-    assert "Layers by type" not in dict(report_drawings.drawings([report, replace(report, layers=None)]))
     assert len(list(parsed(named["Expected average overlap"]).iter(f"{SVG}polyline"))) == 2
 
 
@@ -130,7 +128,19 @@ def test_the_command_prints_and_draws_full_reports(benched, tmp_path, capsys):
     assert ElementTree.parse(tmp_path / "both.svg").getroot().tag == f"{SVG}svg"
     assert call(*argv, "--draw", tmp_path / "both.png") == 2
     assert "FILE.svg, or FILE.html" in capsys.readouterr().err
-    assert call(*argv, "--device", "agx_xavier_maxn") == 2
+
+
+def test_layers_within_full_reports_are_compared_as_asked(benched, tmp_path, capsys):
+    argv = ["compare", benched / "report.json", benched / "report.json", "--by", "graph"]
+    assert call(*argv, "--device", "agx_xavier_maxn", "--draw", tmp_path / "both.html") == 0
+    out = capsys.readouterr().out
+    assert any(line.split()[:1] == ["xcorr"] and line.split()[-1] == "1.00" for line in out.splitlines())
+    assert "computed, not measured" in out
+    assert "<h2>Roofline of Jetson AGX Xavier, MAXN</h2>" in (tmp_path / "both.html").read_text()
+    document = json.loads((benched / "report.json").read_text())
+    (tmp_path / "bare.json").write_text(json.dumps({**document, "layers": None, "missing": {"layers": "left out"}}))
+    assert call("compare", tmp_path / "bare.json") == 0
+    assert call("compare", tmp_path / "bare.json", "--device", "agx_xavier_maxn") == 2
 
 
 def test_the_command_draws_layer_reports(benched, tmp_path, capsys):
