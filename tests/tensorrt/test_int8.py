@@ -15,7 +15,7 @@ from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
 from engines.tensorrt_options import CALIBRATORS, TENSORRT, TensorrtOptions
 from engines.tensorrt_ranges import Batches, ServedRanges
-from siamtrt import ArtifactError, BuildError, Precision, UsageError, calibration_cache
+from siamtrt import ArtifactError, BuildError, InferenceError, Precision, UsageError, calibration_cache
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
 from tests.calibration.frames import write_video
@@ -241,6 +241,13 @@ def test_an_unreadable_sample_is_not_lost(board, calibration, tmp_path, capfd):
     assert not (double.out / "search.plan").exists()
     assert not list(double.out.glob("*.cache"))
     assert double.cudart.memory == {}
+
+
+def test_no_memory_for_a_sample_is_told(board, calibration):
+    double = board()
+    double.cudart.free_bytes = 0
+    with pytest.raises(InferenceError, match=r"allocating 0\.8 MB: out of memory"):
+        tensorrt_flags.build_graph(job(double, calibration), THEIRS)
 
 
 def test_a_bug_in_the_calibrator_keeps_its_traceback(board, calibration, monkeypatch):
