@@ -104,3 +104,8 @@ def test_a_folder_without_sequences_is_refused(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\n")
     with pytest.raises(ArtifactError, match="which has no truth"):
         load_sequences(tmp_path)
+
+
+def test_a_box_ends_on_its_last_pixel(tmp_path):
+    write(tmp_path / "ants1", "groundtruth.txt", ["10,20,5,4"], images="color", name="{:08d}.jpg")
+    assert load_sequence(tmp_path / "ants1").polygon(0).tolist() == [[10, 20], [10, 23], [14, 23], [14, 20]]

@@ -81,6 +81,12 @@ def test_the_interval_encloses_the_figure_and_repeats(tmp_path):
     assert low < high
 
 
+def test_the_interval_is_of_95_percent(tmp_path):
+    """Of three sequences one is worse. All three draws hit it in 1 of 27 cases, which is between 2.5 and 25 percent."""
+    found = write_case(tmp_path, [(400, [], 0), (400, [], 0), (400, [], 8)])
+    assert found.eao_interval_95 == pytest.approx((0.673469, 1.0), abs=1e-6)
+
+
 def test_repetitions_of_a_run_make_the_interval_no_narrower(tmp_path):
     once = write_case(tmp_path, [(400, [200], 0), (300, [], 8), (350, [10, 90], 4), (360, [], 0)])
     for first in (tmp_path / "results").rglob("*_001.txt"):

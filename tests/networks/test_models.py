@@ -195,3 +195,27 @@ def test_nanotrack_equals_its_published_graphs(reference_data):
         cls, loc = network(template, search)
     np.testing.assert_allclose(cls.numpy(), wanted_cls, atol=1e-4)
     np.testing.assert_allclose(loc.numpy(), wanted_loc, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "penalty_k", "window_influence", "lr", "search_px"),
+    [
+        ("siamrpn_r50", 0.05, 0.42, 0.38, 255),
+        ("siamrpn_r50_otb", 0.24, 0.50, 0.25, 255),
+        ("siamrpn_r50_lt", 0.05, 0.28, 0.22, 255),
+        ("siamrpn_mobilenetv2", 0.04, 0.40, 0.50, 255),
+        ("siamrpn_alexnet", 0.16, 0.40, 0.30, 287),
+        ("nanotrack_v3", 0.138, 0.455, 0.348, 255),
+    ],
+)
+def test_each_model_has_its_experiments_constants(name, penalty_k, window_influence, lr, search_px):
+    model = spec(name)
+    assert (model.tracker.penalty_k, model.tracker.window_influence, model.tracker.lr) == (
+        penalty_k,
+        window_influence,
+        lr,
+    )
+    assert (model.tracker.context, model.tracker.min_side_px) == (0.5, 10)
+    assert (model.template_px, model.search_px) == (127, search_px)
+    if model.family == "rpn":
+        assert (model.stride, model.anchor_ratios, model.anchor_scales) == (8, (0.33, 0.5, 1.0, 2.0, 3.0), (8.0,))

@@ -20,6 +20,7 @@ from training.report import draw
 from training.sources import open_sources
 from training.trainer import BEST_NAME, STATE_NAME, Trainer, learning_rate
 
+_NORMS = ("backbone.stem.1", "neck.downsample2.downsample.1")
 _WHOLE = "model = 'thin'\n{}\n[[sources]]\nkind = 'videos'\npath = 'videos'\n"
 
 
@@ -102,6 +103,55 @@ def test_the_trunk_is_frozen_until_its_step(data, tmp_path):
         trainer.train_step(batch)
     assert not torch.equal(weights("widest"), before["widest"])
     assert torch.equal(weights("stem"), before["stem"])
+
+
+def test_the_norms_of_the_trunk_keep_their_statistics(data, tmp_path):
+    trainer = Trainer(config(), data, tmp_path)
+    kept, moving = (trainer.network.get_buffer(f"{name}.running_mean").clone() for name in _NORMS)
+    trainer.run()
+    assert torch.equal(trainer.network.get_buffer(f"{_NORMS[0]}.running_mean"), kept)
+    assert not torch.equal(trainer.network.get_buffer(f"{_NORMS[1]}.running_mean"), moving)
+
+
+def test_the_average_follows_slowly_and_is_what_is_kept(data, tmp_path):
+    trainer = Trainer(config(steps=3), data, tmp_path)
+    name = next(key for key, _ in trainer.network.named_parameters() if not key.startswith("backbone"))
+    expected = trainer.network.state_dict()[name].clone()
+    for step, batch in enumerate(batches(trainer._sampler, 0, 3, 4, 0, 1)):
+        trainer.train_step(batch)
+        decay = (1 + step) / (10 + step)
+        expected = decay * expected + (1 - decay) * trainer.network.state_dict()[name]
+    torch.testing.assert_close(trainer._average[name], expected)
+    trainer._validate({"loss": 0.0})
+    torch.testing.assert_close(torch.load(tmp_path / BEST_NAME, weights_only=True)[name], expected)
+
+
+def test_gradients_are_clipped(data, tmp_path, monkeypatch):
+    norms = []
+    original = torch.nn.utils.clip_grad_norm_
+
+    def watched(parameters, limit):
+        parameters = list(parameters)
+        original(parameters, limit)
+        grads = [parameter.grad.norm() for parameter in parameters if parameter.grad is not None]
+        norms.append((float(torch.stack(grads).norm()), limit))
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", watched)
+    trainer = Trainer(config(steps=2, loc_weight=1e4), data, tmp_path)
+    trainer.run()
+    assert len(norms) == 2
+    assert all(norm <= limit * 1.001 == 10 * 1.001 for norm, limit in norms)
+
+
+def test_worse_weights_do_not_replace_the_best(data, tmp_path, monkeypatch):
+    overlaps = iter([0.5, 0.4])
+    monkeypatch.setattr("training.trainer.validation_overlap", lambda *_: next(overlaps))
+    trainer = Trainer(config(), data, tmp_path)
+    kept = []
+    original = trainer._validate
+    trainer._validate = lambda values: (original(values), kept.append((tmp_path / BEST_NAME).read_bytes()))
+    trainer.run()
+    assert kept[0] == kept[1]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_last_good_weights(data, tmp_path):
