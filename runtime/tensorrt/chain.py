@@ -12,7 +12,7 @@ import numpy as np
 from runtime.decode import decoders
 from runtime.matcher import Color, Square, StageTimes
 from runtime.tensorrt import compiled
-from runtime.tensorrt.crop import CropKernel
+from runtime.tensorrt.crop import CropKernel, part_of_frame
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
 from runtime.tensorrt.probe import Probe
@@ -134,7 +134,7 @@ class Chain:
             raise InferenceError("no target was remembered", hint="call remember first")
         search = self._searches[square.out_px]
         started_ns = time.perf_counter_ns()
-        self._upload(frame)
+        self._upload(frame, part_of_frame(square))
         self._crop.aim(square, fill)
         if search.decode is not None:
             search.decode.aim(*last_size)
@@ -169,8 +169,8 @@ class Chain:
             if not card.kernel_inputs:
                 search.probe = Probe(folder, card, f"xcorr{suffix}", precisions.xcorr)
 
-    def _upload(self, frame: Array) -> None:
-        """Put *frame* where the GPU reads it; the copy itself is part of what is enqueued."""
+    def _upload(self, frame: Array, part: Tuple[slice, slice] = (slice(None), slice(None))) -> None:
+        """Put rows and columns of *frame* where the GPU reads it; a copy to the GPU is part of what is enqueued."""
         if self._frame is None or self._frame.host.shape != frame.shape:
             for search in self._searches.values():
                 search.forget_graph()  # it would read the frame at the old address
@@ -178,7 +178,7 @@ class Chain:
                 self._device.release(self._frame)
                 self._frame = None
             self._frame = self._device.buffer(frame.shape, np.uint8)
-        np.copyto(self._frame.host, frame)
+        np.copyto(self._frame.host[part], frame[part])
 
     def _enqueue_crop(self, out: int, out_px: int) -> None:
         """Enqueue the upload of the frame, and its crop."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any
+from typing import Any, Tuple
 
 import numpy as np
 
@@ -64,8 +64,18 @@ def aim(told: Array, square: Square, fill: Color) -> None:
         square: the region, cut as :func:`runtime.crop.crop` does.
         fill: BGR value outside the frame.
     """
-    half = (square.side_px + 1) / 2
-    told["left"] = math.floor(square.center_x - half + 0.5)
-    told["top"] = math.floor(square.center_y - half + 0.5)
+    told["left"], told["top"] = _corner(square)
     told["side"] = square.side_px
     told["fill"] = fill
+
+
+def part_of_frame(square: Square) -> Tuple[slice, slice]:
+    """The rows and columns of a frame that a crop reads."""
+    left, top = _corner(square)
+    rows, columns = (slice(max(0, low), max(0, low + square.side_px)) for low in (top, left))
+    return rows, columns
+
+
+def _corner(square: Square) -> Tuple[int, int]:
+    half = (square.side_px + 1) / 2
+    return math.floor(square.center_x - half + 0.5), math.floor(square.center_y - half + 0.5)

@@ -68,3 +68,14 @@ def test_unscaled_it_copies(cpu_kernels, frame):
 
 def test_the_structure_is_the_kernels(cpu_kernels):
     assert kernel.SQUARE.itemsize == 24
+
+
+@settings(deadline=None, max_examples=100)
+@given(x=st.floats(-50, 190), y=st.floats(-50, 140), side_px=st.integers(1, 900))
+def test_no_pixel_beside_its_part_of_the_frame_is_read(cpu_kernels, frame, x, y, side_px):
+    square = Square(x, y, side_px, 127)
+    part = kernel.part_of_frame(square)
+    only = np.full_like(frame, 99)
+    only[part] = frame[part]
+    np.testing.assert_array_equal(by_kernel(cpu_kernels, only, square), by_kernel(cpu_kernels, frame, square))
+    assert frame[part].size <= 3 * side_px**2
