@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the report; rerun to resume")
     parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
     parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of; 0 for none")
+    parser.add_argument("--probe", default="auto", help="of the power, as python -m benchmarks speed takes it")
+    parser.add_argument("--tegrastats", help="how that program is run")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 
@@ -58,6 +60,8 @@ def main(options: argparse.Namespace) -> None:
         out=options.out,
         threads=options.threads,
         layer_runs=options.layer_runs,
+        probe=options.probe,
+        tegrastats=options.tegrastats,
         leak_allowed=options.allow_leak,
         command=command_line("benchmarks"),
     )
@@ -97,7 +101,8 @@ def _evaluate(job: Job) -> None:
 
 
 def _speed(job: Job) -> None:
-    _run(speed_command, "speed", [*_engines(job), "--out", job.out / "speed.json"])
+    program = ["--tegrastats", job.tegrastats] if job.tegrastats else []
+    _run(speed_command, "speed", [*_engines(job), "--probe", job.probe, *program, "--out", job.out / "speed.json"])
 
 
 def _layers(job: Job) -> None:

@@ -31,6 +31,8 @@ class Job:
         out: folder of the report.
         threads: of the CPU backend; all cores when None.
         layer_runs: that the medians of the layers are of; 0 to leave the layers out.
+        probe: of the power.
+        tegrastats: how that program is run; None for its own name.
         leak_allowed: run on sequences that calibrated the engines.
         command: that does all of this again.
     """
@@ -43,6 +45,8 @@ class Job:
     out: Path
     threads: Optional[int]
     layer_runs: int
+    probe: str
+    tegrastats: Optional[str]
     leak_allowed: bool
     command: str
 

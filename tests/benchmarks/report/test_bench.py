@@ -17,6 +17,7 @@ from benchmarks.report.failures import thumbnail
 from benchmarks.report.sections import report_page
 from benchmarks.vot.results import FAILED, read
 from siamtrt import ArtifactError, UsageError
+from tests.benchmarks.power.boards import FOR_EVER, program
 from tests.benchmarks.report.call import call
 
 
@@ -193,6 +194,18 @@ def test_layers_that_cannot_be_profiled_leave_their_reason(tiny_engines, two_cli
     assert report.layers is None
     assert report.missing == {"layers": "layers of the backend 'x' cannot be profiled yet"}
     assert "layers of the backend &#x27;x&#x27; cannot be profiled yet" in (out / "report.html").read_text()
+
+
+def test_the_boards_own_program_is_read_while_it_runs(tiny_engines, two_clips, tmp_path):
+    program_line = program(tmp_path, FOR_EVER.format(0.005))
+    argv = arguments(tiny_engines, two_clips, tmp_path / "out")
+    assert call(*argv, "--probe", "tegrastats", "--tegrastats", program_line) == 0
+    power = Report.load(tmp_path / "out" / "report.json").speed.power
+    assert power.probe == "tegrastats"
+    assert power.joules_a_frame > 0
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert f"{power.joules_a_frame:.3f} J a frame" in html
+    assert "<title>VDDRQ</title>" in html
 
 
 def test_without_data_a_clip_is_rendered_once(tiny_engines, tmp_path, monkeypatch):
