@@ -112,7 +112,7 @@ def load_sequence(folder: Path) -> Sequence:
 def _folders(root: Path) -> List[Path]:
     listed = root / "list.txt"
     if not listed.is_file():
-        return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".") if root.is_dir() else []
     folders = [root / name for name in listed.read_text(encoding="utf-8", errors="surrogateescape").split()]
     for folder in folders:
         if not _truths(folder):

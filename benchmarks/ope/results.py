@@ -25,7 +25,7 @@ def trackers(results: Path) -> List[str]:
     Raises:
         UsageError: there is none.
     """
-    found = sorted(path.name for path in results.glob("*") if path.is_dir())
+    found = sorted(path.name for path in results.glob("*") if path.is_dir() and path.name[0] != ".")
     if not found:
         raise UsageError(
             f"{results} holds no tracker", hint="results lie in TRACKER/SEQUENCE.txt; or add --engines DIR"

@@ -91,6 +91,15 @@ def test_the_toolkits_layout_with_corners(tmp_path):
     assert sequence.start_box(0) == BoundingBox.from_polygon(sequence.regions[0])
 
 
+def test_hidden_files_are_no_frames_and_no_sequences(tmp_path):
+    """A half-written image, and what macOS leaves in archives."""
+    write(tmp_path / "bag", "groundtruth.txt", ["1,2,3,4"] * 2)
+    for name in (".0003.71.partial.jpg", "._0001.jpg"):
+        (tmp_path / "bag" / name).write_bytes(b"")
+    write(tmp_path / ".trash", "groundtruth.txt", ["1,2,3,4"])
+    assert [(sequence.name, len(sequence)) for sequence in load_sequences(tmp_path)] == [("bag", 2)]
+
+
 def test_a_folder_without_sequences_is_refused(tmp_path):
     (tmp_path / "photos").mkdir()
     for root in (tmp_path, tmp_path / "nowhere"):
