@@ -10,8 +10,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def images_of(folder: Path) -> List[Path]:
-    """The image files of *folder* by the numbers in their names: ``2.jpg`` before ``10.jpg``."""
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES), key=_by_numbers)
+    """The image files of *folder* by the numbers in their names, ``2.jpg`` before ``10.jpg``; hidden ones are left out.
+
+    Those are half-written images, and what macOS leaves in archives.
+    """
+    images = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    return sorted(images, key=_by_numbers)
 
 
 def _by_numbers(path: Path) -> List[Tuple[int, str]]:
