@@ -24,8 +24,10 @@ from benchmarks.vot import evaluate as evaluate_command
 from benchmarks.vot import run as vot_command
 from benchmarks.vot.folders import as_annotations
 from benchmarks.vot.protocol import Protocol
-from siamtrt import PipelineError
+from siamtrt import Manifest, PipelineError
+from siamtrt import manifest as manifests
 from siamtrt.cli import command_line
+from siamtrt.environment import describe
 from siamtrt.files import write_text
 
 _CLIP_SEED, _CLIP_FRAMES = 7, 180
@@ -77,12 +79,32 @@ def bench(job: Job) -> None:
         PipelineError: of a step; what was finished before is kept.
     """
     job.claim()
+    closed = job.out / manifests.FILE_NAME
     for name, file, step in STEPS:
         if (job.out / file).is_file():
             log.info("%s: kept %s", name, job.out / file)
             continue
         log.info("%s ...", name)
+        closed.unlink(missing_ok=True)
         step(job)
+    if not closed.is_file():
+        _close(job)
+
+
+def _close(job: Job) -> None:
+    """Write the manifest, which declares the folder finished."""
+    files = [file for _, file, _ in STEPS if (job.out / file).is_file()]
+    parents = [job.engines / manifests.FILE_NAME, *([job.annotations] if job.annotations else [])]
+    settings = {"protocol": job.protocol, "sequences": job.names, "threads": job.threads, "probe": job.probe}
+    Manifest.of(
+        job.out,
+        files,
+        stage="benchmarks",
+        command=job.command,
+        parents=parents,
+        settings=settings,
+        environment=describe(),
+    ).save(job.out)
 
 
 def _annotate(job: Job) -> None:

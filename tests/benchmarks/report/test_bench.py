@@ -16,7 +16,7 @@ from benchmarks.report.document import Report
 from benchmarks.report.failures import thumbnail
 from benchmarks.report.sections import report_page
 from benchmarks.vot.results import FAILED, read
-from siamtrt import ArtifactError, UsageError
+from siamtrt import ArtifactError, Manifest, UsageError
 from tests.benchmarks.power.boards import FOR_EVER, program
 from tests.benchmarks.report.call import call
 
@@ -52,6 +52,19 @@ def test_the_paper_trail_reaches_the_export(report):
     assert list(report.manifests) == ["engines", "export"]
     engines, export = report.manifests["engines"], report.manifests["export"]
     assert set(export["files"].values()) <= set(engines["parents"].values())
+
+
+def test_the_folder_is_closed_by_a_manifest(benched, tiny_engines):
+    manifest = Manifest.load(benched, stage="benchmarks")  # proves every digest
+    assert set(manifest.files) == {
+        "annotations.json",
+        "evaluation.json",
+        "speed.json",
+        "layers.json",
+        "report.json",
+        "report.html",
+    }
+    assert list(manifest.parents) == [str(tiny_engines / "manifest.json")]
 
 
 def test_every_failure_has_its_picture(report, benched):
@@ -135,8 +148,10 @@ def test_a_finished_bench_is_kept_and_a_part_of_it_done_again(tiny_engines, two_
     monkeypatch.setattr(
         bench_module, "STEPS", [(n, f, lambda job, n=n: done.append(n)) for n, f, _ in bench_module.STEPS]
     )
+    before = (out / "manifest.json").stat().st_mtime_ns
     assert call(*arguments(tiny_engines, two_clips, out)) == 0
     assert done == []
+    assert (out / "manifest.json").stat().st_mtime_ns == before
     for name in ("speed.json", "report.json", "report.html"):
         (out / name).unlink()
     assert call(*arguments(tiny_engines, two_clips, out)) == 0
@@ -149,7 +164,7 @@ def test_an_interrupted_bench_goes_on_where_it_stopped(tiny_engines, two_clips, 
         patch.setattr(bench_module.speed_command, "main", interrupt)
         assert call(*argv) == 130
     assert (tmp_path / "evaluation.json").is_file()
-    assert not list(tmp_path.glob("report.*"))
+    assert not list(tmp_path.glob("report.*")) + list(tmp_path.glob("manifest.json"))
     before = (tmp_path / "evaluation.json").stat().st_mtime_ns
     assert call(*argv) == 0
     assert (tmp_path / "evaluation.json").stat().st_mtime_ns == before
