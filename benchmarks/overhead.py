@@ -30,6 +30,7 @@ from siamtrt import (
     ArtifactError,
     BoundingBox,
     InferenceError,
+    Manifest,
     MissingDependencyError,
     ModelCard,
     UsageError,
@@ -86,6 +87,9 @@ def main(options: argparse.Namespace) -> None:
     """Measure and print."""
     cv2.setNumThreads(1)
     frames = _frames()
+    if (options.opencv_backbone is None) != (options.opencv_head is None):
+        raise UsageError("OpenCV's TrackerNano needs both of its files", hint="--opencv-backbone and --opencv-head")
+    Manifest.load(options.engines, stage="engines")
     card = ModelCard.load(options.engines)
     figures: Dict[str, Any] = {"environment": describe(), "command": " ".join(sys.argv), "unit": "ms, median"}
     maps = _FixedMaps(card)

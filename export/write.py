@@ -20,7 +20,7 @@ from networks.tracker import TrackerNetwork
 from siamtrt import Manifest, ModelCard, TensorSpec
 from siamtrt import card as model_card
 from siamtrt.environment import describe
-from siamtrt.files import write_bytes
+from siamtrt.files import sha256, write_bytes
 
 log = logging.getLogger(__name__)
 
@@ -55,27 +55,16 @@ def write(
     parity = measure(graphs, exported)
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
-    parents = [checkpoint] if checkpoint else []
-    manifest = Manifest.of(
-        out,
-        [f"{graph_name}.onnx" for graph_name in graphs],
-        stage="export",
-        command=command,
-        parents=parents,
-        settings={"model": name, "kernel_inputs": kernel_inputs},
-        environment=describe(),
-    )
-    checkpoint_sha256 = manifest.parents[str(checkpoint)] if checkpoint else digest
-    card = _card(name, model, graphs, parity, checkpoint_sha256, kernel_inputs=kernel_inputs)
+    card = _card(name, model, graphs, parity, sha256(checkpoint) if checkpoint else digest, kernel_inputs=kernel_inputs)
     card.save(out)
     Manifest.of(
         out,
-        [*manifest.files, model_card.FILE_NAME],
+        [*(f"{graph_name}.onnx" for graph_name in graphs), model_card.FILE_NAME],
         stage="export",
         command=command,
-        parents=parents,
-        settings=manifest.settings,
-        environment=manifest.environment,
+        parents=[checkpoint] if checkpoint else [],
+        settings={"model": name, "kernel_inputs": kernel_inputs},
+        environment=describe(),
     ).save(out)
     seconds = (time.perf_counter_ns() - started_ns) / 1e9
     log.info("exported %s to %s, largest difference to torch %.1e, %.1f s", name, out, max(parity.values()), seconds)

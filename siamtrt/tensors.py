@@ -24,11 +24,3 @@ class TensorSpec:
     def size_bytes(self) -> int:
         """Bytes of one such tensor."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
-
-    def mismatch(self, array: Array) -> str | None:
-        """Say how *array* differs from this spec, or None where it fits."""
-        if tuple(array.shape) != self.shape:
-            return f"tensor {self.name!r}: expected shape {self.shape}, got {tuple(array.shape)}"
-        if array.dtype != np.dtype(self.dtype):
-            return f"tensor {self.name!r}: expected dtype {self.dtype}, got {array.dtype}"
-        return None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import overhead
+from benchmarks.__main__ import _arguments, main
 from benchmarks.upstream_way import UpstreamWay
 from runtime.crop import crop
 from runtime.decode import Decoder
@@ -19,7 +20,7 @@ from runtime.frames import fill_color
 from runtime.geometry import search_side
 from runtime.matcher import Square
 from runtime.tracker import Tracker
-from siamtrt import ArtifactError, MissingDependencyError, UsageError
+from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
 from tests.runtime.stub import card
 
 BAN = {"family": "ban", "stride": 16, "score_size": 15, "anchor_ratios": (), "anchor_scales": ()}
@@ -117,3 +118,9 @@ def test_without_torch_the_way_out_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(overhead.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="PyTorch is not installed here\n  try: leave --checkpoint out"):
         overhead._torch_ms("nanotrack_v3", tmp_path / "x.pth")
+
+
+def test_half_of_opencvs_tracker_is_refused(tiny_engines, tmp_path, capsys):
+    words = ["overhead", "--engines", str(tiny_engines), "--opencv-head", str(tmp_path / "head.onnx")]
+    assert cli.run(main, _arguments(), words) == 2
+    assert "needs both of its files" in capsys.readouterr().err
