@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Optional, Protocol
+from typing import Any, Iterator, Optional, Protocol, Sized
 
 import cv2
 
+from benchmarks.datasets import Sequence
 from runtime.tracker import Tracker
-from siamtrt import Array, BoundingBox, MissingDependencyError, UsageError
+from siamtrt import Array, ArtifactError, BoundingBox, MissingDependencyError, UsageError
 
 OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")
 
@@ -21,6 +23,20 @@ class Follower(Protocol):
 
     def update(self, frame: Array) -> Optional[BoundingBox]:
         """The target's box in the next frame; None where the tracker itself says that it is gone."""
+
+
+@contextmanager
+def named(sequence: Sequence, done: Sized) -> Iterator[None]:
+    """Name the sequence and the frame in what a tracker says of its box or frame; *done* has an entry a frame so far.
+
+    Raises:
+        ArtifactError: in place of the tracker's UsageError, since it is the data that are wrong.
+    """
+    try:
+        yield
+    except UsageError as error:
+        problem = f"{sequence.name}, frame {len(done) + 1}: {error.problem}"
+        raise ArtifactError(problem, hint="mend the annotation, or fetch the sequence anew") from error
 
 
 class OurFollower:

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower, named
 from benchmarks.jobs import run_jobs
 from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
@@ -78,18 +78,21 @@ def follow(follower: Follower, sequence: Sequence) -> Tuple[List[Optional[Boundi
 
     Raises:
         UsageError: the first frame has no truth to start with.
+        ArtifactError: an image is unreadable or of another size, or the box to start with is no box in its frame.
     """
     start = _start_box(sequence)
     boxes: List[Optional[BoundingBox]] = [start]
     times_ns: List[int] = []
-    for index in tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False):
-        frame = sequence.frame(index)
-        started_ns = time.perf_counter_ns()
-        if index == 0:
-            follower.start(frame, start)
-        else:
-            boxes.append(follower.update(frame))
-        times_ns.append(time.perf_counter_ns() - started_ns)
+    frames = tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
+    with frames as progress, named(sequence, times_ns):
+        for index in progress:
+            frame = sequence.frame(index)
+            started_ns = time.perf_counter_ns()
+            if index == 0:
+                follower.start(frame, start)
+            else:
+                boxes.append(follower.update(frame))
+            times_ns.append(time.perf_counter_ns() - started_ns)
     return boxes, times_ns
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower
+from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower, named
 from benchmarks.jobs import run_jobs
 from benchmarks.vot.inside import plainly_overlap
 from benchmarks.vot.overlap import box_polygon, raster_overlap
@@ -131,10 +131,15 @@ def run_sequence(
 
 
 def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Lap:
-    """The state machine of the protocol."""
+    """The state machine of the protocol.
+
+    Raises:
+        ArtifactError: an image is unreadable or of another size, or a box to start with is no box in its frame.
+    """
     lap = Lap()
     next_start = 0
-    with tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False) as progress:
+    frames = tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
+    with frames as progress, named(sequence, lap.entries):
         for index in progress:
             if index < next_start:
                 lap.entries.append(SKIPPED)

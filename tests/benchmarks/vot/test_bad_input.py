@@ -39,8 +39,14 @@ def damage_a_frame(folder):
     (folder / "color" / "00000002.jpg").write_bytes(b"\xff\xd8 no picture")
 
 
-def truth(line):
-    return lambda folder: (folder / "groundtruth.txt").write_text(f"40,30,50,40\n{line}\n40,30,50,40\n")
+def resize_a_frame(folder):
+    cv2.imwrite(str(folder / "color" / "00000002.jpg"), np.zeros((90, 160, 3), np.uint8))
+
+
+def truth(line, number=2):
+    lines = ["40,30,50,40"] * 3
+    lines[number - 1] = line
+    return lambda folder: (folder / "groundtruth.txt").write_text("\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +57,10 @@ def truth(line):
         (truth("40,30,nan,40"), "groundtruth.txt, line 2: a region is 4 or 8 finite numbers, not '40,30,nan,40'"),
         (truth("1,2,3,4,5,6,7"), "groundtruth.txt, line 2: a region is 4 or 8 finite numbers, not '1,2,3,4,5,6,7'"),
         (truth("left"), "groundtruth.txt, line 2: 'left' is not numbers"),
+        (truth("400,300,5,5", 1), "bag, frame 1: the box 400.0000,300.0000,5.0000,5.0000 lies outside the frame"),
+        (truth("40,30,0,40", 1), "bag, frame 1: the box 40.0000,30.0000,0.0000,40.0000 has no area"),
+        (truth("1,1,1,1,1,1,1,1", 1), "bag, frame 1: the polygon"),
+        (resize_a_frame, "bag, frame 2: the frame size changed from 160x120 to 160x90"),
     ],
 )
 def test_a_damaged_sequence_is_refused_and_leaves_nothing(sequence, tiny_engines, tmp_path, capsys, damage, words):
