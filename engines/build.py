@@ -81,6 +81,8 @@ def build(
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     way = _backend(backend, tensorrt or TensorrtOptions())
+    if backend == "typed":
+        tensorrt_typed.require_nothing_to_refit(card)
     _require_use(tensorrt or TensorrtOptions(), backend, ranges)
     int8 = int8_inputs(onnx, card, precisions, ranges, keep)
     settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings}

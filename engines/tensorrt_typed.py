@@ -16,7 +16,7 @@ from engines.onnx_runtime import read_graph
 from engines.quantize_symmetric import quantize_symmetric
 from engines.tensorrt_network import parse, serialize
 from engines.tensorrt_options import TensorrtOptions
-from siamtrt import MissingDependencyError, Precision, UsageError
+from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt import tensorrt as library
 from siamtrt.files import write_bytes
 from siamtrt.ranges import Ranges, file_name
@@ -35,15 +35,10 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Raises:
         MissingDependencyError: no library that takes typed graphs is installed.
-        UsageError: a graph to refit, INT8 without ranges, or an unknown GPU.
+        UsageError: INT8 without ranges, or an unknown GPU.
         ArtifactError: the graph is not ONNX, or the ranges are not its own.
         BuildError: the library refused the graph.
     """
-    if job.refit:
-        raise UsageError(
-            f"{job.graph} would have to be refitted, and a refittable plan of this kind needs an NVIDIA driver",
-            hint="export with --kernel-inputs, then nothing has to be refitted",
-        )
     trt = require_library()
     model = typed_graph(job)
     logger = library.make_logger(trt)
@@ -53,6 +48,19 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     config = _config(trt, builder, options)
     plan = serialize(trt, builder, network, config, logger, job.out.name, hint="--precision fp32")
     write_bytes(job.out, plan)
+
+
+def require_nothing_to_refit(card: ModelCard) -> None:
+    """Refuse a model whose kernels are weights; asked before anything is built.
+
+    Raises:
+        UsageError: they are.
+    """
+    if not card.kernel_inputs:
+        raise UsageError(
+            f"{card.name} would have to be refitted, and a refittable plan of this kind needs an NVIDIA driver",
+            hint="export with --kernel-inputs, then nothing has to be refitted",
+        )
 
 
 def typed_graph(job: GraphJob) -> onnx.ModelProto:

@@ -109,6 +109,7 @@ def test_a_graph_to_refit_is_refused(tiny_onnx, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", make("10.16.1", Cudart()))
     with pytest.raises(UsageError, match=r"needs an NVIDIA driver\n.*--kernel-inputs"):
         build(tiny_onnx, tmp_path / "out", "typed", GraphPrecisions.parse("fp16"), "")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("version", ["10.0.1", "10.16.1", "11.0.0"])
