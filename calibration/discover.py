@@ -60,7 +60,7 @@ def fingerprint(root: Path) -> str:
 
 
 def _clips_of(folder: Path, root: Path, min_side_px: float) -> Iterator[Clip]:
-    name = folder.name if folder == root else str(folder.relative_to(root))
+    name = folder.resolve().name if folder == root else str(folder.relative_to(root))
     if (folder / STILLS).is_file():
         yield _stills(folder, name, min_side_px)
         return

@@ -59,7 +59,7 @@ class Observer:
             ([value.name for value in group], open_session(_exposing(model, group), threads=threads, optimized=False))
             for group in _grouped(computed)
         ]
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count())
+        self._threads = threads or os.cpu_count()
         self.histograms = {name: Histogram() for name in (*inputs, *(value.name for value in computed))}
 
     def observe(self, feeds: Tensors) -> Tensors:
@@ -92,7 +92,8 @@ class Observer:
 
     def _count(self, tensors: Tensors) -> None:
         """Add each tensor to its histogram; OpenCV and numpy let the other threads run meanwhile."""
-        list(self._pool.map(self._add, tensors.items()))
+        with ThreadPoolExecutor(self._threads) as pool:
+            list(pool.map(self._add, tensors.items()))
 
     def _add(self, tensor: Tuple[str, Array]) -> None:
         name, values = tensor

@@ -74,9 +74,10 @@ class Samples:
         return [FILE_NAME, *(path.relative_to(self._out).as_posix() for path in images)]
 
     def sources(self) -> List[str]:
-        """Every name a sampled frame goes by: of its clip without suffix, and of the folder it lies in."""
-        clips = {Path(entry["clip"]).stem for entry in self.entries}
-        return sorted(clips | {Path(entry["search_frame"]).parent.name for entry in self.entries} - {""})
+        """Every name a sampled frame goes by: of its clip, with and without suffix, and of the folder it lies in."""
+        clips = {Path(entry["clip"]) for entry in self.entries}
+        folders = {Path(entry["search_frame"]).parent.name for entry in self.entries}
+        return sorted({clip.name for clip in clips} | {clip.stem for clip in clips} | (folders - {""}))
 
     def _image(self, kind: str, index: int) -> Path:
         return self._out / FOLDER / kind / f"{index:05d}.png"

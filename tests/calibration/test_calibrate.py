@@ -46,7 +46,7 @@ def counted():
 def test_the_folder_tells_what_it_was_made_from(calibrated, tiny_onnx):
     manifest = Manifest.load(calibrated, stage="calibration")
     assert manifest.settings == {
-        "calibration_sources": ["film", "pair", "stills", "tracked", "walk"],
+        "calibration_sources": ["film", "film.avi", "pair", "stills", "tracked", "walk"],
         "crops": CROPS,
         "seed": 0,
         "method": "target=minmax,search=minmax,xcorr=minmax",

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -22,9 +24,11 @@ def test_a_video_with_boxes(tmp_path):
     np.testing.assert_array_equal(frames[2], picture(2))
 
 
-def test_the_folder_itself_may_be_the_video(tmp_path):
+def test_the_folder_itself_may_be_the_video(tmp_path, monkeypatch):
     write_video(tmp_path / "walk", 3)
     assert list(found(tmp_path / "walk")) == ["walk"]
+    monkeypatch.chdir(tmp_path / "walk")
+    assert list(found(Path())) == ["walk"]
 
 
 def test_images_may_lie_in_color_and_truth_may_be_polygons_or_absent(tmp_path):
