@@ -237,6 +237,8 @@ def test_a_stale_kernel_is_found_out(machine, engines, monkeypatch):
     monkeypatch.setattr("runtime.tensorrt.engine.Engine.refit", lambda *arguments: None)
     with pytest.raises(ParityError, match="after the refit"):
         locator.remember(picture(), Square(100, 40, 50, 127), FILL)
+    with pytest.raises(InferenceError, match="no target was remembered"):
+        locator.locate(picture(), SEARCH, FILL, (60, 60))
     locator.close()
 
 

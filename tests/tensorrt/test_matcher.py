@@ -4,8 +4,10 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 
 from benchmarks.datasets import load_sequence
+from runtime.crop import crop
 from runtime.locator import Locator, as_locator
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
@@ -202,6 +204,18 @@ def test_a_refit_that_changes_nothing_or_swaps_kernels_is_found_out(board, frame
         matcher.remember(frame, TEMPLATE, FILL)
     with pytest.raises(InferenceError, match="no target was remembered"):
         ask(matcher, frame)
+
+
+def test_a_refit_is_proved_by_what_the_search_will_see(board, frame, tiny_onnx):
+    double = board()
+    double.build()
+    locator = opened(double, decode=True)
+    locator.remember(frame, Square(60, 60, 80, 127), FILL)
+    patch = crop(frame, Square(60, 60, 80 * 255 // 127, 255), FILL).transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    expected = InferenceSession(str(tiny_onnx / "search.onnx")).run(["feature_cls", "feature_loc"], {"search": patch})
+    buffers = locator._chain._searches[255].features
+    for name, feature in zip(("feature_cls", "feature_loc"), expected):
+        np.testing.assert_allclose(buffers[name].host, feature, rtol=1e-4, atol=1e-4)
 
 
 def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):

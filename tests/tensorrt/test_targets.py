@@ -78,6 +78,17 @@ def test_one_engine_one_capture_and_no_refit(inputs_board):
     assert double.cudart.calls == one[1:]
 
 
+def test_a_frame_of_another_size_is_captured_anew(inputs_board):
+    larger = np.random.default_rng(3).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    (first,) = open_targets(*read(inputs_board().out))
+    (second,) = open_targets(*read(inputs_board().out))
+    first.remember(picture(), TEMPLATE, FILL)
+    for locator in (first, second):
+        locator.remember(larger, TEMPLATE, FILL)
+    found = [locator.locate(larger, SEARCH, FILL, (60, 60)).candidate for locator in (first, second)]
+    assert found[0] == found[1]
+
+
 def test_engines_live_until_their_last_target_is_closed(inputs_board):
     double = inputs_board()
     first, second = open_targets(*read(double.out), 2)
