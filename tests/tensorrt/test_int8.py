@@ -128,6 +128,14 @@ def test_correlations_are_found_whether_refitted_or_fed(tiny_onnx, tmp_path):
     assert correlations(read_graph(tmp_path / "search.onnx")) == ()
 
 
+def test_a_correlation_without_a_name_is_refused(tiny_onnx):
+    model = read_graph(tiny_onnx / "xcorr.onnx")
+    for node in model.graph.node:
+        node.name = ""
+    with pytest.raises(BuildError, match="gives correlation_cls has no name"):
+        correlations(model, ("kernel_cls",))
+
+
 def test_a_cache_tensorrt_did_not_take_is_an_error(board, calibration):
     with pytest.raises(BuildError, match="no scaling factors"):
         board(takes_no_cache=True).build("int8", ranges=calibration)
