@@ -9,6 +9,8 @@ from typing import Callable, List, Optional, Sequence
 from siamtrt import BuildError, calibration_cache
 from siamtrt.files import write_bytes
 
+_TOLD_SAMPLES = 100
+
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +82,8 @@ class Batches:
             return None
         address = self._samples[self._served]()
         self._served += 1
-        log.debug("calibrating, sample %d of %d", self._served, len(self._samples))
+        if self._served % _TOLD_SAMPLES == 0:
+            log.info("calibrating, %d of %d samples", self._served, len(self._samples))
         return [address]
 
     def write_cache(self, cache: bytes) -> None:

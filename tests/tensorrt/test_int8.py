@@ -285,6 +285,17 @@ def test_a_calibration_that_ends_early_is_an_error(tmp_path):
         batches.next_batch(["a", "b"])
 
 
+def test_a_long_calibration_shows_how_far_it_is(tmp_path, caplog):
+    batches = Batches([lambda: 1] * 250, tmp_path / "c.cache", "8.5.2.2")
+    with caplog.at_level(logging.INFO):
+        while batches.next_batch(["search"]):
+            pass
+    assert [record.getMessage() for record in caplog.records] == [
+        "calibrating, 100 of 250 samples",
+        "calibrating, 200 of 250 samples",
+    ]
+
+
 def test_a_cache_that_tensorrt_hands_back_is_left_as_it_is(tmp_path):
     cache = calibration_cache.serialize({"search": 1.0}, "8.5.2.2")
     (tmp_path / "c.cache").write_bytes(cache)

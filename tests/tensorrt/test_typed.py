@@ -6,13 +6,20 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
-from onnx import TensorProto, load_from_string
+from onnx import TensorProto, load, load_from_string
+from onnx.numpy_helper import to_array
 
 from engines.build import build
+from engines.job import GraphJob
+from engines.quantize_symmetric import quantize_symmetric
 from engines.tensorrt_options import TensorrtOptions
+from engines.tensorrt_typed import typed_graph
 from runtime.open import open_matcher
-from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, UsageError
+from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, Precision, UsageError
+from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
 from tests.tensorrt.double.cudart import Cudart
 from tests.tensorrt.double.trt import make
@@ -52,6 +59,32 @@ def kinds(plan):
     return {TensorProto.DataType.Name(weight.data_type) for weight in graph.initializer if len(weight.dims) == 4}
 
 
+def run(model, feeds):
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+@pytest.mark.parametrize("graph", ["target", "search"])
+def test_what_int8_leaves_out_computes_in_float16_and_no_scale_changes(onnx, graph):
+    ranges = write_calibration(onnx.parent / "calibration", onnx)
+    source = onnx / f"{graph}.onnx"
+    mixed = typed_graph(GraphJob(source, graph, Precision.INT8, onnx / "unused", ranges=ranges))
+    plain = quantize_symmetric(load(str(source)), Ranges.load(ranges / file_name(graph), onnx=source), ())
+    scales = [{w.name: to_array(w) for w in model.graph.initializer if "/scale" in w.name} for model in (mixed, plain)]
+    assert scales[0].keys() == scales[1].keys()
+    for name, scale in scales[0].items():
+        assert scale.dtype == np.float16
+        np.testing.assert_array_equal(scale, scales[1][name])
+    mixed.opset_import[0].version = 19  # the first opset that lets ONNX Runtime run pairs on float16
+    (spec,) = plain.graph.input
+    side = spec.type.tensor_type.shape.dim[2].dim_value
+    image = np.random.default_rng(3).integers(0, 256, (1, 3, side, side)).astype(np.float32)
+    for half, whole in zip(run(mixed, {spec.name: image}), run(plain, {spec.name: image})):
+        assert half.dtype == np.float32
+        # a value at the edge of two integers may fall to either side: within the noise of INT8 itself
+        assert np.square(half - whole).mean() < 1e-3 * np.square(whole).mean()
+
+
 def require_plans(manifest, out, least_bytes):
     assert {"target.plan", "search.plan", "xcorr.plan"} <= set(manifest.files)
     sizes = {name: (out / name).stat().st_size for name in manifest.files if name.endswith(".plan")}
@@ -72,9 +105,9 @@ def test_rtx_builds_all_three_graphs(rtx, onnx, precision):
 @pytest.mark.tensorrt
 def test_rtx_builds_the_shipped_model_in_every_precision(rtx, tmp_path):
     pytest.importorskip("torch", reason="exporting needs torch")
-    from networks.checkpoint import load
+    from networks.checkpoint import load as load_network
 
-    exported = export(tmp_path, "siamrpn_lite0", load("siamrpn_lite0", WEIGHTS))
+    exported = export(tmp_path, "siamrpn_lite0", load_network("siamrpn_lite0", WEIGHTS))
     ranges = write_calibration(tmp_path / "calibration", exported, samples=1)
     for precision in ("fp32", "fp16", "int8", "int8-all"):
         require_plans(*typed(exported, precision, ranges=ranges if "int8" in precision else None), 500_000)
