@@ -1,9 +1,9 @@
 """``python -m benchmarks harness-cost``: what timing a frame costs.
 
 Two answers. The harness's own time: recording, the check for a failure, the progress, measured around a tracker that
-takes no time. And what a user would see: the same frames tracked in turn by a bare loop, with one clock around all of
-them, and by the harness, beside a power probe if one is named. Machines are noisy, so neighbours in time are compared,
-and the median of many pairs is taken.
+takes no time. And what a user would see: the same frames tracked in turn by a bare loop, that reads the clock and does
+nothing else, and by the harness, beside a power probe if one is named. Machines are noisy, so medians are compared of
+neighbours in time, and the median of many pairs is taken.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class HarnessCost:
     """Of one tracker on one clip.
 
     Attributes:
-        bare_ms: median over the rounds of an update's mean in a bare loop.
+        bare_ms: median over the rounds of an update's median in a bare loop.
         own_ms: median over the rounds of what the harness itself does for a frame, within and between the timed calls.
         own_share: ``own_ms / bare_ms``.
         seen_share: median over the rounds of an update as the harness times it / in a bare loop - 1: by how much its
@@ -154,28 +154,30 @@ class _Instant:
 
 
 def _bare_ms(tracker: Tracker, ahead: Preloaded) -> float:
-    """Mean of an update, with nothing else between them."""
+    """Median of an update, with nothing but the clock between them."""
     frames = [ahead.frame(index) for index in range(len(ahead))]
     tracker.start(frames[0], ahead.start_box(0))
-    started_ns = time.perf_counter_ns()
+    marks_ns = [time.perf_counter_ns()]
     for frame in frames[1:]:
         tracker.update(frame)
-    return (time.perf_counter_ns() - started_ns) / 1e6 / (len(frames) - 1)
+        marks_ns.append(time.perf_counter_ns())
+    return statistics.median(after - before for before, after in zip(marks_ns, marks_ns[1:])) / 1e6
 
 
 def _watched_ms(tracker: Timed, ahead: Preloaded, probe: ProbeChoice) -> float:
-    """Mean of an update as the harness times it, beside the probe."""
+    """Median of an update as the harness times it, beside the probe."""
     with watching(probe, idle_s=0):
         return _timed_ms(tracker, ahead)[0]
 
 
 def _timed_ms(tracker: Timed, ahead: Preloaded) -> Tuple[float, float]:
-    """Mean of an update as the harness times it, and of a frame of its whole loop."""
+    """Median of an update as the harness times it, and of the time from its end to the next one's, the whole loop's."""
     recorder = Recorder(tracker)
     lap = follow(recorder, ahead, Protocol.load("vot2018"))
     calls = recorder.take()
     if sum(call.started for call in calls) > 1 or len(calls) != len(lap.entries):
         raise UsageError("the tracker loses the target in these frames", hint="fewer --frames, or another --clip")
     updates_ns = [call.total_ns for call in calls if not call.started]
-    loop_ns = calls[-1].began_ns + calls[-1].total_ns - calls[0].began_ns - calls[0].total_ns
-    return statistics.fmean(updates_ns) / 1e6, loop_ns / 1e6 / len(updates_ns)
+    ends_ns = [call.began_ns + call.total_ns for call in calls]
+    loop_ns = [after - before for before, after in zip(ends_ns, ends_ns[1:])]
+    return statistics.median(updates_ns) / 1e6, statistics.fmean(loop_ns) / 1e6
