@@ -60,7 +60,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = ""
     lines = []
     for index, row in enumerate(rows):
         mark = ' class="foreign"' if index < len(foreign) and foreign[index] else ""
-        lines.append(f"<tr{mark}>" + "".join(_cell(words) for words in row) + "</tr>")
+        cells = (_cell(words) if "sorts" in look else f"<td>{escape(words)}</td>" for words in row)
+        lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
     body = "".join(lines)
     return f'<div class="scroll"><table class="{look}">{top}<tbody>{body}</tbody></table></div>'
 
@@ -71,5 +72,6 @@ def figure(value: Optional[float], digits: int = 3) -> str:
 
 
 def _cell(words: str) -> str:
+    """With the key that the script sorts by."""
     key = "" if words == _NONE else words.replace(",", "").replace("%", "").strip()
     return f'<td data-key="{escape(key, quote=True)}">{escape(words)}</td>'
