@@ -14,6 +14,7 @@ from benchmarks.speed import command as speed
 from benchmarks.speed import harness_cost
 from benchmarks.sweep import command as sweep
 from benchmarks.tensorrt_chain import command as chain
+from benchmarks.tensorrt_chain import kernel_times
 from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli
 
@@ -31,6 +32,7 @@ _COMMANDS = (
     ("sweep", sweep, "every mix of precisions, and which are worth having"),
     ("power", watch, "what the board draws"),
     ("overhead", overhead, "what a frame costs beside the network"),
+    ("kernels", kernel_times, "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),
     ("chain", chain, "a frame on TensorRT, chained on the GPU and through the host"),
     ("harness-cost", harness_cost, "how much slower a frame looks because it is timed"),
     ("demo", demo, "track the rendered clip and show how well that went"),

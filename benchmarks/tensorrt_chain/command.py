@@ -19,7 +19,7 @@ from tqdm import tqdm
 from benchmarks.datasets import Sequence, load_sequence
 from benchmarks.speed.figures import Distribution, distribution, doubts
 from benchmarks.tensorrt_chain.host_chain import HostChain
-from benchmarks.tensorrt_chain.kernel_times import kernel_times_us
+from benchmarks.tensorrt_chain.kernel_times import KernelTimes, kernel_times
 from runtime.tensorrt.matcher import open_targets
 from runtime.tracker import Tracker
 from siamtrt import Manifest, ModelCard, ParityError, UsageError
@@ -42,7 +42,7 @@ class ChainTimes:
         updates_ms: way -> whole updates, crop to box.
         samples_ns: way -> each of them, raw.
         ratio: median through the host / median on the GPU with CUDA graph and decode.
-        kernels_us: of this project's CUDA kernels.
+        kernels: of this project's CUDA kernels alone.
         host_bytes: what the way through the host copies a frame; in ``host_copies`` copies, with two waits.
         host_copies: see there.
         differ_px: way -> median over the frames of the largest difference of a box to the first way's.
@@ -52,7 +52,7 @@ class ChainTimes:
     updates_ms: Dict[str, Distribution]
     samples_ns: Dict[str, Tuple[int, ...]]
     ratio: float
-    kernels_us: Dict[str, float]
+    kernels: KernelTimes
     host_bytes: int
     host_copies: int
     differ_px: Dict[str, float]
@@ -115,7 +115,7 @@ def measure(engines: Path, manifest: Manifest, clip: Sequence, frames: int) -> C
         updates_ms=updates,
         samples_ns=samples,
         ratio=updates[THEIRS].p50 / updates[OURS].p50,
-        kernels_us=kernel_times_us(card),
+        kernels=kernel_times(card),
         host_bytes=host_bytes,
         host_copies=host_copies,
         differ_px=differ_px,
@@ -152,7 +152,7 @@ def _lines(found: ChainTimes) -> List[str]:
         f"{name:30} p50 {times.p50:8.3f} ms  p90 {times.p90:8.3f} ms  p99 {times.p99:8.3f} ms"
         for name, times in found.updates_ms.items()
     ]
-    lines += [f"{name:30} {microseconds:12.1f} us" for name, microseconds in found.kernels_us.items()]
+    lines += [f"{name:30} {microseconds:12.1f} us" for name, microseconds in found.kernels.kernels_us.items()]
     lines.append(f"through the host a frame copies {found.host_bytes / 1e6:.1f} MB in {found.host_copies} copies")
     lines.append(f"through the host / on the GPU: {found.ratio:.2f}")
     return lines + [f"warning: {warning}" for warning in found.warnings]

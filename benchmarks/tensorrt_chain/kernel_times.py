@@ -1,10 +1,14 @@
-"""How long the project's own kernels take on the GPU, the launch apart."""
+"""``python -m benchmarks kernels``: this project's CUDA kernels alone, on any GPU; TensorRT is not needed."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import statistics
 import time
+from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable, Dict
 
 import numpy as np
@@ -15,33 +19,77 @@ from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
-from runtime.tensorrt.search import size_bytes
 from siamtrt import ModelCard
+from siamtrt.cli import command_line
+from siamtrt.environment import describe
+from siamtrt.files import write_text
 
-_REPEATS, _ROUNDS = 200, 20
+_REPEATS, _ROUNDS = 200, 50
 _HEIGHT_PX, _WIDTH_PX = 720, 1280
 
 
-def kernel_times_us(card: ModelCard) -> Dict[str, float]:
-    """Microseconds of each kernel at each search size: the crop out of 1280x720, the choice with its box's way back.
+@dataclass(frozen=True)
+class KernelTimes:
+    """In microseconds, medians.
+
+    Attributes:
+        compute_capability: of the GPU.
+        mapped: frame and box lie in memory that CPU and GPU share; else they are copied.
+        kernels_us: each kernel at each search size, the launch apart: the crop out of 1280x720, the choice with its
+            box's way back.
+        captured_us: search size -> upload, crop and decode of a frame, launched as a CUDA graph and waited for.
+        plain_us: the same, launched one by one.
+    """
+
+    compute_capability: str
+    mapped: bool
+    kernels_us: Dict[str, float]
+    captured_us: Dict[str, float]
+    plain_us: Dict[str, float]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--model", type=Path, required=True, help="folder with a model.json: an export, or engines")
+    parser.add_argument("--out", type=Path, help="write the figures as JSON")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    found = kernel_times(ModelCard.load(options.model))
+    if options.out:
+        document = {"command": command_line("benchmarks"), **asdict(found), "environment": describe()}
+        write_text(options.out, json.dumps(document, indent=1) + "\n")
+    for name, microseconds in found.kernels_us.items():
+        print(f"{name:24} {microseconds:10.1f} us")  # noqa: T201
+    for size, captured_us in found.captured_us.items():
+        plain_us = found.plain_us[size]
+        print(f"a frame without network, {size}: CUDA graph {captured_us:.1f} us, step by step {plain_us:.1f} us")  # noqa: T201
+
+
+def kernel_times(card: ModelCard) -> KernelTimes:
+    """Time the kernels for a model.
 
     Raises:
         MissingDependencyError: CUDA or the compiled kernels are not on this machine.
         InferenceError: there is no usable GPU.
     """
-    device, library = Device(), compiled.load_kernels()
+    library, device = compiled.load_kernels(), Device()
+    kernels_us, captured_us, plain_us = {}, {}, {}
     try:
         frame = device.buffer((_HEIGHT_PX, _WIDTH_PX, 3), np.uint8)
         frame.host[...] = np.random.default_rng(0).integers(0, 256, frame.host.shape, dtype=np.uint8)
         device.send(frame)
-        found = {}
         for size_px, decoder in decoders(card).items():
-            cropping, out = CropKernel(device, library), device.allocate(size_bytes((3, size_px, size_px)))
+            cropping, out = CropKernel(device, library), device.allocate(3 * size_px * size_px * 4)
             cropping.aim(Square(_WIDTH_PX / 2, _HEIGHT_PX / 2, size_px * 3 // 2, size_px), (0, 0, 0))
-            found[f"crop to {size_px} px"] = _time_us(device, partial(cropping.enqueue, frame, out, size_px))
-            decoding = _decoding(device, library, decoder)
-            found[f"choice of {decoder.window.size} cells"] = _time_us(device, decoding.enqueue)
-        return found
+            crop, choose = partial(cropping.enqueue, frame, out, size_px), _decoding(device, library, decoder).enqueue
+            kernels_us[f"crop to {size_px} px"] = _on_gpu_us(device, crop)
+            kernels_us[f"choice of {decoder.window.size} cells"] = _on_gpu_us(device, choose)
+            whole = partial(_in_turn, partial(device.send, frame), crop, choose)
+            size = f"{size_px} px"
+            captured_us[size], plain_us[size] = _frame_us(device, whole, captured=True), _frame_us(device, whole)
+        return KernelTimes(device.compute_capability, device.mapped, kernels_us, captured_us, plain_us)
     finally:
         device.close()
 
@@ -60,19 +108,28 @@ def _decoding(device: Device, library: Any, decoder: Decoder) -> DecodeKernel:
     return decoding
 
 
-def _time_us(device: Device, enqueue: Callable[[], None]) -> float:
-    """Median of one run among many in a CUDA graph."""
+def _in_turn(*steps: Callable[[], None]) -> None:
+    for step in steps:
+        step()
 
-    def many() -> None:
-        for _ in range(_REPEATS):
-            enqueue()
 
-    graph = device.capture(many)
+def _on_gpu_us(device: Device, enqueue: Callable[[], None]) -> float:
+    """One run among many in a CUDA graph, so that the launch hardly counts."""
+    return _frame_us(device, partial(_in_turn, *[enqueue] * _REPEATS), captured=True) / _REPEATS
+
+
+def _frame_us(device: Device, enqueue: Callable[[], None], *, captured: bool = False) -> float:
+    """Median of launching and waiting, the first one apart."""
+    graph = device.capture(enqueue) if captured else None
     samples_ns = []
-    for _ in range(_ROUNDS):
+    for _ in range(1 + _ROUNDS):
         started_ns = time.perf_counter_ns()
-        device.launch(graph)
+        if graph is None:
+            enqueue()
+        else:
+            device.launch(graph)
         device.synchronize()
         samples_ns.append(time.perf_counter_ns() - started_ns)
-    device.forget(graph)
-    return statistics.median(samples_ns) / _REPEATS / 1e3
+    if graph is not None:
+        device.forget(graph)
+    return statistics.median(samples_ns[1:]) / 1e3

@@ -33,11 +33,11 @@ def clip_folder(tmp_path):
     return folder
 
 
-def run(monkeypatch, *arguments):
+def run(monkeypatch, *arguments, name="chain"):
     monkeypatch.setattr(kernel_times, "_REPEATS", 3)
     monkeypatch.setattr(kernel_times, "_ROUNDS", 2)
     monkeypatch.setattr(command, "_WARM_UP", 2)
-    main(_arguments().parse_args(["chain", *map(str, arguments)]))
+    main(_arguments().parse_args([name, *map(str, arguments)]))
 
 
 def test_every_way_is_timed_on_the_same_frames(board, clip_folder, tmp_path, monkeypatch, capsys):
@@ -50,10 +50,26 @@ def test_every_way_is_timed_on_the_same_frames(board, clip_folder, tmp_path, mon
     assert {len(column) for column in found["samples_ns"].values()} == {7}
     medians = {way: np.median(column) for way, column in found["samples_ns"].items()}
     assert found["ratio"] == pytest.approx(medians[command.THEIRS] / medians[command.OURS])
-    assert set(found["kernels_us"]) == {"crop to 255 px", "choice of 3125 cells"}
+    assert set(found["kernels"]["kernels_us"]) == {"crop to 255 px", "choice of 3125 cells"}
     assert max(found["differ_px"].values()) < 1e-3
     assert found["engines_manifest"]["settings"]["precision"] == "target=fp16,search=fp16,xcorr=fp16"
     assert f"through the host / on the GPU: {found['ratio']:.2f}" in capsys.readouterr().out
+    assert double.cudart.memory == {}
+
+
+@pytest.mark.parametrize("integrated", [True, False])
+def test_the_kernels_are_timed_without_tensorrt(board, tmp_path, monkeypatch, capsys, integrated):
+    double = board(integrated=integrated)
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    tiny.write_tiny_model(tmp_path / "model", lost=True)
+    run(monkeypatch, "--model", tmp_path / "model", "--out", tmp_path / "kernels.json", name="kernels")
+    found = json.loads((tmp_path / "kernels.json").read_text())
+    sizes = ["255 px", f"{tiny.LOST_PX} px"]
+    assert list(found["captured_us"]) == list(found["plain_us"]) == sizes
+    assert list(found["kernels_us"])[2:] == [f"crop to {sizes[1]}", f"choice of {5 * tiny.LOST_SCORE_SIZE**2} cells"]
+    assert min(found["kernels_us"].values()) > 0
+    assert (found["compute_capability"], found["mapped"]) == ("7.2", integrated)
+    assert "a frame without network, 255 px: CUDA graph" in capsys.readouterr().out
     assert double.cudart.memory == {}
 
 
