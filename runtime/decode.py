@@ -7,6 +7,7 @@ relative to its centre.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Dict, Tuple
 
 import numpy as np
@@ -88,7 +89,7 @@ class Decoder:
         worth = penalty * score * (1.0 - self.influence) + self.window
         index = int(np.argmax(worth))  # which takes a NaN for the largest
         box = (float(x[index]), float(y[index]), float(widths[index]), float(heights[index]))
-        if not np.isfinite((worth[index], *box)).all():
+        if not all(map(isfinite, (worth[index], *box))):
             raise no_numbers()
         return Candidate(*box, float(score[index]), float(penalty[index]))
 
