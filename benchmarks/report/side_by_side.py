@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from benchmarks.report.document import Report
 from benchmarks.report.page import figure
@@ -79,8 +79,19 @@ def doubts(reports: List[Report]) -> List[str]:
     for number, report in enumerate(reports, start=1):
         if report.leaked:
             found.append(f"{number} is judged on sequences that calibrated its engines: {', '.join(report.leaked)}")
-        found += [f"{number}: {reason}" for reason in _no_power(report)]
-    return found
+    return [*found, *_times_and_power(reports)]
+
+
+def _times_and_power(reports: List[Report]) -> List[str]:
+    """What is said of several reports at once, their numbers first."""
+    said: Dict[str, List[str]] = {}
+    for number, report in enumerate(reports, start=1):
+        reason = report.speed.power.reasons.get("load")
+        if report.speed.power.load is None and reason:
+            said.setdefault(f"no power, {reason}", []).append(str(number))
+        if report.speed.figures.warnings:
+            said.setdefault("times to doubt, for the reasons in the report", []).append(str(number))
+    return [f"{', '.join(numbers)}: {words}" for words, numbers in said.items()]
 
 
 def table(reports: List[Report]) -> str:
@@ -99,8 +110,3 @@ def _truths(report: Report) -> List[Tuple[str, str]]:
 
 def _machine(report: Report) -> Tuple[object, ...]:
     return tuple(report.environment.get(name) for name in ("board", "cpu", "cpu_online", "power_mode"))
-
-
-def _no_power(report: Report) -> List[str]:
-    reason = report.speed.power.reasons.get("load")
-    return [f"no power: {reason}"] if report.speed.power.load is None and reason else []

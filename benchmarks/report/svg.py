@@ -11,6 +11,8 @@ INK, MUTED, GRID, PAPER = "#1c2733", "#5d6b7a", "#e4e8ed", "#ffffff"
 SERIES = ("#1f5fa8", "#d9690a", "#2a8a57", "#8449b0", "#b3263a", "#0f8b97", "#7a5a1e", "#5d6b7a")
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"
 
+_HEADING_PX = 28.0
+
 Attribute = Union[str, float, int]
 
 
@@ -59,15 +61,16 @@ class Drawing:
     @property
     def markup(self) -> str:
         """A whole SVG document, fit for a file or a page."""
-        return self.placed(0.0)
+        return self.placed(0.0, 0.0)
 
-    def placed(self, y: float) -> str:
-        """The same within another document, *y* pixels from its top."""
+    def placed(self, x: float, y: float) -> str:
+        """The same within another document, with its upper left corner there."""
         return element(
             "svg",
             rectangle(0, 0, self.width, self.height, fill=PAPER) + self.body,
             xmlns="http://www.w3.org/2000/svg",
             viewBox=f"0 0 {self.width:g} {self.height:g}",
+            x=x,
             y=y,
             width=self.width,
             height=self.height,
@@ -78,14 +81,18 @@ class Drawing:
 
 
 def stacked(drawings: Iterable[Tuple[str, Drawing]], title: str) -> Drawing:
-    """Drawings below one another, each under its heading."""
+    """Drawings in rows as wide as the widest, each under its heading."""
+    drawings = list(drawings)
+    width = max(drawing.width for _, drawing in drawings)
     bodies = [text(12, 26, title, size=15, font_weight="bold")]
-    bottom, widest = 40.0, 0.0
+    left, top, bottom = 0.0, 40.0, 40.0
     for heading, drawing in drawings:
-        bodies.append(text(12, bottom + 20, heading, size=13, font_weight="bold"))
-        bodies.append(drawing.placed(bottom + 28))
-        bottom, widest = bottom + 28 + drawing.height, max(widest, drawing.width)
-    return Drawing(widest, bottom, "".join(bodies), title)
+        if left + drawing.width > width:
+            left, top = 0.0, bottom
+        bodies.append(text(left + 12, top + 20, heading, size=13, font_weight="bold"))
+        bodies.append(drawing.placed(left, top + _HEADING_PX))
+        left, bottom = left + drawing.width, max(bottom, top + _HEADING_PX + drawing.height)
+    return Drawing(width, bottom, "".join(bodies), title)
 
 
 def _value(value: Attribute) -> str:

@@ -39,7 +39,8 @@ def report(benched):
 def with_power(report, watts, joules):
     load = {"total": PowerSummary(watts, watts, watts, 10.0)}
     power = replace(report.speed.power, load=load, joules_a_frame=joules, reasons={})
-    return replace(report, speed=replace(report.speed, power=power))
+    calm = replace(report.speed.figures, warnings=())
+    return replace(report, speed=replace(report.speed, power=power, figures=calm))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,10 @@ def test_what_forbids_a_comparison_is_said(report):
     assert "2 was run on other sequences than 1: neither tracking nor speed can be compared" in doubts
     assert "3 was measured on another machine or power mode than 1" in doubts
     assert f"4 is judged on sequences that calibrated its engines: {name}" in doubts
+    shaky = replace(report, speed=replace(report.speed, figures=replace(report.speed.figures, warnings=("busy",))))
+    last = side_by_side.doubts([shaky, with_power(report, 1, 1), shaky])
+    assert last[-2].startswith("1, 3: no power, ")
+    assert last[-1] == "1, 3: times to doubt, for the reasons in the report"
     assert side_by_side.doubts([with_power(report, 1, 1), with_power(report, 2, 2)]) == []
 
 
@@ -122,7 +127,7 @@ def test_the_command_prints_and_draws_full_reports(benched, tmp_path, capsys):
     assert call(*argv, "--draw", tmp_path / "both.html") == 0
     out = capsys.readouterr().out
     assert "1: tiny onnxruntime fp32" in out
-    assert "no power:" in out
+    assert "1, 2: no power, " in out
     assert "<h2>Figures</h2>" in (tmp_path / "both.html").read_text()
     assert call(*argv, "--draw", tmp_path / "both.svg") == 0
     assert ElementTree.parse(tmp_path / "both.svg").getroot().tag == f"{SVG}svg"

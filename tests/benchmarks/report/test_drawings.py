@@ -168,13 +168,18 @@ def test_a_long_label_is_cut_and_kept_in_full_for_the_pointer():
 
 
 def test_drawings_stack_without_overlap():
-    one, two = bars([Bar("a", (1.0,))], ["x"], "ms"), curves([Curve("a", [0, 1], [0, 1])], ("x", "y"))
-    whole = svg.stacked([("first", one), ("second", two)], "both")
+    half, wide = (
+        curves([Curve("a", [0, 1], [0, 1])], ("x", "y"), size=(400.0, 300.0)),
+        bars([Bar("a", (1.0,))], ["x"], "ms", width=900),
+    )
+    whole = svg.stacked([("first", half), ("second", half), ("third", wide)], "all")
     inner = [element.attrib for element in parsed(whole).findall(f"{SVG}svg")]
-    assert [float(entry["height"]) for entry in inner] == [one.height, two.height]
-    assert float(inner[1]["y"]) >= float(inner[0]["y"]) + one.height
-    assert float(inner[1]["y"]) + two.height == whole.height
-    assert {"both", "first", "second"} <= set(words_of(whole))
+    first, second, third = ({name: float(entry[name]) for name in ("x", "y", "width", "height")} for entry in inner)
+    assert (second["x"], second["y"]) == (first["width"], first["y"])
+    assert (third["x"], third["width"]) == (0, 900)
+    assert third["y"] >= first["y"] + first["height"] + 20  # room for its heading
+    assert (whole.width, whole.height) == (900, third["y"] + third["height"])
+    assert {"all", "first", "second", "third"} <= set(words_of(whole))
 
 
 def test_a_table_keeps_a_key_for_sorting():
