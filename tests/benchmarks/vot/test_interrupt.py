@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.jobs import run_jobs
-from siamtrt import UsageError
+from siamtrt import InferenceError, UsageError
 
 ROOT = Path(__file__).parents[3]
 NAMES = [f"s{number:02d}" for number in range(10)]
@@ -86,6 +86,35 @@ def note(folder, number):
     if number == 3:
         raise UsageError("three is not done", hint="leave it out")
     (folder / str(number)).write_text("")
+
+
+def die(number):
+    os._exit(9)
+
+
+def test_a_process_that_dies_is_told():
+    with pytest.raises(InferenceError, match="a job ended with exit code 9"):
+        run_jobs(die, [1, 2, 3], 2, "test")
+
+
+def linger(folder, number):
+    """A job: the first fails at once, the others would take a minute, and clean up when they are stopped."""
+    if number == 0:
+        raise UsageError("zero is not done")
+    try:
+        (folder / f"started {number}").write_text("")
+        time.sleep(60)
+    finally:
+        (folder / f"cleaned {number}").write_text("")
+
+
+def test_a_failure_stops_what_runs_beside_it(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(UsageError, match="zero is not done"):
+        run_jobs(partial(linger, tmp_path), [1, 0, 2], 2, "test")
+    assert time.monotonic() - started < 30
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {name.replace("started", "cleaned") for name in names} <= names
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
