@@ -99,8 +99,8 @@ def _calibration(
     trt: Any, network: Any, model: onnx.ModelProto, job: GraphJob, ranges: Path, options: TensorrtOptions
 ) -> Iterator[Calibration]:
     if options.calibrator == OUR_RANGES or not has_samples(job.graph):
-        tensors = Ranges.load(ranges / file_name(job.graph), onnx=job.source).tensors
-        amax = {name: tensor.amax for name, tensor in tensors.items()}
+        measured = Ranges.load(ranges / file_name(job.graph), onnx=job.source).tensors
+        amax = {name: span.amax for name, span in measured.items()}
         _require_known(trt, network, amax)
         yield ServedRanges(calibration_cache.serialize(amax, trt.__version__))
         return

@@ -54,11 +54,11 @@ def require_int8(trt: Any, logger: Any, plan: bytes, name: str) -> None:
     """
     inspector = load(trt, logger, plan).create_engine_inspector()
     layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
-    working = [layer for layer in layers if any("int8" in text.lower() for text in _formats(layer))]
+    working = [entry for entry in layers if any("int8" in text.lower() for text in _formats(entry))]
     if not working:
         raise BuildError(f"no layer of {name} works on INT8", hint="--calibrator tensorrt, or --precision fp16")
     log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
 
 
-def _formats(layer: Any) -> List[str]:
-    return [str(tensor.get("Format/Datatype")) for tensor in (*layer.get("Inputs", ()), *layer.get("Outputs", ()))]
+def _formats(entry: Any) -> List[str]:
+    return [str(side.get("Format/Datatype")) for side in (*entry.get("Inputs", ()), *entry.get("Outputs", ()))]

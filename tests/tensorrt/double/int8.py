@@ -30,7 +30,8 @@ def layers_of(trt, model, pinnable):
 
         def __init__(self, index, node):
             self.name = node.name or f"(Unnamed Layer* {index})"
-            self.type = getattr(trt.LayerType, node.op_type.upper(), trt.LayerType.ACTIVATION)
+            kinds_of_layer = {"Conv": trt.LayerType.CONVOLUTION, "Constant": trt.LayerType.CONSTANT}
+            self.type = kinds_of_layer.get(node.op_type, trt.LayerType.ACTIVATION)
             self._outputs = [Tensor(name, kinds.get(types.get(name), trt.DataType.INT32)) for name in node.output]
             self.output_types = {}
 

@@ -58,7 +58,7 @@ def make(
     trt.ProfilingVerbosity = enum.Enum("ProfilingVerbosity", ["LAYER_NAMES_ONLY", "NONE", "DETAILED"])
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
-    trt.LayerType = enum.Enum("LayerType", ["CONV", "ACTIVATION", "CONSTANT"])
+    trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds, trt.log_of_engines = [], []
     if major < 11:
         int8.add_names(trt)

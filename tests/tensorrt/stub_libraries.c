@@ -1,0 +1,16 @@
+/* The functions that TensorRT's Python bindings want from its libraries at import; none is ever called. */
+#define STUB(name) void *name(void) { return 0; }
+STUB(createInferBuilder_INTERNAL)
+STUB(createInferRefitter_INTERNAL)
+STUB(createInferRuntime_INTERNAL)
+STUB(createNvOnnxParserRefitter_INTERNAL)
+STUB(createNvOnnxParser_INTERNAL)
+STUB(getBuilderPluginRegistry)
+STUB(getNvOnnxParserVersion)
+STUB(getPluginRegistry)
+STUB(initLibNvInferPlugins)
+STUB(_ZN11nvuffparser15createUffParserEv)
+STUB(_ZN11nvuffparser8FieldMapC1EPKcPKvNS_9FieldTypeEi)
+STUB(_ZN11nvuffparser23shutdownProtobufLibraryEv)
+STUB(_ZN14nvcaffeparser117createCaffeParserEv)
+STUB(_ZN14nvcaffeparser123shutdownProtobufLibraryEv)
