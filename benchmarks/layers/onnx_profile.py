@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import tempfile
 from collections import defaultdict
@@ -21,7 +22,9 @@ _WARM_UP = 5
 _ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
 _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
-_COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
+_COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
+
+log = logging.getLogger(__name__)
 
 
 def profile(path: Path, graph: GraphCard, runs: int, threads: Optional[int]) -> List[Layer]:
@@ -67,6 +70,13 @@ def layers(events: List[Dict[str, Any]], graph: str, runs: int, macs: Dict[str, 
             details[name] = event["args"]
     if not durations:
         raise ArtifactError(f"ONNX Runtime's profile of {graph} names no node")
+    nameless = [
+        name for name in durations if details[name].get("op_name") in _COMPUTES and original_name(name) not in macs
+    ]
+    if nameless:
+        log.warning(
+            "this ONNX Runtime dropped the names of %d layers of %s, so their work counts as 0", len(nameless), graph
+        )
     return [
         _layer(graph, name, details[name], durations[name][-runs:], macs.get(original_name(name), 0))
         for name in durations

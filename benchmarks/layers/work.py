@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Dict, Tuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import onnx
 
 _CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
 _PRODUCTS = ("Gemm", "MatMul")
+# What ONNX Runtime's optimisers put around the name of a node: precision, layout, and fusion.
+_ADDED = re.compile(r"^(InsertedPrecisionFreeCast_|fused )|(_nchwc|_token_\d+)$")
 _FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
 
 
@@ -37,4 +40,4 @@ def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
 
 def original_name(name: str) -> str:
     """The node of the file that a node of ONNX Runtime's optimised graph came from."""
-    return name.replace("InsertedPrecisionFreeCast_", "").replace("_nchwc", "")
+    return _ADDED.sub("", name)
