@@ -45,6 +45,11 @@ def quantize(
     return writer.write(model, plan)
 
 
+def raw_output(integer: IntegerNode) -> str:
+    """The tensor of a quantised graph that holds what *integer* computes, before it is rounded to a byte."""
+    return f"{integer.result}/raw"
+
+
 def _codes(plan: Sequence[IntegerNode], ranges: Ranges) -> Dict[str, Affine]:
     """The code of each tensor that an integer node reads or yields."""
     found: Dict[str, Affine] = {}
@@ -107,7 +112,7 @@ class _Writer:
 
     def _compute(self, integer: IntegerNode, *, is_output: bool) -> None:
         """Put a node between codes."""
-        node, raw = integer.node, f"{integer.result}/raw"
+        node, raw = integer.node, raw_output(integer)
         inputs = [self._decoded(name) for name in _activations(node)]
         if node.op_type == "Conv":
             inputs += self._parameters(node)

@@ -1,4 +1,4 @@
-"""The crops a calibration left for TensorRT's own calibrator."""
+"""The crops a calibration left for whoever builds engines from it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,17 @@ def sample_files(calibration: Path, graph: str) -> List[Path]:
     if not found:
         raise ArtifactError(f"{folder} holds no samples", hint="calibrate anew")
     return found
+
+
+def spread_samples(calibration: Path, graph: str, shape: Tuple[int, ...], most: int) -> List[Array]:
+    """At most *most* samples of *graph*, spread over all there are; see :func:`read_sample`.
+
+    Raises:
+        ArtifactError: there is none, or one cannot be read.
+    """
+    files = sample_files(calibration, graph)
+    count = min(most, len(files))
+    return [read_sample(files[index * len(files) // count], shape) for index in range(count)]
 
 
 def read_sample(path: Path, shape: Tuple[int, ...]) -> Array:

@@ -24,8 +24,8 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
     arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
     arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
-    arguments.add_argument("--samples", type=int, default=16, help="how many calibration crops to run")
-    arguments.add_argument("--steps", type=int, default=8, help="how many steps out of INT8 to try in each graph")
+    arguments.add_argument("--samples", type=int, default=8, help="how many calibration crops to run")
+    arguments.add_argument("--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph")
     arguments.add_argument("--show", type=int, default=20, help="how many layers to print")
     arguments.add_argument("--threads", type=int, help="of each operator; all cores by default")
     return arguments

@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from engines.onnx_runtime import read_graph
-from engines.samples import read_sample, sample_files
+from engines.samples import sample_files, spread_samples
 from siamtrt import Array, ArtifactError, ModelCard, Tensors, UsageError
 from siamtrt.session import open_session
 
@@ -51,18 +51,23 @@ class Chain:
         features = self._run("search", model) if graph == "search" else self._features
         return self._correlate(model if graph == "xcorr" else self.models["xcorr"], kernels, features)
 
+    def inputs(self, graph: str) -> List[Tensors]:
+        """What *graph* is given in each sample."""
+        if graph == "xcorr":
+            return self._features
+        return [{_CROPPED[graph]: crop} for crop in self._crops[graph]]
+
     def _read_crops(self, calibration: Path, graph: str, count: int) -> List[Array]:
-        files = sample_files(calibration, graph)
-        if not 0 < count <= len(files):
-            raise UsageError(f"{count} samples were asked for, {calibration} has {len(files)}", hint="--samples 16")
+        available = len(sample_files(calibration, graph))
+        if not 0 < count <= available:
+            raise UsageError(f"{count} samples were asked for, {calibration} has {available}", hint="--samples 8")
         (specification,) = self._card.graph(graph).inputs
-        chosen = [files[index * len(files) // count] for index in range(count)]
-        return [read_sample(path, specification.shape) for path in chosen]
+        return spread_samples(calibration, graph, specification.shape, count)
 
     def _run(self, graph: str, model: onnx.ModelProto) -> List[Tensors]:
         session = open_session(model.SerializeToString(), threads=self._threads)
         names = [output.name for output in self._card.graph(graph).outputs]
-        return [dict(zip(names, session.run(names, {_CROPPED[graph]: crop}))) for crop in self._crops[graph]]
+        return [dict(zip(names, session.run(names, feeds))) for feeds in self.inputs(graph)]
 
     def _correlate(self, model: onnx.ModelProto, kernels: List[Tensors], features: List[Tensors]) -> List[Tensors]:
         names = [output.name for output in self._card.graph("xcorr").outputs]

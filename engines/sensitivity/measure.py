@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from tqdm import tqdm
 
+from engines.bias_correction import correct_biases
 from engines.correlations import correlations
 from engines.quantize import quantize
 from engines.sensitivity.chain import Chain, noise
@@ -90,7 +91,10 @@ class _Judge:
             return path(self.model, free, judge, most_steps)
 
     def _noise(self, keep: Sequence[str]) -> Tuple[float, float]:
-        variant = quantize(self.model, self.ranges, keep=keep, kernels=self.kernels)
+        model = self.model
+        if not self.kernels:  # as the builder does
+            model = correct_biases(model, self.ranges, self.chain.inputs(self.graph), keep=keep)
+        variant = quantize(model, self.ranges, keep=keep, kernels=self.kernels)
         return noise(self.chain.maps, self.chain.variant(self.graph, variant))
 
 

@@ -8,7 +8,7 @@ import onnx
 
 from engines.sensitivity.report import Loss, Step
 
-_CANDIDATES = 6
+_CANDIDATES = 3
 _LEAST_GAIN = 0.05
 
 Judge = Callable[[Sequence[str]], Tuple[float, float]]
