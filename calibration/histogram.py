@@ -13,6 +13,7 @@ from siamtrt.errors import InferenceError, UsageError
 
 BINS = 2048
 _LEAST_EXPONENT = -120  # bins narrower than 2**-120 would need a scale that float32 does not have
+_GREATEST = 2.0**126  # the edge beyond it would overflow float32; a network that comes near is broken as by infinity
 _EXACT = 1 << 24  # OpenCV counts in float32, which is exact up to here
 
 
@@ -53,7 +54,7 @@ class Histogram:
         if not values.size:
             return
         lowest, highest = float(values.min()), float(values.max())
-        if not (math.isfinite(lowest) and math.isfinite(highest)):
+        if not (-_GREATEST < lowest and highest < _GREATEST):
             raise InferenceError("an activation is NaN or infinite", hint="check the model in FP32 on the same frame")
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
         self._make_room()

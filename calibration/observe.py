@@ -32,8 +32,8 @@ class Observer:
     """A graph whose intermediate values are outputs too, and the histogram of each of them.
 
     ONNX Runtime runs it without rewriting it, so that the values are those of the exported graph: a fusion would make
-    some of them vanish. Where they take more than 1 GiB together (the long-term search), they are observed in several
-    sessions, one after the other, and the graph is computed as often.
+    some of them vanish. Where they take more than 1 GiB together (the long-term search), each run opens several
+    sessions one after the other, each showing a part of them, and computes the graph as often.
 
     Args:
         path: the exported graph.
@@ -50,16 +50,12 @@ class Observer:
     """
 
     def __init__(self, path: Path, card: GraphCard, kernels: Tuple[str, ...], *, threads: Optional[int] = None) -> None:
-        self._path, self._card = path, card
-        model = _read(path)
-        _make_inputs(model, kernels)
-        inputs = [spec.name for spec in card.inputs]
-        computed = _computed(model, path)
-        self._groups = [
-            ([value.name for value in group], open_session(_exposing(model, group), threads=threads, optimized=False))
-            for group in _grouped(computed)
-        ]
+        self._path, self._card, self._kernels = path, card, kernels
         self._threads = threads or os.cpu_count()
+        computed = _computed(self._graph(), path)
+        self._groups = _grouped(computed)
+        self._session = self._open(self._groups[0]) if len(self._groups) == 1 else None
+        inputs = [spec.name for spec in card.inputs]
         self.histograms = {name: Histogram() for name in (*inputs, *(value.name for value in computed))}
 
     def observe(self, feeds: Tensors) -> Tensors:
@@ -77,18 +73,28 @@ class Observer:
         inputs = {spec.name for spec in self._card.inputs}
         self._count({name: values for name, values in feeds.items() if name in inputs})
         found: Tensors = {}
-        for names, session in self._groups:
-            values = self._run(session, names, feeds)
-            self._count(values)
-            found.update({spec.name: values[spec.name] for spec in self._card.outputs if spec.name in values})
+        for group in self._groups:
+            found.update(self._observe_group(group, feeds))
         return found
 
-    def _run(self, session: InferenceSession, names: List[str], feeds: Tensors) -> Tensors:
-        known = {node.name for node in session.get_inputs()}
+    def _graph(self) -> onnx.ModelProto:
+        model = _read(self._path)
+        _make_inputs(model, self._kernels)
+        return model
+
+    def _open(self, group: List[_Value]) -> InferenceSession:
+        return open_session(_exposing(self._graph(), group), threads=self._threads, optimized=False)
+
+    def _observe_group(self, group: List[_Value], feeds: Tensors) -> Tensors:
+        """Count the values of *group*, and return those that are outputs of the graph; the others are freed."""
+        session, names = self._session or self._open(group), [value.name for value in group]
         try:
-            return dict(zip(names, session.run(names, {name: feeds[name] for name in known})))
+            found = session.run(names, {node.name: feeds[node.name] for node in session.get_inputs()})
         except RUN_ERRORS as error:
             raise InferenceError(f"ONNX Runtime failed on {self._path}: {error}") from error
+        values = dict(zip(names, found))
+        self._count(values)
+        return {spec.name: values[spec.name] for spec in self._card.outputs if spec.name in values}
 
     def _count(self, tensors: Tensors) -> None:
         """Add each tensor to its histogram; OpenCV and numpy let the other threads run meanwhile."""
@@ -146,10 +152,8 @@ def _grouped(values: List[_Value]) -> List[List[_Value]]:
 
 
 def _exposing(model: onnx.ModelProto, group: List[_Value]) -> bytes:
-    """The graph with the values of *group* as its only outputs."""
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(model)
-    del exposed.graph.output[:]
+    """The graph with the values of *group* as its only outputs; *model* is changed."""
+    del model.graph.output[:]
     for value in group:
-        exposed.graph.output.append(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, None))
-    return bytes(exposed.SerializeToString())
+        model.graph.output.append(onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, None))
+    return bytes(model.SerializeToString())

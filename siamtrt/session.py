@@ -38,7 +38,8 @@ def open_session(
         model: serialized ONNX, or the path of a file.
         threads: of one operator; all cores when None.
         profile_prefix: where ONNX Runtime writes its profile, if one is wanted.
-        optimized: rewrite the graph for speed; without, each node computes as it stands in the file.
+        optimized: rewrite the graph for speed, and keep memory from run to run; without, each node computes as it
+            stands in the file, and memory is given back.
 
     Raises:
         ArtifactError: the file or bytes are not a whole ONNX graph.
@@ -53,6 +54,7 @@ def open_session(
         options.profile_file_prefix = str(profile_prefix)
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.enable_cpu_mem_arena = False
     name = str(model) if isinstance(model, Path) else "the graph"
     try:
         source = str(model) if isinstance(model, Path) else model

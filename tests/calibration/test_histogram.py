@@ -9,7 +9,7 @@ from calibration.entropy import LEVELS, MOST_CLIPPED
 from calibration.histogram import BINS, Histogram
 from siamtrt.errors import InferenceError, UsageError
 
-FLOATS = st.floats(-(2.0**100), 2.0**100, width=32)
+FLOATS = st.floats(-(2.0**125), 2.0**125, width=32)
 
 
 def histogram(*samples):
@@ -111,7 +111,7 @@ def test_percentile_leaves_the_outlier_out():
     assert made.percentile(1.0) == 8.0
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_value_that_is_no_number_is_refused(value):
     with pytest.raises(InferenceError, match="NaN or infinite"):
         histogram([1.0, value])
