@@ -54,7 +54,7 @@ class Histogram:
         if not values.size:
             return
         lowest, highest = float(values.min()), float(values.max())
-        if not (-_GREATEST < lowest and highest < _GREATEST):
+        if not (lowest > -_GREATEST and highest < _GREATEST):
             raise InferenceError("an activation is NaN or infinite", hint="check the model in FP32 on the same frame")
         self.lowest, self.highest = min(self.lowest, lowest), max(self.highest, highest)
         self._make_room()
