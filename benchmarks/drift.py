@@ -1,8 +1,8 @@
 """``python -m benchmarks drift``: how closely a run without resets follows a reference, frame by frame.
 
 The reference is another run of the same video (one precision against another: drift) or its truth (as in the
-one-pass evaluation of OTB). Success counts overlaps strictly above 21 thresholds from 0 to 1; precision counts centres
-within 20 px.
+one-pass evaluation of OTB); folders of ``python -m benchmarks ope`` are compared sequence by sequence. Success counts
+overlaps strictly above 21 thresholds from 0 to 1; precision counts centres within 20 px.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Dict
 
 import numpy as np
 
 from benchmarks.datasets import read_regions
 from benchmarks.ope.measures import box_overlaps, centre_distances_px
 from benchmarks.ope.results import as_boxes
-from siamtrt import Array, ArtifactError
+from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import write_text
 
 _THRESHOLDS = np.linspace(0, 1, 21)
@@ -47,18 +48,53 @@ class Drift:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument("--boxes", type=Path, required=True, help="boxes.txt of python -m runtime track")
-    parser.add_argument("--reference", type=Path, required=True, help="boxes.txt of another run, or groundtruth.txt")
+    parser.add_argument("--boxes", type=Path, required=True, help="boxes.txt of runtime track, or OUT/results/A of ope")
+    parser.add_argument("--reference", type=Path, required=True, help="another run, groundtruth.txt, or OUT/results/B")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 
 
 def main(options: argparse.Namespace) -> None:
     """Compare and print."""
-    found = drift(read_boxes(options.boxes), read_boxes(options.reference))
+    if options.boxes.is_dir() and options.reference.is_dir():
+        each = drift_of_folders(options.boxes, options.reference)
+        document: Dict[str, Any] = mean(each)
+        rows = {name: f"{row.mean_overlap:.4f}, lowest {row.lowest_overlap:.4f}" for name, row in each.items()}
+        lines = {**rows, **{f"mean {name}": value for name, value in document.items()}}
+        document["sequences"] = {name: asdict(row) for name, row in each.items()}
+    else:
+        lines = document = asdict(drift(read_boxes(options.boxes), read_boxes(options.reference)))
     if options.out:
-        write_text(options.out, json.dumps(asdict(found), indent=1) + "\n")
-    for name, value in asdict(found).items():
-        print(f"{name:20} {value}")  # noqa: T201
+        write_text(options.out, json.dumps(document, indent=1) + "\n")
+    for name, value in lines.items():
+        print(f"{name:24} {value}")  # noqa: T201
+
+
+def drift_of_folders(boxes: Path, reference: Path) -> Dict[str, Drift]:
+    """Compare ``NAME.txt`` of two folders, name by name.
+
+    Raises:
+        UsageError: the reference holds no such file.
+        ArtifactError: one is missing beside it, or see :func:`drift`.
+    """
+    names = sorted(path.stem for path in reference.glob("*.txt"))
+    if not names:
+        raise UsageError(f"{reference} holds no NAME.txt", hint="name OUT/results/TRACKER of python -m benchmarks ope")
+    return {name: _drift_of(name, boxes, reference) for name in names}
+
+
+def _drift_of(name: str, boxes: Path, reference: Path) -> Drift:
+    try:
+        return drift(read_boxes(boxes / f"{name}.txt"), read_boxes(reference / f"{name}.txt"))
+    except ArtifactError as error:
+        raise ArtifactError(f"{name}: {error.problem}", hint=error.hint) from error
+
+
+def mean(each: Dict[str, Drift]) -> Dict[str, float]:
+    """Figures of a data set: every sequence counts alike."""
+    return {
+        figure: float(np.mean([getattr(row, figure) for row in each.values()]))
+        for figure in ("mean_overlap", "success_auc", "precision_20_px")
+    }
 
 
 def drift(boxes: Array, reference: Array) -> Drift:

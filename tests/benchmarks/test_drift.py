@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import _arguments
-from benchmarks.drift import drift, read_boxes
-from siamtrt import ArtifactError
+from benchmarks.drift import drift, drift_of_folders, read_boxes
+from siamtrt import ArtifactError, UsageError
 
 _NAN = float("nan")
 
@@ -73,3 +73,30 @@ def test_the_command_writes_the_figures(tmp_path, capsys) -> None:
     options.main(options)
     assert json.loads(out.read_text())["mean_overlap"] == 1
     assert "mean_overlap" in capsys.readouterr().out
+
+
+def test_folders_are_compared_sequence_by_sequence(tmp_path, capsys) -> None:
+    lines = {"a": ["0,0,10,10"] * 3, "b": ["0,0,10,10"] * 9}
+    for name, boxes in lines.items():
+        for folder, moved in (("reference", boxes), ("run", [*boxes[:-1], "5,0,10,10"])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{name}.txt").write_text("\n".join(moved) + "\n")
+    argv = ["drift", "--boxes", str(tmp_path / "run"), "--reference", str(tmp_path / "reference")]
+    options = _arguments().parse_args([*argv, "--out", str(tmp_path / "drift.json")])
+    options.main(options)
+    found = json.loads((tmp_path / "drift.json").read_text())
+    first, second = (1 + 1 / 3) / 2, (7 + 1 / 3) / 8  # one frame of the two, of the eight after the given, is 5 px off
+    assert found["sequences"]["a"]["mean_overlap"] == pytest.approx(first)
+    assert found["sequences"]["b"]["mean_overlap"] == pytest.approx(second)
+    assert found["mean_overlap"] == pytest.approx((first + second) / 2)
+    assert found["precision_20_px"] == 1
+    assert "b                        0.9167, lowest 0.3333" in capsys.readouterr().out
+    (tmp_path / "run" / "b.txt").write_text("0,0,10,10\n")
+    with pytest.raises(ArtifactError, match="b: 1 boxes cannot be compared with 9"):
+        options.main(options)
+    (tmp_path / "run" / "b.txt").unlink()
+    with pytest.raises(ArtifactError, match="b: cannot read"):
+        options.main(options)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"holds no NAME\.txt"):
+        drift_of_folders(tmp_path / "run", tmp_path / "empty")
