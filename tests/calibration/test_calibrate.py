@@ -136,6 +136,9 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(calibrated, request_of, co
     seen.clear()
     calibrate(request_of(), tmp_path, "", show)
     assert len(seen) == CROPS - 4
+    with np.load(tmp_path / "histograms.npz") as resumed, np.load(calibrated / "histograms.npz") as whole:
+        for name in whole.files:
+            np.testing.assert_array_equal(resumed[name], whole[name])
     for graph in ("target", "search", "xcorr"):
         name = f"{graph}.ranges.json"
         assert (tmp_path / name).read_text() == (calibrated / name).read_text()
