@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any, List
 
 from benchmarks.report import page
@@ -16,21 +17,11 @@ def provenance(report: Report) -> List[str]:
 
 def _machine(report: Report) -> str:
     rows = [[name.replace("_", " "), _words(value)] for name, value in report.environment.items()]
-    conditions = report.speed.conditions
-    if conditions:
-        rows += [
-            ["CPU clock seen, MHz", _words(conditions.cpu_mhz)],
-            ["GPU clock seen, MHz", _words(conditions.gpu_mhz or conditions.reasons.get("gpu_mhz"))],
-            ["governor", _words(conditions.governor or conditions.reasons.get("governor"))],
-            [
-                "temperatures at start, C",
-                _words(conditions.temperatures_start_c or conditions.reasons.get("temperatures_start_c")),
-            ],
-            [
-                "temperatures at end, C",
-                _words(conditions.temperatures_end_c or conditions.reasons.get("temperatures_end_c")),
-            ],
-        ]
+    seen = report.speed.conditions
+    if seen:
+        for name in (field.name for field in fields(seen) if field.name != "reasons"):
+            value = getattr(seen, name)
+            rows.append([f"seen: {name.replace('_', ' ')}", _words(seen.reasons.get(name) if value is None else value)])
     return page.card("Machine", page.table([], rows, look="words"), width="wide")
 
 
@@ -47,6 +38,8 @@ def _chain(report: Report) -> str:
 def _words(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(entry)}" for name, entry in value.items()) or "-"
     if isinstance(value, (list, tuple)):

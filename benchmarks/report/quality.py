@@ -36,7 +36,7 @@ def _accuracy_robustness(report: Report) -> str:
             rate = 100 * entry.failures / report.sequences[name].frames
             dots.append(Point(name, rate, entry.accuracy, "a sequence", labelled=len(report.sequences) <= 12))
     if report.measures.accuracy is not None:
-        dots.append(Point("all", report.measures.robustness, report.measures.accuracy, "all sequences"))
+        dots.append(Point("all", report.measures.robustness, report.measures.accuracy, "all sequences", labelled=False))
     drawing = points(dots, ("failures in 100 frames", "accuracy, mean overlap"), size=THIRD)
     return page.chart("Accuracy and robustness", drawing, note="Up and to the left is better.", width="third")
 
