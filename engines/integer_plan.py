@@ -56,6 +56,20 @@ def integer_nodes(graph: onnx.GraphProto, floats: Sequence[str]) -> List[Integer
     return found
 
 
+def last_convolutions(graph: onnx.GraphProto) -> List[str]:
+    """Names of the convolutions with no convolution between them and an output of *graph*, in the order they run."""
+    makers = {name: node for node in graph.node for name in node.output}
+    found: Set[str] = set()
+    pending = [output.name for output in graph.output]
+    while pending:
+        node = makers.get(pending.pop())
+        if node is not None and node.op_type == "Conv":
+            found.add(node.name)
+        elif node is not None:
+            pending += node.input
+    return [node.name for node in graph.node if node.name in found]
+
+
 def constant_values(graph: onnx.GraphProto) -> Dict[str, Array]:
     """The tensors of *graph* that never change: initializers and the outputs of Constant nodes."""
     values = {weight.name: numpy_helper.to_array(weight) for weight in graph.initializer}

@@ -11,12 +11,12 @@ import onnx
 from tqdm import tqdm
 
 from engines.bias_correction import correct_biases
-from engines.correlations import correlations
+from engines.onnx_runtime import float_layers
 from engines.quantize import quantize
 from engines.sensitivity.chain import Chain, noise
 from engines.sensitivity.path import path
 from engines.sensitivity.report import Loss, Sensitivity, Step
-from siamtrt import Manifest, ModelCard
+from siamtrt import Manifest, ModelCard, Precision
 from siamtrt.environment import describe
 from siamtrt.files import sha256
 from siamtrt.ranges import Ranges, file_name
@@ -79,8 +79,8 @@ class _Judge:
         return sorted(losses, key=lambda loss: -loss.noise)
 
     def way_out(self, losses: Sequence[Loss], most_steps: int) -> List[Step]:
-        """The steps of :func:`engines.sensitivity.path.path`, correlations left in float from the start."""
-        fixed = correlations(self.model, self.kernels)
+        """The steps of :func:`engines.sensitivity.path.path`; what ``int8`` leaves in float is so from the start."""
+        fixed = float_layers(self.model, self.graph, Precision.INT8, self.kernels)
         free = [loss for loss in losses if loss.layer not in fixed]
         with tqdm(desc=f"{self.graph}, way out of INT8", unit="trial") as progress:
 
@@ -88,7 +88,7 @@ class _Judge:
                 progress.update()
                 return self._noise([*fixed, *keep])
 
-            return path(self.model, free, judge, most_steps)
+            return path(self.graph, self.model, free, judge, most_steps)
 
     def _noise(self, keep: Sequence[str]) -> Tuple[float, float]:
         model = self.model

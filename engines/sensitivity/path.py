@@ -14,14 +14,15 @@ _LEAST_GAIN = 0.05
 Judge = Callable[[Sequence[str]], Tuple[float, float]]
 
 
-def path(model: onnx.ModelProto, losses: Sequence[Loss], judge: Judge, steps: int) -> List[Step]:
+def path(graph: str, model: onnx.ModelProto, losses: Sequence[Loss], judge: Judge, steps: int) -> List[Step]:
     """Take layers out of INT8 one step after the other.
 
     What a layer reads was rounded by the layer before it, so leaving alone may gain nothing: a candidate is one of the
     worst layers still in INT8, alone or together with the convolution that feeds it.
 
     Args:
-        model: the FP32 graph.
+        graph: its name.
+        model: its FP32 form.
         losses: of its layers alone, worst first; those that stay in float anyway left out.
         judge: tells noise and cosine of the graph in INT8 with some layers left in float.
         steps: how many to take at most.
@@ -30,7 +31,6 @@ def path(model: onnx.ModelProto, losses: Sequence[Loss], judge: Judge, steps: in
         The steps, the first of them with nothing left out; it ends where no candidate helps by 5 % any more.
     """
     feeders, shares = _feeders(model), {loss.layer: loss.macs_share for loss in losses}
-    graph = losses[0].graph
     taken = [Step(graph, (), *judge([]), 0.0)]
     for _ in range(steps):
         kept = [layer for step in taken for layer in step.layers]

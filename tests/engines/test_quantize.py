@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.integer_plan import integer_nodes
+from engines.integer_plan import integer_nodes, last_convolutions
 from engines.quantize import quantize
 from engines.scales import affine, quantized_bias, quantized_weight
 from siamtrt import ArtifactError
@@ -145,6 +145,14 @@ def test_a_hard_swish_needs_no_values_below_minus_three():
     assert integer_nodes(model.graph, [])[0].low == pytest.approx(-3.0)
     both = graph_of([*hard_swish, node("Neg", ["a"], "z")], {"w": WEIGHT}, outputs=("y", "z"))
     assert integer_nodes(both.graph, [])[0].low == -np.inf
+
+
+def test_the_last_convolutions_are_those_that_no_other_follows():
+    model = graph_of(
+        [conv("x", "a"), conv("a", "b"), conv("a", "c"), node("Add", ["b", "c"], "d"), node("Exp", ["d"], "y")],
+        {"w": WEIGHT},
+    )
+    assert last_convolutions(model.graph) == ["b", "c"]
 
 
 def test_pooling_passes_its_bytes_on(tmp_path):
