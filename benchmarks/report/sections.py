@@ -32,7 +32,7 @@ def headline(report: Report) -> List[Tuple[str, str, str]]:
         ("EAO", figure(measures.eao["all"]), spread if measures.eao["all"] is not None else "runs are too short"),
         ("Accuracy", figure(measures.accuracy), "mean overlap after burn-in"),
         ("Failures", figure(measures.failures, 0), f"{measures.robustness:.2f} in 100 frames"),
-        ("FPS", figure(figures.fps_pooled, 1), f"mean of the videos' rates {figures.fps_mean_of_videos:.1f}"),
+        ("FPS", figure(figures.fps_pooled, 1), _rates(report)),
         (
             "Update, median",
             "-" if update is None else f"{update.p50:.2f} ms",
@@ -40,6 +40,12 @@ def headline(report: Report) -> List[Tuple[str, str, str]]:
         ),
         ("Power, mean", "-" if drawn is None else f"{drawn:.2f} W", _joules(report)),
     ]
+
+
+def _rates(report: Report) -> str:
+    figures = report.speed.figures
+    doubt = "; to be doubted, see Latency of each frame" if figures.warnings else ""
+    return f"mean of the videos' rates {figures.fps_mean_of_videos:.1f}{doubt}"
 
 
 def _joules(report: Report) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from siamtrt import InferenceError
-from siamtrt.files import write_text
+from siamtrt.files import write_error
 
 _ROOT = Path(__file__).parents[2]
 _BUG, _INTERRUPTED = 1, 130
@@ -17,7 +17,7 @@ _ERROR = "error: "
 
 
 def run(words: Sequence[object], log: Path) -> Optional[str]:
-    """Run ``python -m WORDS`` and keep what it printed in *log*.
+    """Run ``python -m WORDS`` and let it print into *log*, which can be watched meanwhile.
 
     Returns:
         None where it went well, else its own sentence of what was wrong.
@@ -25,18 +25,24 @@ def run(words: Sequence[object], log: Path) -> Optional[str]:
     Raises:
         KeyboardInterrupt: it was interrupted.
         InferenceError: it has a bug: it ended in a traceback.
+        ArtifactError: the log cannot be written.
     """
     command = [sys.executable, "-m", *(str(word) for word in words)]
     paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        command, capture_output=True, text=True, errors="replace", check=False, env={**os.environ, "PYTHONPATH": paths}
-    )
-    write_text(log, f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-    if done.returncode == _INTERRUPTED:
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as stream:
+            stream.write(f"{' '.join(command)}\n")
+            stream.flush()
+            code = subprocess.call(command, stdout=stream, stderr=stream, env={**os.environ, "PYTHONPATH": paths})
+    except OSError as error:
+        raise write_error(log, error) from error
+    said = log.read_text(encoding="utf-8", errors="replace")
+    if code == _INTERRUPTED:
         raise KeyboardInterrupt
-    if done.returncode == _BUG:
-        raise InferenceError(f"'{' '.join(map(str, words[:2]))}' broke off: {_last(done.stderr)}", hint=f"see {log}")
-    return _reason(done.returncode, done.stderr) if done.returncode else None
+    if code == _BUG:
+        raise InferenceError(f"'{' '.join(map(str, words[:2]))}' broke off: {_last(said)}", hint=f"see {log}")
+    return _reason(code, said) if code else None
 
 
 def _reason(code: int, said: str) -> str:

@@ -79,6 +79,7 @@ def main(options: argparse.Namespace) -> None:
     about = _about(sweep)
     rows: List[Row] = []
     mixes = [GraphPrecisions(*map(Precision, mix)) for mix in itertools.product(options.precisions, repeat=3)]
+    log.info("%d mixes; what runs prints into %s", len(mixes), sweep.out / "logs")
     for mix in tqdm(mixes, desc="sweep", unit="mix"):
         rows.append(_measured(sweep, mix))
         log.info("%s: %s", mix.label, rows[-1].skipped or f"EAO {figure(rows[-1].eao)}, {figure(rows[-1].fps, 1)} FPS")
