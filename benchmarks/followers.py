@@ -26,6 +26,19 @@ class Follower(Protocol):
 
 
 @contextmanager
+def open_follower(engines: Optional[Path], opencv: Optional[str], threads: Optional[int]) -> Iterator[Follower]:
+    """The tracker that was named, closed behind the block: the folder *engines*, or OpenCV's called *opencv*."""
+    if engines is None:
+        yield OpenCvFollower(str(opencv))
+        return
+    ours = OurFollower(engines, threads)
+    try:
+        yield ours
+    finally:
+        ours.close()
+
+
+@contextmanager
 def named(sequence: Sequence, done: Sized) -> Iterator[None]:
     """Name the sequence and the frame in what a tracker says of its box or frame; *done* has an entry a frame so far.
 
@@ -57,6 +70,10 @@ class OurFollower:
     def update(self, frame: Array) -> Optional[BoundingBox]:
         """See :class:`Follower`."""
         return self._tracker.update(frame).box
+
+    def close(self) -> None:
+        """Free the backend's resources."""
+        self._tracker.close()
 
 
 class OpenCvFollower:

@@ -15,11 +15,11 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower, named
+from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
 from benchmarks.jobs import run_jobs
 from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
-from benchmarks.vot.resume import KEY, is_done, provenance
+from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
 from benchmarks.vot.run import require_no_leak, tracker_name
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from siamtrt.files import write_text
@@ -123,10 +123,10 @@ def run_sequence(
     Raises:
         PipelineError: of any kind; no result is written then.
     """
-    follower: Follower = OurFollower(engines, threads) if engines else OpenCvFollower(str(opencv))
-    boxes, times_ns = follow(follower, sequence)
+    with open_follower(engines, opencv, threads) as follower:
+        boxes, times_ns = follow(follower, sequence)
     window = "tracker call alone, image decoding outside"
-    beside = {"unit": "ns", "window": window, "frames": times_ns, KEY: made_by}
+    beside = {"unit": "ns", "window": window, "frames": times_ns, KEY: of_sequence(made_by, sequence)}
     write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
     write(result_path(out / "results", tracker, sequence.name), boxes)
     log.info("%s: %d frames, %.1f FPS", sequence.name, len(boxes), 1e9 * len(boxes) / sum(times_ns))
@@ -141,7 +141,9 @@ def _run_missing(sequences: List[Sequence], options: argparse.Namespace) -> None
         sequence
         for sequence in sequences
         if not is_done(
-            result_path(out / "results", tracker, sequence.name), _beside(out, tracker, sequence.name), made_by
+            result_path(out / "results", tracker, sequence.name),
+            _beside(out, tracker, sequence.name),
+            of_sequence(made_by, sequence),
         )
     ]
     work = partial(

@@ -18,13 +18,13 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, OpenCvFollower, OurFollower, named
+from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
 from benchmarks.jobs import run_jobs
 from benchmarks.vot.inside import plainly_overlap
 from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
-from benchmarks.vot.resume import KEY, is_done, provenance
+from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
 from siamtrt import Array, BoundingBox, Manifest, UsageError
 from siamtrt.files import write_text
 
@@ -75,7 +75,7 @@ def main(options: argparse.Namespace) -> None:
         if not is_done(
             result_path(options.out / "results", tracker, sequence.name),
             _beside(options.out, tracker, sequence.name),
-            made_by,
+            of_sequence(made_by, sequence),
         )
     ]
     if len(waiting) < len(sequences):
@@ -115,15 +115,15 @@ def run_sequence(
     Raises:
         PipelineError: of any kind; nothing is written then.
     """
-    follower: Follower = OurFollower(engines, threads) if engines else OpenCvFollower(str(opencv))
-    lap = follow(follower, sequence, protocol)
+    with open_follower(engines, opencv, threads) as follower:
+        lap = follow(follower, sequence, protocol)
     beside = {
         "unit": "ns",
         "window": "tracker call alone: start or update, image decoding outside",
         "frames": lap.times_ns,
         "lost": {index: str(box) if box else None for index, box in lap.lost.items()},
         "leaked": sequence.name in leaked,
-        KEY: made_by,
+        KEY: of_sequence(made_by, sequence),
     }
     write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
     write(result_path(out / "results", tracker, sequence.name), lap.entries)

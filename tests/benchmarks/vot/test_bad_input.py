@@ -11,6 +11,7 @@ import pytest
 from benchmarks.__main__ import _arguments, main
 from benchmarks.vot.annotations import load
 from benchmarks.vot.results import read, read_all
+from runtime.tracker import Tracker
 from siamtrt import ArtifactError, cli
 
 FRAMES = 130
@@ -82,6 +83,25 @@ def test_results_of_other_engines_are_not_taken_for_these(sequence, tiny_engines
     assert run(*argv, "--tracker", "T") == 2
     assert "bag_001.txt was made by other engines" in capsys.readouterr().err
     assert run(*argv, "--tracker", "U") == 0
+
+
+@pytest.mark.parametrize("stale", ["times missing", "nothing said", "other truth"])
+def test_results_of_unknown_or_other_making_are_refused(sequence, tiny_engines, tmp_path, capsys, stale):
+    argv = ["vot", "--engines", tiny_engines, "--sequences", sequence.parent, "--out", tmp_path, "--threads", 1]
+    assert run(*argv, "--tracker", "T") == 0
+    assert run(*argv, "--tracker", "T") == 0
+    beside = tmp_path / "times" / "T" / "bag.json"
+    if stale == "times missing":
+        beside.unlink()
+    elif stale == "nothing said":
+        document = json.loads(beside.read_text())
+        del document["made_by"]
+        beside.write_text(json.dumps(document))
+    else:
+        lines = (sequence / "groundtruth.txt").read_text().splitlines()
+        (sequence / "groundtruth.txt").write_text("\n".join([*lines[:-1], "41,31,40,40"]) + "\n")
+    assert run(*argv, "--tracker", "T") == 2
+    assert "of another sequence" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -243,3 +263,12 @@ def test_repetitions_are_averaged(tmp_path):
     lengths = np.arange(45, 100)  # index: length without the first frame
     expected = [(10 * min(1, 59 / length) + 5 * low) / 15 for length in lengths]
     assert found.eao["all"] == pytest.approx(np.mean(expected))
+
+
+def test_each_sequence_gives_back_what_its_tracker_held(sequence, tiny_engines, tmp_path, monkeypatch):
+    closed = []
+    original = Tracker.close
+    monkeypatch.setattr(Tracker, "close", lambda tracker: (closed.append(tracker), original(tracker)))
+    argv = ["vot", "--engines", tiny_engines, "--sequences", sequence.parent, "--out", tmp_path, "--threads", 1]
+    assert run(*argv) == 0
+    assert len(closed) == 1
