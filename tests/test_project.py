@@ -12,7 +12,7 @@ import pytest
 import siamtrt
 
 ROOT = Path(__file__).parents[1]
-BOARD = ("siamtrt", "engines.build", "runtime.track", "runtime.onnx_matcher", "benchmarks.vot.run", "benchmarks.demo")
+BOARD = ("siamtrt", "engines.build", "runtime.track", "runtime.onnx_matcher", "benchmarks.__main__", "benchmarks.demo")
 
 
 @pytest.mark.parametrize("package", ["siamtrt", "engines", "runtime", "benchmarks", "calibration"])

@@ -24,7 +24,7 @@ from benchmarks.vot import evaluate as evaluate_command
 from benchmarks.vot import run as vot_command
 from benchmarks.vot.folders import as_annotations
 from benchmarks.vot.protocol import Protocol
-from siamtrt import Manifest, PipelineError
+from siamtrt import Manifest, PipelineError, cli
 from siamtrt import manifest as manifests
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
     parser.add_argument("--out", type=Path, required=True, help="folder of the report; rerun to resume")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of; 0 for none")
     parser.add_argument("--probe", default="auto", help="of the power, as python -m benchmarks speed takes it")
     parser.add_argument("--tegrastats", help="how that program is run")

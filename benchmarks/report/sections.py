@@ -44,8 +44,8 @@ def headline(report: Report) -> List[Tuple[str, str, str]]:
 
 def _rates(report: Report) -> str:
     figures = report.speed.figures
-    doubt = "; to be doubted, see Latency of each frame" if figures.warnings else ""
-    return f"mean of the videos' rates {figures.fps_mean_of_videos:.1f}{doubt}"
+    doubt = "; doubtful, see below" if figures.warnings else ""
+    return f"mean of the videos {figures.fps_mean_of_videos:.1f}{doubt}"
 
 
 def _joules(report: Report) -> str:
