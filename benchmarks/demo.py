@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
-from siamtrt import Array, ArtifactError, BoundingBox
+from siamtrt import Array, ArtifactError, BoundingBox, cli
 from siamtrt.files import whole_file, write_text
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
 
 
 def main(options: argparse.Namespace) -> None:

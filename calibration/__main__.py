@@ -39,7 +39,7 @@ def _arguments() -> argparse.ArgumentParser:
         default=methods.DEFAULT,
         help=f"minmax, percentile, entropy, or one for each graph; {methods.DEFAULT} if left out",
     )
-    arguments.add_argument("--threads", type=int, help="all cores by default")
+    arguments.add_argument("--threads", type=cli.count, help="all cores by default")
     arguments.add_argument("--as-the-thesis", action="store_true", help="repeat a published mistake, to study its loss")
     return arguments
 

@@ -33,7 +33,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
     arguments.add_argument("--model", required=True, help=", ".join(MODELS))
     arguments.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
-    arguments.add_argument("--seed", type=int, help="random weights instead, where only shapes and speed matter")
+    arguments.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
     arguments.add_argument("--out", type=Path, required=True, help="folder for the graphs")
     arguments.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
     return arguments

@@ -38,7 +38,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("networks", "Time a network in eager PyTorch.")
     arguments.add_argument("--model", required=True)
     arguments.add_argument("--checkpoint", type=Path, required=True)
-    arguments.add_argument("--frames", type=int, default=200)
+    arguments.add_argument("--frames", type=cli.count, default=200)
     return arguments
 
 

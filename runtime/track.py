@@ -18,7 +18,7 @@ from runtime.readahead import ReadAhead
 from runtime.results import ResultWriter
 from runtime.sources import Source, open_source
 from runtime.tracker import Tracker, TrackerState
-from siamtrt import Array, BoundingBox, UsageError
+from siamtrt import Array, BoundingBox, UsageError, cli
 
 VIDEO_NAME = "annotated.mp4"
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", action="append", help="X,Y,W,H in the first frame; once a target; drawn if left out")
     parser.add_argument("--out", type=Path, required=True, help="folder for boxes.txt, boxes.jsonl, annotated.mp4")
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 

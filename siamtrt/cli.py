@@ -11,6 +11,7 @@ from typing import Callable, List, Optional, Sequence
 from siamtrt.errors import PipelineError
 
 _INTERRUPTED = 130
+_MOST = 2**31 - 1
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,22 @@ def run(
         sys.stderr.write("interrupted; what was finished is kept\n")
         return _INTERRUPTED
     return 0
+
+
+def count(text: str) -> int:
+    """The value of an option that is how many of something: 1 to 2147483647, or argparse says what is wrong."""
+    return _whole(text, 1)
+
+
+def seed(text: str) -> int:
+    """The value of an option that is a seed: 0 to 2147483647, which every library here takes."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {_MOST}")
+    return int(text)
 
 
 def command_line(stage: str, argv: Optional[List[str]] = None) -> str:

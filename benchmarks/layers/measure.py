@@ -12,7 +12,7 @@ from tqdm import tqdm
 from benchmarks.layers import onnx_profile, tensorrt_profile
 from benchmarks.layers.compare import table
 from benchmarks.layers.report import Layer, LayerReport
-from siamtrt import Manifest, ModelCard, UsageError
+from siamtrt import Manifest, ModelCard, UsageError, cli
 from siamtrt.environment import describe
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engines", type=Path, required=True, help="folder written by python -m engines; plans need --detailed"
     )
     parser.add_argument("--runs", type=int, default=50, help="the medians are of")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")
 
 

@@ -21,7 +21,7 @@ from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
 from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
 from benchmarks.vot.run import require_no_leak, tracker_name
-from siamtrt import ArtifactError, BoundingBox, UsageError
+from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
@@ -35,8 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], help="names of the sequences; all by default")
     parser.add_argument("--tracker", help="name of the results; made from the engines by default")
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
-    parser.add_argument("--jobs", type=int, default=1, help="sequences run at a time; more than one spoils the times")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument(
+        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
+    )
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 

@@ -18,7 +18,7 @@ from benchmarks.speed.report import SpeedReport
 from benchmarks.speed.run import Settings, measure
 from benchmarks.speed.vot_run import summarise
 from benchmarks.vot.protocol import Protocol
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.cli import command_line
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", default="vot2018", help="says how long to wait after a failure")
     parser.add_argument("--warm-up", type=int, default=10, help="updates before each sequence, kept apart")
     parser.add_argument("--block-mib", type=int, default=512, help="memory for frames that are decoded ahead")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     add_probe_arguments(parser)
     parser.add_argument("--idle-s", type=float, default=3.0, help="rest beforehand, to read the power at idle")
     parser.add_argument("--run", type=Path, help="in place of engines: the --out folder of python -m benchmarks vot")

@@ -26,7 +26,7 @@ from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.run import follow
 from runtime.matcher import StageTimes
 from runtime.tracker import Tracker, TrackerState
-from siamtrt import Array, BoundingBox, Manifest, UsageError
+from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import write_text
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--frames", type=int, default=20, help="of the clip, in each round")
     parser.add_argument("--rounds", type=int, default=200, help="the medians are of")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU backend")
+    parser.add_argument("--threads", type=cli.count, default=1, help="of the CPU backend")
     add_probe_arguments(parser)
     parser.set_defaults(probe=NONE)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")

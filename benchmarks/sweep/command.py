@@ -19,7 +19,7 @@ from benchmarks.report.page import figure
 from benchmarks.sweep import child
 from benchmarks.sweep.page import published, sweep_page, table
 from benchmarks.sweep.row import Row, as_document
-from siamtrt import GraphPrecisions, Manifest, Precision
+from siamtrt import GraphPrecisions, Manifest, Precision, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_text
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
     parser.add_argument("--protocol", default="vot2018", help="vot2016, vot2018, vot2019, or the path of a .json file")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
     parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
 

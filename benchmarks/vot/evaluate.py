@@ -15,7 +15,7 @@ from tqdm import tqdm
 from benchmarks.vot.annotations import Truth, load
 from benchmarks.vot.measures import Measures, measure
 from benchmarks.vot.protocol import Protocol
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.files import write_text
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of TRACKER/baseline/SEQUENCE")
     parser.add_argument("--sequences", nargs="+", help="evaluate these only; all of the annotations by default")
     parser.add_argument("--out", type=Path, help="write the measures as JSON")
-    parser.add_argument("--jobs", type=int, default=1, help="trackers evaluated at a time")
+    parser.add_argument("--jobs", type=cli.count, default=1, help="trackers evaluated at a time")
 
 
 def main(options: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
 from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
-from siamtrt import Array, BoundingBox, Manifest, UsageError
+from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
     parser.add_argument("--tracker", help="name of the results; made from the engines by default")
     parser.add_argument("--out", type=Path, required=True, help="results go to OUT/results, times to OUT/times")
-    parser.add_argument("--jobs", type=int, default=1, help="sequences run at a time; more than one spoils the times")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument(
+        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
+    )
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 

@@ -20,7 +20,7 @@ from typing import List, Optional
 
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.vot.run import tracker_name
-from siamtrt import ArtifactError, Manifest
+from siamtrt import ArtifactError, Manifest, cli
 from siamtrt.files import write_error, write_text
 
 DEFAULT_STACK = "vot2018/shortterm"
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sequences", type=Path, help="sequences on this disk; the toolkit fetches its own by default")
     parser.add_argument("--stack", default=DEFAULT_STACK, help="one of the toolkit's; %(default)s by default")
     parser.add_argument("--tracker", help="its name in the toolkit; made from the engines by default")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
 
 
 def main(options: argparse.Namespace) -> None:

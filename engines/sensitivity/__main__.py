@@ -27,7 +27,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--samples", type=int, default=8, help="how many calibration crops to run")
     arguments.add_argument("--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph")
     arguments.add_argument("--show", type=int, default=20, help="how many layers to print")
-    arguments.add_argument("--threads", type=int, help="of each operator; all cores by default")
+    arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
     return arguments
 
 

@@ -19,7 +19,7 @@ from runtime.tracker import Tracker, TrackerState
 from runtime.trax.messages import Message, compose, parse
 from runtime.trax.payload import IMAGE_FORMATS, REGION_FORMATS, read_image, read_region
 from runtime.trax.targets import Targets
-from siamtrt import ModelCard, PipelineError, UsageError
+from siamtrt import ModelCard, PipelineError, UsageError, cli
 
 _HELLO = {
     "trax_version": "4",
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--threads", type=int, help="of the CPU backend; all cores by default")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
 
 
 def main(options: argparse.Namespace) -> None:

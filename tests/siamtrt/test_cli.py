@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import argparse
+
 import pytest
 
 from siamtrt import ArtifactError, ProbeError, UsageError, cli, errors
@@ -52,3 +54,21 @@ def test_the_drawn_tree_names_every_error_with_its_exit_code():
         if isinstance(member, type) and issubclass(member, errors.PipelineError) and member is not errors.PipelineError:
             line = next(line for line in errors.__doc__.splitlines() if f" {name} " in line)
             assert str(member.exit_code) in line.split()
+
+
+@pytest.mark.parametrize(("kind", "least"), [(cli.count, 1), (cli.seed, 0)])
+def test_whole_numbers_have_bounds(kind, least):
+    assert kind(str(least)) == least
+    assert kind("2147483647") == 2147483647
+    for text in (str(least - 1), "2147483648", "1.5", "two", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="not a whole number from"):
+            kind(text)
+
+
+def test_a_number_out_of_bounds_is_a_usage_error(capsys):
+    parser = cli.parser("benchmarks", "")
+    parser.add_argument("--threads", type=cli.count)
+    with pytest.raises(SystemExit) as ended:
+        cli.run(lambda options: None, parser, ["--threads", "0"])
+    assert ended.value.code == 2
+    assert "'0' is not a whole number from 1" in capsys.readouterr().err
