@@ -62,7 +62,7 @@ def track(
 
     Args:
         engines: of the model.
-        source: its first readable frame is the one the boxes belong to.
+        source: its first frame, which must be readable, is the one the boxes belong to.
         boxes: the targets; the user draws one where this is empty.
         out: folder of the results; with several targets one folder each, ``target1``, ``target2``, ...
         annotate: write ``annotated.mp4``.
