@@ -24,7 +24,7 @@ from benchmarks.vot import evaluate as evaluate_command
 from benchmarks.vot import run as vot_command
 from benchmarks.vot.folders import as_annotations
 from benchmarks.vot.protocol import Protocol
-from siamtrt import Manifest, PipelineError, cli
+from siamtrt import Manifest, PipelineError, UsageError, cli
 from siamtrt import manifest as manifests
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -52,6 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Do what is not done yet, and print where the page lies."""
+    if options.layer_runs < 0:
+        raise UsageError(f"{options.layer_runs} runs have no median", hint="--layer-runs 50, or 0 for no layers")
     root = options.sequences or rendered(options.out / "sequences")
     job = Job(
         engines=options.engines,

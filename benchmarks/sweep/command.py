@@ -6,17 +6,16 @@ import argparse
 import itertools
 import json
 import logging
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List
 
 from tqdm import tqdm
 
-from benchmarks.datasets import load_sequences
+from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.report.bench import rendered
 from benchmarks.report.job import claim, truth_sha256
 from benchmarks.report.page import figure
-from benchmarks.sweep import child
+from benchmarks.sweep.measure import Sweep, measured
 from benchmarks.sweep.page import published, sweep_page, table
 from benchmarks.sweep.row import Row, as_document
 from siamtrt import GraphPrecisions, Manifest, Precision, cli
@@ -25,25 +24,7 @@ from siamtrt.environment import describe
 from siamtrt.files import sha256, write_text
 from siamtrt.manifest import FILE_NAME
 
-_INT8 = (Precision.INT8, Precision.INT8_ALL)
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """What was asked for; the fields are the options of the command."""
-
-    onnx: Path
-    sequences: Path
-    only: Tuple[str, ...]
-    annotations: Optional[Path]
-    protocol: str
-    ranges: Optional[Path]
-    backend: str
-    threads: Optional[int]
-    leak_allowed: bool
-    out: Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,12 +57,13 @@ def main(options: argparse.Namespace) -> None:
         leak_allowed=options.allow_leak,
         out=options.out,
     )
-    about = _about(sweep)
+    chosen = load_sequences(sweep.sequences, sweep.only)
+    about = _about(sweep, chosen)
     rows: List[Row] = []
     mixes = [GraphPrecisions(*map(Precision, mix)) for mix in itertools.product(options.precisions, repeat=3)]
     log.info("%d mixes; what runs prints into %s", len(mixes), sweep.out / "logs")
     for mix in tqdm(mixes, desc="sweep", unit="mix"):
-        rows.append(_measured(sweep, mix))
+        rows.append(measured(sweep, mix, chosen, mixes[0].label))
         log.info("%s: %s", mix.label, rows[-1].skipped or f"EAO {figure(rows[-1].eao)}, {figure(rows[-1].fps, 1)} FPS")
         write_text(sweep.out / "sweep.json", json.dumps(as_document(rows, about), indent=1) + "\n")
     write_text(sweep.out / "sweep.html", sweep_page(rows, about, published()))
@@ -89,10 +71,9 @@ def main(options: argparse.Namespace) -> None:
     print(sweep.out / "sweep.html")  # noqa: T201
 
 
-def _about(sweep: Sweep) -> Dict[str, Any]:
+def _about(sweep: Sweep, sequences: List[Sequence]) -> Dict[str, Any]:
     """Take the folder, and say what the rows are of."""
     manifest = Manifest.load(sweep.onnx, stage="export")
-    sequences = load_sequences(sweep.sequences, sweep.only)
     request: Dict[str, Any] = {
         "onnx": sha256(sweep.onnx / FILE_NAME),
         "backend": sweep.backend,
@@ -112,37 +93,3 @@ def _about(sweep: Sweep) -> Dict[str, Any]:
         "request": request,
         "frames": frames,
     }
-
-
-def _measured(sweep: Sweep, mix: GraphPrecisions) -> Row:
-    """The row of *mix*, from its report where there is one already."""
-    engines, report = sweep.out / "engines" / mix.label, sweep.out / "reports" / mix.label
-    logs = sweep.out / "logs"
-    if not (report / "report.json").is_file():
-        refused = None
-        if not (engines / FILE_NAME).is_file():
-            refused = child.run(["engines", *_engine_words(sweep, mix, engines)], logs / f"{mix.label}.engines.txt")
-        if not refused:
-            words = ["benchmarks", "bench", *_bench_words(sweep, engines, report)]
-            refused = child.run(words, logs / f"{mix.label}.bench.txt")
-        if refused:
-            return Row(mix.label, skipped=refused)
-    return Row.of(mix.label, report / "report.json")
-
-
-def _engine_words(sweep: Sweep, mix: GraphPrecisions, out: Path) -> List[object]:
-    words: List[object] = ["--onnx", sweep.onnx, "--backend", sweep.backend, "--precision", mix, "--out", out]
-    if sweep.ranges and any(precision in _INT8 for precision in (mix.target, mix.search, mix.xcorr)):
-        words += ["--ranges", sweep.ranges]
-    if sweep.backend == "tensorrt":
-        words += ["--timing-cache", sweep.out / "timing"]
-    return words
-
-
-def _bench_words(sweep: Sweep, engines: Path, out: Path) -> List[object]:
-    words: List[object] = ["--engines", engines, "--sequences", sweep.sequences, "--out", out, "--layer-runs", 0]
-    words += ["--protocol", sweep.protocol]
-    words += ["--only", *sweep.only] if sweep.only else []
-    words += ["--annotations", sweep.annotations] if sweep.annotations else []
-    words += ["--threads", sweep.threads] if sweep.threads else []
-    return [*words, "--allow-leak"] if sweep.leak_allowed else words

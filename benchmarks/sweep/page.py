@@ -28,19 +28,16 @@ def published() -> Dict[str, Any]:
 
 def table(rows: Sequence[Row]) -> str:
     """A line a mix for the terminal."""
-    lines = [f"{'target+search+xcorr':22} {'EAO':>6} {'accuracy':>9} {'failures':>9} {'FPS':>7} {'J/frame':>8}"]
+    heads = f"{'EAO':>6} {'accuracy':>9} {'failures':>9} {'drift':>6} {'FPS':>7} {'J/frame':>8}"
+    lines = [f"{'target+search+xcorr':22} {heads}"]
     for row in rows:
         if row.skipped:
             lines.append(f"{row.label:22} skipped: {row.skipped}")
             continue
-        cells = (
-            figure(row.eao),
-            figure(row.accuracy),
-            figure(row.failures, 0),
-            figure(row.fps, 1),
-            figure(row.joules_a_frame),
+        lines.append(
+            f"{row.label:22} {figure(row.eao):>6} {figure(row.accuracy):>9} {figure(row.failures, 0):>9} "
+            f"{figure(row.drift_overlap):>6} {figure(row.fps, 1):>7} {figure(row.joules_a_frame):>8}"
         )
-        lines.append(f"{row.label:22} {cells[0]:>6} {cells[1]:>9} {cells[2]:>9} {cells[3]:>7} {cells[4]:>8}")
     return "\n".join(lines)
 
 
@@ -67,7 +64,7 @@ def _leak(rows: Sequence[Row]) -> str:
     names = [row.label for row in rows if row.leaked]
     if not names:
         return ""
-    words = f"{len(names)} mixes were calibrated on sequences they are judged on, on request: {', '.join(names)}."
+    words = f"Calibrated on sequences they are judged on, on request: {', '.join(names)}."
     return f'<p class="warning"><strong>Leaked.</strong> {escape(words)}</p>'
 
 
@@ -127,6 +124,7 @@ def _mixes(rows: Sequence[Row]) -> str:
             "-" if row.eao_interval_95 is None else "{:.3f} to {:.3f}".format(*row.eao_interval_95),
             figure(row.accuracy),
             figure(row.failures, 0),
+            figure(row.drift_overlap),
             figure(row.fps, 1),
             figure(row.update_p50_ms, 2),
             figure(row.mean_w, 2),
@@ -135,7 +133,10 @@ def _mixes(rows: Sequence[Row]) -> str:
         for row in rows
         if not row.skipped
     ]
-    note = "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
+    note = (
+        "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences. "
+        "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
+    )
     shaky = [row.label for row in rows if row.unstable]
     note += f" Times to doubt, the reasons stand in the reports: {', '.join(shaky)}." if shaky else ""
     return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")

@@ -25,6 +25,8 @@ class Row:
         eao_interval_95: by bootstrap over the sequences; None for one sequence.
         accuracy: mean overlap after burn-in.
         failures: in all.
+        drift_overlap: mean overlap with the boxes of the first mix, both without resets; mean of the sequences.
+        no_drift: why there is none.
         fps: tracked frames over their time.
         update_p50_ms: median of an update.
         mean_w: of the whole module under load.
@@ -41,6 +43,8 @@ class Row:
     eao_interval_95: Optional[Tuple[float, float]] = None
     accuracy: Optional[float] = None
     failures: Optional[float] = None
+    drift_overlap: Optional[float] = None
+    no_drift: Optional[str] = None
     fps: Optional[float] = None
     update_p50_ms: Optional[float] = None
     mean_w: Optional[float] = None

@@ -211,6 +211,14 @@ def test_layers_that_cannot_be_profiled_leave_their_reason(tiny_engines, two_cli
     assert "layers of the backend &#x27;x&#x27; cannot be profiled yet" in (out / "report.html").read_text()
 
 
+def test_options_that_make_no_sense_are_refused(tiny_engines, tmp_path, capsys):
+    assert call("bench", "--engines", tiny_engines, "--out", tmp_path / "out", "--layer-runs", -1) == 2
+    assert "-1 runs have no median" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        call("bench", "--engines", tiny_engines, "--out", tmp_path / "out", "--threads", 0)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_boards_own_program_is_read_while_it_runs(tiny_engines, two_clips, tmp_path):
     program_line = program(tmp_path, FOR_EVER.format(0.005))
     argv = arguments(tiny_engines, two_clips, tmp_path / "out")

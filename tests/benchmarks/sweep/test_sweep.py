@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.clip import write_clip
+from benchmarks.datasets import load_sequences
 from benchmarks.sweep import child
+from benchmarks.sweep.measure import Sweep, measured
 from benchmarks.sweep.page import published, sweep_page, table
 from benchmarks.sweep.row import Row, front
-from siamtrt import InferenceError
+from siamtrt import GraphPrecisions, InferenceError
 from tests.benchmarks.report.call import call
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -45,6 +48,7 @@ def test_what_can_be_built_is_measured_and_the_rest_keeps_its_reason(tiny_onnx, 
     assert rows["fp32"]["fps"] > 0
     assert rows["fp32"]["joules_a_frame"] is None
     assert rows["fp32"]["no_power"]
+    assert rows["fp32"]["drift_overlap"] == pytest.approx(1.0)  # from itself
     assert rows["fp32+fp32+int8"]["skipped"] == "xcorr cannot be built in INT8 without activation ranges"
     assert "fp32+int8+fp32" in capsys.readouterr().out
     report = tmp_path / "reports" / "fp32" / "report.json"
@@ -114,6 +118,45 @@ def test_ranges_may_come_later_and_a_leak_is_passed_on(tiny_onnx, one_clip, tmp_
     assert call(*argv, "--ranges", ranges) == 4
 
 
+def follow(out, label, boxes):
+    path = out / "ope" / "results" / label / "one.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f"{box}\n" for box in boxes))
+
+
+@pytest.fixture
+def ready(benched, one_clip, tmp_path, monkeypatch):
+    """A sweep whose mixes are benched already, and what is still asked of children."""
+    for label in ("fp32", "fp16"):
+        (tmp_path / "reports" / label).mkdir(parents=True)
+        shutil.copy(benched / "report.json", tmp_path / "reports" / label)
+    recorded = Recorded()
+    monkeypatch.setattr(child, "run", recorded)
+    wanted = Sweep(tmp_path, one_clip, (), None, "vot2018", None, "onnxruntime", None, leak_allowed=False, out=tmp_path)
+    return lambda label: measured(wanted, GraphPrecisions.parse(label), load_sequences(one_clip), "fp32"), recorded
+
+
+def test_drift_is_the_overlap_with_the_boxes_of_the_reference(ready, tmp_path):
+    row_of, recorded = ready
+    follow(tmp_path, "fp32", ["10,10,20,20"] * 14)
+    follow(tmp_path, "fp16", ["10,10,20,20"] * 4 + ["20,10,20,20"] * 10)  # a third of what both cover
+    assert row_of("fp32").drift_overlap == 1.0
+    row = row_of("fp16")
+    assert row.drift_overlap == pytest.approx((3 + 10 / 3) / 13)  # the first frame is given
+    assert row.no_drift is None
+    assert recorded.words == []
+
+
+def test_without_boxes_they_are_made_and_a_refusal_is_kept(ready, tmp_path):
+    row_of, recorded = ready
+    row = row_of("fp16")
+    assert (row.skipped, row.drift_overlap, row.no_drift) == (None, None, "no sequences here")
+    assert [words[:2] for words in recorded.words] == [["benchmarks", "ope"]]
+    assert recorded.words[0][-2:] == ["--tracker", "fp16"]
+    follow(tmp_path, "fp16", ["10,10,20,20"] * 14)
+    assert row_of("fp16").no_drift == "fp32 has no boxes to compare with"
+
+
 def test_a_child_gives_its_own_sentence(tmp_path):
     log = tmp_path / "log.txt"
     assert (
@@ -162,6 +205,7 @@ ROWS = [
         eao_interval_95=(0.3, 0.5),
         accuracy=0.6,
         failures=2,
+        drift_overlap=0.98,
         fps=20.0,
         joules_a_frame=0.5,
         mean_w=10.0,
@@ -194,14 +238,14 @@ def test_without_joules_the_page_says_why():
     rows = [Row("fp32", eao=0.4, fps=20.0, no_power="this machine has no sensor", leaked=True, unstable=("busy",))]
     html = sweep_page(rows, ABOUT, published())
     assert "Not drawn, there are no joules: this machine has no sensor." in html
-    assert "1 mixes were calibrated on sequences they are judged on" in html
+    assert "Calibrated on sequences they are judged on, on request: fp32" in html
     assert "Times to doubt, the reasons stand in the reports: fp32" in html
     assert "No mix has both" in sweep_page(ROWS[3:], ABOUT, published())
 
 
 def test_the_table_prints_every_mix():
     lines = table(ROWS).splitlines()
-    assert lines[1].split() == ["fp32", "0.400", "0.600", "2", "20.0", "0.500"]
+    assert lines[1].split() == ["fp32", "0.400", "0.600", "2", "0.980", "20.0", "0.500"]
     assert lines[-1] == f"{'int8':22} skipped: no <ranges>"
 
 
