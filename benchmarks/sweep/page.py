@@ -134,7 +134,8 @@ def _mixes(rows: Sequence[Row]) -> str:
         if not row.skipped
     ]
     note = (
-        "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences. "
+        "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences, "
+        "drift says little once the target is lost. "
         "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
     )
     shaky = [row.label for row in rows if row.unstable]
