@@ -15,7 +15,7 @@ from calibration.observe import Observer
 from calibration.sampler import choose
 from calibration.samples import Samples
 from calibration.tracked import track
-from siamtrt import Manifest, ModelCard, calibration_cache
+from siamtrt import Manifest, ModelCard, UsageError, calibration_cache
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt import ranges as range_files
@@ -63,10 +63,12 @@ def calibrate(request: Request, out: Path, command: str, show: Present = present
         The manifest of *out*.
 
     Raises:
-        UsageError: too few frames, or frames of one colour.
+        UsageError: too few frames, frames of one colour, or *out* is among the frames.
         ArtifactError: graphs, frames or annotations are damaged.
         InferenceError: an activation is NaN or infinite, or an output is zero throughout.
     """
+    if request.frames.resolve() in (out.resolve(), *out.resolve().parents):
+        raise UsageError(f"{out} lies in the frames it is made from", hint="--out build/MODEL/calibration")
     Manifest.load(request.onnx, stage="export")
     (out / manifests.FILE_NAME).unlink(missing_ok=True)
     card = ModelCard.load(request.onnx)

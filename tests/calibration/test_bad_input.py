@@ -20,6 +20,11 @@ def test_more_crops_than_frames_are_refused(request_of, tmp_path):
         calibrate(request_of(crops=500), tmp_path, "")
 
 
+def test_an_output_among_the_frames_is_refused(request_of, frames):
+    with pytest.raises(UsageError, match="lies in the frames"):
+        calibrate(request_of(), frames / "walk" / "calibration", "")
+
+
 def test_black_frames_are_refused(request_of, tmp_path):
     write_video(tmp_path / "frames" / "night", 3)
     for path in (tmp_path / "frames" / "night").glob("*.png"):
