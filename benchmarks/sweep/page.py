@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from benchmarks.report import page
 from benchmarks.report.page import figure
@@ -105,41 +105,31 @@ def _dots(places: Dict[str, Tuple[float, float]], best: List[Tuple[float, float]
     ]
 
 
+_COLUMNS: Tuple[Tuple[str, Callable[[Row], str]], ...] = (
+    ("target+search+xcorr", lambda row: row.label),
+    ("EAO", lambda row: figure(row.eao)),
+    ("95 % interval", lambda row: "{:.3f} to {:.3f}".format(*row.eao_interval_95) if row.eao_interval_95 else "-"),
+    ("accuracy", lambda row: figure(row.accuracy)),
+    ("failures", lambda row: figure(row.failures, 0)),
+    ("drift", lambda row: figure(row.drift_overlap)),
+    ("FPS", lambda row: figure(row.fps, 1)),
+    ("update ms", lambda row: figure(row.update_p50_ms, 2)),
+    ("W", lambda row: figure(row.mean_w, 2)),
+    ("J a frame", lambda row: figure(row.joules_a_frame)),
+)
+
+
 def _mixes(rows: Sequence[Row]) -> str:
-    heads = [
-        "target+search+xcorr",
-        "EAO",
-        "95 % interval",
-        "accuracy",
-        "failures",
-        "FPS",
-        "update ms",
-        "W",
-        "J a frame",
-    ]
-    lines = [
-        [
-            row.label,
-            figure(row.eao),
-            "-" if row.eao_interval_95 is None else "{:.3f} to {:.3f}".format(*row.eao_interval_95),
-            figure(row.accuracy),
-            figure(row.failures, 0),
-            figure(row.drift_overlap),
-            figure(row.fps, 1),
-            figure(row.update_p50_ms, 2),
-            figure(row.mean_w, 2),
-            figure(row.joules_a_frame),
-        ]
-        for row in rows
-        if not row.skipped
-    ]
+    heads = [head for head, _ in _COLUMNS]
+    lines = [[cell(row) for _, cell in _COLUMNS] for row in rows if not row.skipped]
     note = (
         "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences, "
         "drift says little once the target is lost. "
         "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
     )
     shaky = [row.label for row in rows if row.unstable]
-    note += f" Times to doubt, the reasons stand in the reports: {', '.join(shaky)}." if shaky else ""
+    which = "all" if len(shaky) == len(lines) else ", ".join(shaky)
+    note += f" Times to doubt, the reasons stand in the reports: {which}." if shaky else ""
     return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")
 
 

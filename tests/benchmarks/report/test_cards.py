@@ -48,6 +48,13 @@ def test_the_headline_says_how_well_how_fast_how_costly():
     assert found["Power, mean"] == ("-", "not measured, see Power below")
 
 
+def test_every_row_of_every_table_is_as_long_as_its_head():
+    tables = re.findall("<table.*?</table>", report_page(made.report()), re.DOTALL)
+    assert len(tables) == 5
+    for table in tables:
+        assert len({len(row) for row in rows(table)}) == 1
+
+
 def test_a_calm_run_is_not_doubted():
     report = made.report()
     figures = replace(report.speed.figures, warnings=())

@@ -234,12 +234,33 @@ def test_the_page_draws_both_fronts_and_marks_what_others_measured():
     assert "https://" not in html
 
 
+def test_every_cell_stands_below_its_head():
+    html = sweep_page(ROWS, ABOUT, published())
+    ours = re.search("<h2>Measured here</h2>(.*?)</table>", html, re.DOTALL).group(1)
+    heads = re.findall("<th>(.*?)</th>", ours)
+    cells = re.findall("<td[^>]*>(.*?)</td>", ours)[: len(heads)]
+    assert dict(zip(heads, cells)) == {
+        "target+search+xcorr": "fp32",
+        "EAO": "0.400",
+        "95 % interval": "0.300 to 0.500",
+        "accuracy": "0.600",
+        "failures": "2",
+        "drift": "0.980",
+        "FPS": "20.0",
+        "update ms": "-",
+        "W": "10.00",
+        "J a frame": "0.500",
+    }
+
+
 def test_without_joules_the_page_says_why():
     rows = [Row("fp32", eao=0.4, fps=20.0, no_power="this machine has no sensor", leaked=True, unstable=("busy",))]
     html = sweep_page(rows, ABOUT, published())
     assert "Not drawn, there are no joules: this machine has no sensor." in html
     assert "Calibrated on sequences they are judged on, on request: fp32" in html
-    assert "Times to doubt, the reasons stand in the reports: fp32" in html
+    assert "Times to doubt, the reasons stand in the reports: all." in html
+    html = sweep_page([*ROWS[1:], *rows], ABOUT, published())
+    assert "Times to doubt, the reasons stand in the reports: fp32." in html
     assert "No mix has both" in sweep_page(ROWS[3:], ABOUT, published())
 
 
