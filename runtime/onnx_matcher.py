@@ -18,6 +18,7 @@ from siamtrt import Array, ArtifactError, EngineMismatchError, GraphCard, Infere
 from siamtrt.session import RUN_ERRORS, open_session
 
 SUFFIX = ".onnx"
+_KERNEL_TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 
 
 class OnnxMatcher:
@@ -189,6 +190,10 @@ def _kernel_weights(model: onnx.ModelProto, card: ModelCard, path: Path) -> Dict
     missing = [name for name in card.kernel_names if name not in found]
     if missing:
         raise EngineMismatchError(f"{path} has no weight called {', '.join(missing)}", hint="build the engines anew")
+    for name in card.kernel_names:
+        if found[name].data_type not in _KERNEL_TYPES:
+            kind = onnx.TensorProto.DataType.Name(found[name].data_type)
+            raise EngineMismatchError(f"{path} has its {name} in {kind}, a refit writes float", hint="build it anew")
     return {name: found[name] for name in card.kernel_names}
 
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import shutil
 
+import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
+from onnx import numpy_helper
 
 from engines.build import build
 from runtime.crop import crop, network_input
@@ -13,6 +16,7 @@ from runtime.onnx_matcher import OnnxMatcher
 from runtime.open import open_matcher
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, InferenceError, ModelCard
+from tests.engines.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
 FILL = (1, 2, 3)
@@ -39,9 +43,6 @@ def by_hand(folder, frame):
 
 
 def test_a_refit_puts_the_targets_own_kernels_into_the_correlation(tiny_onnx, tiny_engines, frame):
-    import onnx
-    from onnx import numpy_helper
-
     matcher = OnnxMatcher(tiny_engines, ModelCard.load(tiny_engines))
     matcher.remember(frame, TEMPLATE, FILL)
     response = matcher.match(frame, SEARCH, FILL)
@@ -84,6 +85,36 @@ def test_fp16_engines_refit_too(tmp_path, tiny_onnx, tiny_engines, frame):
         maps.append(matcher.match(frame, SEARCH, FILL).cls)
     difference = np.abs(maps[0] - maps[1]).max() / np.ptp(maps[0])
     assert 0 < difference < 0.02
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8-all"])
+def test_int8_engines_refit_too(tmp_path, tiny_onnx, tiny_engines, frame, precision):
+    """Also where the correlation is in integers: its kernel's scales are those of the new target."""
+    calibration = write_calibration(tmp_path / "calibration", tiny_onnx)
+    frame = cv2.blur(frame, (5, 5))  # as the crops that calibrated
+    build(tiny_onnx, tmp_path / "out", "onnxruntime", GraphPrecisions.parse(precision), "", ranges=calibration)
+    maps = []
+    for folder in (tiny_engines, tmp_path / "out"):
+        matcher = open_matcher(folder)
+        matcher.remember(frame, TEMPLATE, FILL)
+        maps.append(matcher.match(frame, SEARCH, FILL).cls)
+    assert 0 < np.square(maps[0] - maps[1]).mean() / np.square(maps[0]).mean() < 0.02
+
+
+def test_a_kernel_that_is_no_float_is_refused(tmp_path, tiny_engines):
+    shutil.copytree(tiny_engines, tmp_path / "engines")
+    path = tmp_path / "engines" / "xcorr.onnx"
+    model = onnx.load(str(path))
+    for weight in model.graph.initializer:
+        if weight.name == "kernel_cls":
+            double = numpy_helper.from_array(numpy_helper.to_array(weight).astype(np.float64), "kernel_cls")
+            weight.CopyFrom(double)
+            narrow = onnx.helper.make_node("Cast", ["kernel_cls"], ["narrow"], to=onnx.TensorProto.FLOAT)
+    model.graph.node[0].input[1] = "narrow"
+    model.graph.node.insert(0, narrow)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(EngineMismatchError, match="has its kernel_cls in DOUBLE"):
+        OnnxMatcher(tmp_path / "engines", ModelCard.load(tmp_path / "engines"))
 
 
 def test_a_match_needs_a_target(tiny_engines, frame):
