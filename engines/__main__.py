@@ -33,6 +33,7 @@ def main(options: argparse.Namespace) -> None:
         ),
         ranges=options.ranges,
         keep=_keep(options, precisions),
+        correction_samples=options.correction_samples,
     )
     print(options.out)
 
@@ -78,6 +79,9 @@ def _arguments() -> argparse.ArgumentParser:
         help="keep the worst layers until the error of the maps is this share of their power, e.g. 0.01",
     )
     int8.add_argument("--sensitivity", type=Path, help="ranking written by python -m engines.sensitivity")
+    int8.add_argument(
+        "--correction-samples", type=int, help="crops to correct the biases on, 0 for none (onnxruntime; 16 by default)"
+    )
     tensorrt = arguments.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
     tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
-from engines.int8_inputs import int8_inputs
+from engines.int8_inputs import Int8Inputs, int8_inputs
 from engines.job import GraphJob
 from engines.tensorrt_options import OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
@@ -27,6 +27,7 @@ _OPTIONS = {
     "tensorrt": ("workspace_mib", "detailed", "timing_cache", "calibrator"),
     "typed": ("workspace_mib", "detailed", "compute_capabilities"),
 }
+_CORRECTION_SAMPLES = 16
 _PROGRESS_NAME = "manifest.partial.json"
 
 
@@ -54,6 +55,7 @@ def build(
     *,
     ranges: Optional[Path] = None,
     keep: Sequence[str] = (),
+    correction_samples: Optional[int] = None,
 ) -> Manifest:
     """Turn every graph of the folder *onnx* into an engine in the folder *out*.
 
@@ -66,6 +68,7 @@ def build(
         tensorrt: settings of the backends ``tensorrt`` and ``typed``; the defaults when None.
         ranges: the calibration folder; INT8 needs one.
         keep: layers that INT8 leaves in floating point, ``LAYER`` or ``GRAPH:LAYER``.
+        correction_samples: how many crops INT8 for ``onnxruntime`` corrects its biases on; 16 when None, 0 for none.
 
     Returns:
         The manifest of *out*.
@@ -85,7 +88,8 @@ def build(
         tensorrt_typed.require_nothing_to_refit(card)
     _require_use(tensorrt or TensorrtOptions(), backend, ranges)
     int8 = int8_inputs(onnx, card, precisions, ranges, keep)
-    settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings}
+    corrections = _corrections(correction_samples, backend, int8)
+    settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings, **corrections}
     measured = {"ranges": {path.name: sha256(path) for path in int8.parents}}
     progress = _Progress(out, {**settings, **way.environment, **measured})
     parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs), *int8.parents]
@@ -98,6 +102,7 @@ def build(
             refit=_refit(card, graph.name),
             ranges=int8.ranges,
             keep=int8.keep.get(graph.name, ()),
+            correction_samples=corrections.get("correction_samples", 0),
         )
         _build_once(job, way, progress)
     card.save(out)
@@ -153,6 +158,15 @@ def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path])
             raise UsageError(
                 f"--{option.name.replace('_', '-')} is of no use to --backend {backend}", hint="leave it out"
             )
+
+
+def _corrections(samples: Optional[int], backend: str, int8: Int8Inputs) -> Dict[str, int]:
+    """The setting of the bias correction, empty where there is none."""
+    if backend == "onnxruntime" and int8.ranges is not None:
+        return {"correction_samples": _CORRECTION_SAMPLES if samples is None else samples}
+    if samples is not None:
+        raise UsageError("biases are corrected in INT8 for onnxruntime only", hint="leave out --correction-samples")
+    return {}
 
 
 def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:

@@ -21,6 +21,7 @@ class GraphJob:
         refit: the weights that have to stay replaceable in the engine, by name.
         ranges: the calibration folder, proved finished; None where no graph of the build is INT8. Read it by
             :func:`engines.int8_inputs.load_ranges`.
+        correction_samples: how many crops the biases of INT8 are corrected on; 0 leaves them. ONNX Runtime only.
         keep: the nodes that INT8 leaves in floating point, by name.
     """
 
@@ -31,3 +32,4 @@ class GraphJob:
     refit: Tuple[str, ...] = ()
     ranges: Optional[Path] = None
     keep: Tuple[str, ...] = ()
+    correction_samples: int = 0

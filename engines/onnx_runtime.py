@@ -21,7 +21,6 @@ from siamtrt.files import write_bytes
 from siamtrt.session import open_session
 
 SUFFIX = ".onnx"
-_CORRECTION_SAMPLES = 16
 
 
 def build_graph(job: GraphJob) -> None:
@@ -66,10 +65,10 @@ def _to_int8(model: onnx.ModelProto, job: GraphJob) -> onnx.ModelProto:
         )
     keep = [*float_layers(model, job.graph, job.precision, job.refit), *job.keep]
     ranges = load_ranges(job)
-    if job.ranges is not None and has_samples(job.graph):
+    if job.ranges is not None and job.correction_samples and has_samples(job.graph):
         (crop,) = model.graph.input
         shape = tuple(side.dim_value for side in crop.type.tensor_type.shape.dim)
-        samples = spread_samples(job.ranges, job.graph, shape, _CORRECTION_SAMPLES)
+        samples = spread_samples(job.ranges, job.graph, shape, job.correction_samples)
         model = correct_biases(model, ranges, [{crop.name: sample} for sample in samples], keep=keep)
     return quantize(model, ranges, keep=keep, kernels=job.refit)
 

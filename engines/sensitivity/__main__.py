@@ -13,7 +13,14 @@ from siamtrt import cli
 
 def main(options: argparse.Namespace) -> None:
     """Measure, write the ranking, and print its head."""
-    found = measure(options.onnx, options.ranges, options.samples, options.steps, threads=options.threads)
+    found = measure(
+        options.onnx,
+        options.ranges,
+        options.samples,
+        options.steps,
+        threads=options.threads,
+        corrected=not options.uncorrected,
+    )
     found.save(options.out)
     print(table(found, options.show))
     print(options.out)
@@ -27,6 +34,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--samples", type=int, default=8, help="how many calibration crops to run")
     arguments.add_argument("--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph")
     arguments.add_argument("--show", type=int, default=20, help="how many layers to print")
+    arguments.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
     arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
     return arguments
 

@@ -23,7 +23,13 @@ from siamtrt.ranges import Ranges, file_name
 
 
 def measure(
-    folder: Path, calibration: Path, samples: int, most_steps: int, *, threads: Optional[int] = None
+    folder: Path,
+    calibration: Path,
+    samples: int,
+    most_steps: int,
+    *,
+    threads: Optional[int] = None,
+    corrected: bool = True,
 ) -> Sensitivity:
     """Rank the convolutions of all three graphs.
 
@@ -33,6 +39,7 @@ def measure(
         samples: how many of its crops to run.
         most_steps: how many to take out of INT8 in each graph, see :func:`engines.sensitivity.path.path`.
         threads: of each operator; all cores when None.
+        corrected: correct the biases as the builder does; without, the loss is that of rounding alone.
 
     Raises:
         ArtifactError: a folder is unfinished, or they are not of the same model.
@@ -46,7 +53,7 @@ def measure(
     steps: List[Step] = []
     for graph, model in chain.models.items():
         ranges = Ranges.load(calibration / file_name(graph), onnx=folder / f"{graph}.onnx")
-        judge = _Judge(chain, graph, model, ranges, kernels if graph == "xcorr" else ())
+        judge = _Judge(chain, graph, model, ranges, kernels if graph == "xcorr" else (), corrected)
         alone = judge.layers()
         layers += alone
         steps += judge.way_out(alone, most_steps)
@@ -68,6 +75,7 @@ class _Judge:
     model: onnx.ModelProto
     ranges: Ranges
     kernels: Tuple[str, ...]
+    corrected: bool
 
     def layers(self) -> List[Loss]:
         """Each convolution alone, worst first."""
@@ -92,7 +100,7 @@ class _Judge:
 
     def _noise(self, keep: Sequence[str]) -> Tuple[float, float]:
         model = self.model
-        if not self.kernels:  # as the builder does
+        if self.corrected and not self.kernels:  # as the builder does
             model = correct_biases(model, self.ranges, self.chain.inputs(self.graph), keep=keep)
         variant = quantize(model, self.ranges, keep=keep, kernels=self.kernels)
         return noise(self.chain.maps, self.chain.variant(self.graph, variant))

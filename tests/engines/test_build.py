@@ -126,6 +126,25 @@ def test_int8_is_close_to_fp32(tmp_path, tiny_onnx, calibration):
     assert 0 < ((maps[0] - maps[1]) ** 2).mean() / (maps[0] ** 2).mean() < 1e-3
 
 
+def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, calibration, monkeypatch):
+    asked = []
+
+    def spy(model, ranges, samples, *, keep):
+        asked.append((sorted(samples[0]), len(samples)))
+        return model
+
+    monkeypatch.setattr(onnx_runtime, "correct_biases", spy)
+    precisions = GraphPrecisions.parse("int8")
+    for wish, kept in ((2, 2), (0, 0), (None, 16)):
+        manifest = build(
+            tiny_onnx, tmp_path / "out", "onnxruntime", precisions, "", ranges=calibration, correction_samples=wish
+        )
+        assert manifest.settings["correction_samples"] == kept
+    assert asked == [(["template"], 2), (["search"], 2), (["template"], 3), (["search"], 3)]  # 3 is all there are
+    with pytest.raises(UsageError, match="INT8 for onnxruntime only"):
+        build(tiny_onnx, tmp_path / "out", "onnxruntime", GraphPrecisions.parse("fp16"), "", correction_samples=4)
+
+
 def test_new_ranges_build_anew(tmp_path, tiny_onnx, calibration, monkeypatch):
     attempts = []
     original = onnx_runtime.build_graph
