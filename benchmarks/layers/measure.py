@@ -45,3 +45,5 @@ def main(options: argparse.Namespace) -> None:
     report = LayerReport(title, options.runs, tuple(layers), describe(), asdict(manifest))
     report.save(options.out)
     print(table([report], "type"))  # noqa: T201
+    if report.integer_share:
+        print(f"{100 * report.integer_share:.1f} % of a frame's multiply-accumulates are in 8-bit integers")  # noqa: T201

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from siamtrt import ArtifactError
 from siamtrt.files import read_json, write_text
 
 SCHEMA = 1
+_BYTES = ("uint8", "int8")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,13 @@ class LayerReport:
     layers: Tuple[Layer, ...]
     environment: Dict[str, Any]
     engines_manifest: Dict[str, Any]
+
+    @property
+    def integer_share(self) -> Optional[float]:
+        """How much of the multiply-accumulates of a frame is executed in 8 bits; None where no layer tells its work."""
+        frame = [layer for layer in self.layers if layer.graph != "target"]
+        total = sum(layer.macs for layer in frame)
+        return sum(layer.macs for layer in frame if layer.precision in _BYTES) / total if total else None
 
     def save(self, path: Path) -> None:
         """Write the report as JSON, each layer with its share of its graph."""

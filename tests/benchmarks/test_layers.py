@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import onnxruntime
 import pytest
@@ -74,6 +75,14 @@ def test_tables_sum_and_compare():
     assert lines[5].split() == ["search", "Cast", "-", "0.1000", "-"]
     assert table([one], "graph").splitlines()[-1].split() == ["search", "3.5000"]
     assert table([one], "layer").splitlines()[2].split() == ["search", "b", "2.0000"]
+
+
+def test_the_share_in_integers_is_of_a_frame():
+    """The target graph runs once a target, so it does not count."""
+    integers, floats = layer("a", "QLinearConv", macs=300), layer("b", macs=100)
+    integers, once = replace(integers, precision="uint8"), replace(integers, graph="target")
+    assert report(integers, floats, once).integer_share == 0.75
+    assert report(layer("a", kind="Relu")).integer_share is None
 
 
 def test_a_bound_is_the_longer_of_arithmetic_and_traffic():
