@@ -125,7 +125,7 @@ vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluat
 	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") --out $(HOME_OF)/vot-workspace
 
 ope: $(ENGINES)  ## One-pass evaluation (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks ope --engines $(<D) --sequences "$(SEQUENCES)" --out $(HOME_OF)/ope
+	$(PYTHON) -m benchmarks ope --engines $(<D) --sequences "$(SEQUENCES)" --out $(HOME_OF)/ope/$(notdir $(patsubst %/,%,$(SEQUENCES)))
 
 evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
 	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT_RUN)/results)" --out $(VOT_RUN)/evaluation.json

@@ -1,4 +1,4 @@
-"""Sequences on disk: the layout of the VOT toolkit, and plain folders as those of OTB, UAV123 and GOT-10k.
+"""Sequences on disk: the layout of the VOT toolkit, and plain folders as those of OTB and GOT-10k.
 
 All are ``NAME/groundtruth.txt`` (OTB: ``groundtruth_rect.txt``) beside images, in ``NAME/color``, ``NAME/img`` or
 ``NAME``. ``list.txt`` names the sequences where it is there; else every folder with such a file is one. Numbers are

@@ -16,12 +16,11 @@ from typing import Any, Dict
 import numpy as np
 
 from benchmarks.datasets import read_regions
-from benchmarks.ope.measures import box_overlaps, centre_distances_px
+from benchmarks.ope.measures import OVERLAP_THRESHOLDS, box_overlaps, centre_distances_px
 from benchmarks.ope.results import as_boxes
 from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import write_text
 
-_THRESHOLDS = np.linspace(0, 1, 21)
 _NEAR_PX = 20.0
 
 
@@ -121,7 +120,7 @@ def drift(boxes: Array, reference: Array) -> Drift:
     return Drift(
         mean_overlap=float(overlaps.mean()),
         lowest_overlap=float(overlaps.min()),
-        success_auc=float((overlaps[:, None] > _THRESHOLDS).mean()),
+        success_auc=float((overlaps[:, None] > OVERLAP_THRESHOLDS).mean()),
         precision_20_px=float((apart_px <= _NEAR_PX).mean()),
         frames=int(both.sum()),
         left_out=int((~both).sum()),

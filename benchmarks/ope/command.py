@@ -17,10 +17,12 @@ from tqdm import tqdm
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
 from benchmarks.jobs import run_jobs
+from benchmarks.leaks import KEY as LEAKED
+from benchmarks.leaks import leaked_in, require_no_leak, told
 from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
-from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
-from benchmarks.vot.run import require_no_leak, tracker_name
+from benchmarks.vot.resume import KEY, beside, of_sequence, provenance, unfinished
+from benchmarks.vot.run import tracker_name
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 from siamtrt.files import write_text
 
@@ -50,9 +52,14 @@ def main(options: argparse.Namespace) -> None:
     if options.engines or options.opencv:
         _run_missing(sequences, options)
     found = evaluate(options.out / "results", sequences)
-    document = {"protocol": "ope", "trackers": {name: asdict(entry) for name, entry in found.items()}}
+    leaked = leaked_in(options.out, found, (sequence.name for sequence in sequences))
+    document = {
+        "protocol": "ope",
+        "trackers": {name: asdict(entry) for name, entry in found.items()},
+        **({LEAKED: leaked} if leaked else {}),
+    }
     write_text(options.out / "ope.json", json.dumps(document, indent=1) + "\n")
-    print(table(found))  # noqa: T201
+    print(table(found) + told(leaked))  # noqa: T201
 
 
 def evaluate(results: Path, sequences: List[Sequence]) -> Dict[str, Measures]:
@@ -118,6 +125,7 @@ def run_sequence(
     engines: Optional[Path],
     opencv: Optional[str],
     threads: Optional[int],
+    leaked: Tuple[str, ...],
     made_by: Dict[str, Any],
 ) -> None:
     """Run one sequence and write its times, then its result, whole or not at all.
@@ -128,26 +136,23 @@ def run_sequence(
     with open_follower(engines, opencv, threads) as follower:
         boxes, times_ns = follow(follower, sequence)
     window = "tracker call alone, image decoding outside"
-    beside = {"unit": "ns", "window": window, "frames": times_ns, KEY: of_sequence(made_by, sequence)}
-    write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
+    notes = {
+        "unit": "ns",
+        "window": window,
+        "frames": times_ns,
+        LEAKED: sequence.name in leaked,
+        KEY: of_sequence(made_by, sequence),
+    }
+    write_text(beside(out, tracker, sequence.name), json.dumps(notes) + "\n")
     write(result_path(out / "results", tracker, sequence.name), boxes)
     log.info("%s: %d frames, %.1f FPS", sequence.name, len(boxes), 1e9 * len(boxes) / sum(times_ns))
 
 
 def _run_missing(sequences: List[Sequence], options: argparse.Namespace) -> None:
-    if options.engines:
-        require_no_leak(options.engines, sequences, allowed=options.allow_leak)
+    leaked = require_no_leak(options.engines, sequences, allowed=options.allow_leak) if options.engines else []
     out, tracker = options.out, options.tracker or tracker_name(options.engines, options.opencv)
     made_by = provenance(options.engines, options.opencv, None)
-    waiting = [
-        sequence
-        for sequence in sequences
-        if not is_done(
-            result_path(out / "results", tracker, sequence.name),
-            _beside(out, tracker, sequence.name),
-            of_sequence(made_by, sequence),
-        )
-    ]
+    waiting = unfinished(sequences, out, tracker, made_by, result_path)
     work = partial(
         run_sequence,
         out=out,
@@ -155,13 +160,10 @@ def _run_missing(sequences: List[Sequence], options: argparse.Namespace) -> None
         engines=options.engines,
         opencv=options.opencv,
         threads=options.threads,
+        leaked=tuple(leaked),
         made_by=made_by,
     )
     run_jobs(work, waiting, options.jobs, "ope")
-
-
-def _beside(out: Path, tracker: str, sequence: str) -> Path:
-    return out / "times" / tracker / f"{sequence}.json"
 
 
 def _start_box(sequence: Sequence) -> BoundingBox:

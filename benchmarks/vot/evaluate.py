@@ -12,6 +12,7 @@ from typing import Dict, List, Tuple
 
 from tqdm import tqdm
 
+from benchmarks.leaks import KEY, leaked_in, told
 from benchmarks.vot.annotations import Truth, load
 from benchmarks.vot.measures import Measures, measure
 from benchmarks.vot.protocol import Protocol
@@ -34,10 +35,15 @@ def main(options: argparse.Namespace) -> None:
     protocol = Protocol.load(options.protocol)
     truths = _chosen(load(options.annotations, protocol.tags), options.sequences)
     found = evaluate(options.results, truths, protocol, options.jobs)
+    leaked = leaked_in(options.results.resolve().parent, found, truths)
     if options.out:
-        document = {"protocol": protocol.name, "trackers": {name: asdict(entry) for name, entry in found.items()}}
+        document = {
+            "protocol": protocol.name,
+            "trackers": {name: asdict(entry) for name, entry in found.items()},
+            **({KEY: leaked} if leaked else {}),
+        }
         write_text(options.out, json.dumps(document, indent=1) + "\n")
-    print(table(found))  # noqa: T201
+    print(table(found) + told(leaked))  # noqa: T201
 
 
 def evaluate(results: Path, truths: Dict[str, Truth], protocol: Protocol, jobs: int = 1) -> Dict[str, Measures]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from benchmarks.datasets import Sequence
 from benchmarks.vot.protocol import Protocol
@@ -31,23 +31,39 @@ def of_sequence(made_by: Dict[str, Any], sequence: Sequence) -> Dict[str, Any]:
     return {**made_by, "sequence": hashlib.sha256(told.encode()).hexdigest()}
 
 
-def is_done(result: Path, beside: Path, made_by: Dict[str, Any]) -> bool:
-    """Whether *result* is there, made as it would be made now.
+def beside(out: Path, tracker: str, sequence: str) -> Path:
+    """The file of a run that keeps the times of a result, and what made it."""
+    return out / "times" / tracker / f"{sequence}.json"
+
+
+def unfinished(
+    sequences: List[Sequence],
+    out: Path,
+    tracker: str,
+    made_by: Dict[str, Any],
+    result_path: Callable[[Path, str, str], Path],
+) -> List[Sequence]:
+    """The sequences without a result, each of which is written last, whole or not at all.
 
     Args:
-        result: written last, whole or not at all.
-        beside: the file of its times, which keeps what made it.
-        made_by: see :func:`of_sequence`.
+        sequences: of the run.
+        out: of the run.
+        tracker: name of the results.
+        made_by: see :func:`provenance`.
+        result_path: where the result lies below ``OUT/results``.
 
     Raises:
-        UsageError: it is there, but was made by other engines or rules, of another sequence, or by it is not said what.
-        ArtifactError: the file of its times is damaged.
+        UsageError: a result was made by other engines or rules, of another sequence, or by it is not said what.
+        ArtifactError: what is kept beside a result is damaged.
     """
-    if not result.is_file():
-        return False
-    if not beside.is_file() or read_json(beside).get(KEY) != made_by:
-        raise UsageError(
-            f"{result} was made by other engines, under another protocol or of another sequence",
-            hint="choose another --tracker or --out, or delete the results",
-        )
-    return True
+    waiting: List[Sequence] = []
+    for sequence in sequences:
+        result, notes = result_path(out / "results", tracker, sequence.name), beside(out, tracker, sequence.name)
+        if not result.is_file():
+            waiting.append(sequence)
+        elif not notes.is_file() or read_json(notes).get(KEY) != of_sequence(made_by, sequence):
+            raise UsageError(
+                f"{result} was made by other engines, under another protocol or of another sequence",
+                hint="choose another --tracker or --out, or delete the results",
+            )
+    return waiting

@@ -20,12 +20,14 @@ from tqdm import tqdm
 from benchmarks.datasets import Sequence, load_sequences
 from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
 from benchmarks.jobs import run_jobs
+from benchmarks.leaks import KEY as LEAKED
+from benchmarks.leaks import require_no_leak
 from benchmarks.vot.inside import plainly_overlap
 from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
-from benchmarks.vot.resume import KEY, is_done, of_sequence, provenance
-from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
+from benchmarks.vot.resume import KEY, beside, of_sequence, provenance, unfinished
+from siamtrt import Array, BoundingBox, UsageError, cli
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
@@ -71,15 +73,7 @@ def main(options: argparse.Namespace) -> None:
     leaked = require_no_leak(options.engines, sequences, allowed=options.allow_leak) if options.engines else []
     tracker = options.tracker or tracker_name(options.engines, options.opencv)
     made_by = provenance(options.engines, options.opencv, protocol)
-    waiting = [
-        sequence
-        for sequence in sequences
-        if not is_done(
-            result_path(options.out / "results", tracker, sequence.name),
-            _beside(options.out, tracker, sequence.name),
-            of_sequence(made_by, sequence),
-        )
-    ]
+    waiting = unfinished(sequences, options.out, tracker, made_by, result_path)
     if len(waiting) < len(sequences):
         log.info("%d sequences are there already", len(sequences) - len(waiting))
     work = partial(
@@ -119,15 +113,15 @@ def run_sequence(
     """
     with open_follower(engines, opencv, threads) as follower:
         lap = follow(follower, sequence, protocol)
-    beside = {
+    notes = {
         "unit": "ns",
         "window": "tracker call alone: start or update, image decoding outside",
         "frames": lap.times_ns,
         "lost": {index: str(box) if box else None for index, box in lap.lost.items()},
-        "leaked": sequence.name in leaked,
+        LEAKED: sequence.name in leaked,
         KEY: of_sequence(made_by, sequence),
     }
-    write_text(_beside(out, tracker, sequence.name), json.dumps(beside) + "\n")
+    write_text(beside(out, tracker, sequence.name), json.dumps(notes) + "\n")
     write(result_path(out / "results", tracker, sequence.name), lap.entries)
     log.info("%s: %d frames, %d failures", sequence.name, len(lap.entries), len(lap.lost))
 
@@ -166,24 +160,6 @@ def follow(follower: Follower, sequence: Sequence, protocol: Protocol) -> Lap:
     return lap
 
 
-def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:
-    """The evaluated sequences that calibrated the engines; a warning where there are some.
-
-    Raises:
-        UsageError: there are some, and they are not *allowed*.
-    """
-    used = Manifest.load(engines, stage="engines").settings.get("calibration_sources") or []
-    leaked = [sequence.name for sequence in sequences if sequence.name in used]
-    if leaked and not allowed:
-        raise UsageError(
-            f"{engines} was calibrated on {', '.join(leaked)}, so it cannot be judged on them",
-            hint="calibrate on other frames, or add --allow-leak and be warned in every run",
-        )
-    if leaked:
-        log.warning("judged on sequences that calibrated the engines: %s", ", ".join(leaked))
-    return leaked
-
-
 def tracker_name(engines: Optional[Path], opencv: Optional[str]) -> str:
     """The name of the results: MODEL-BACKEND-PRECISION, or OpenCV-NAME."""
     if engines is None:
@@ -196,7 +172,3 @@ def _overlaps(box: BoundingBox, truth: Array, frame: Array) -> bool:
         return True
     region = box_polygon(np.array([[box.x, box.y, box.width, box.height]]))
     return bool(raster_overlap(region, truth[None], (frame.shape[1], frame.shape[0]))[0] > 0)
-
-
-def _beside(out: Path, tracker: str, sequence: str) -> Path:
-    return out / "times" / tracker / f"{sequence}.json"

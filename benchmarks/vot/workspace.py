@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from benchmarks.datasets import Sequence, load_sequences
+from benchmarks.leaks import require_no_leak
 from benchmarks.vot.run import tracker_name
 from siamtrt import ArtifactError, Manifest, cli
 from siamtrt.files import write_error, write_text
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stack", default=DEFAULT_STACK, help="one of the toolkit's; %(default)s by default")
     parser.add_argument("--tracker", help="its name in the toolkit; made from the engines by default")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+    parser.add_argument("--allow-leak", action="store_true", help="take sequences that calibrated the engines")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -46,7 +48,9 @@ def main(options: argparse.Namespace) -> None:
     Manifest.load(options.engines, stage="engines")
     name = re.sub(r"[^A-Za-z0-9_-]", "_", options.tracker or tracker_name(options.engines, None))
     if options.sequences:
-        _link_sequences(options.out / "sequences", load_sequences(options.sequences), options.sequences)
+        sequences = load_sequences(options.sequences)
+        require_no_leak(options.engines, sequences, allowed=options.allow_leak)
+        _link_sequences(options.out / "sequences", sequences, options.sequences)
     _add_tracker(options.out / "trackers.ini", name, options.engines, options.threads)
     write_text(
         options.out / "config.yaml", f"registry:\n- ./trackers.ini\nsequences: sequences\nstack: {options.stack}\n"

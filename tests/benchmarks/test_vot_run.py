@@ -93,25 +93,6 @@ def test_an_interrupted_sequence_leaves_no_result(sequences, tiny_engines, tmp_p
     assert not list(tmp_path.rglob("*.txt"))
 
 
-def test_engines_are_not_judged_on_what_calibrated_them(sequences, tiny_engines, tmp_path, capsys):
-    import shutil
-
-    shutil.copytree(tiny_engines, tmp_path / "engines")
-    path = tmp_path / "engines" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["settings"]["calibration_sources"] = ["two", "other"]
-    path.write_text(json.dumps(manifest))
-    argv = ["--engines", tmp_path / "engines", "--sequences", sequences, "--out", tmp_path / "out"]
-    assert run(*argv) == 2
-    assert "was calibrated on two" in capsys.readouterr().err
-    assert run(*argv, "--only", "one") == 0
-    assert "judged on" not in capsys.readouterr().err
-    assert run(*argv, "--allow-leak") == 0
-    assert "judged on sequences that calibrated the engines: two" in capsys.readouterr().err
-    beside = [json.loads(path.read_text()) for path in sorted((tmp_path / "out" / "times").rglob("*.json"))]
-    assert [entry["leaked"] for entry in beside] == [False, True]
-
-
 def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
     assert run("--sequences", sequences, "--out", tmp_path) == 2
     assert "name one tracker" in capsys.readouterr().err
