@@ -38,19 +38,35 @@ def calibrating(trt: Any, config: Any, calibration: Calibration) -> Iterator[Non
     """Let the build inside the block take its ranges from *calibration*.
 
     Raises:
-        BuildError: TensorRT did not take all of it.
+        BuildError: TensorRT did not take all of it; where it refused the build, its own words stand behind that.
         PipelineError: what was raised inside the calibrator.
     """
     calibrator = _make(trt, calibration)
     config.int8_calibrator = calibrator
     try:
         yield
-    except BuildError:
-        if calibrator.failed.error is None:
-            raise
+    except BuildError as refusal:
+        if calibrator.failed.error is not None:
+            raise calibrator.failed.error from refusal
+        if calibrator.asked:
+            _require_complete(calibration, refusal)
+        raise
     if calibrator.failed.error is not None:
         raise calibrator.failed.error
     calibration.require_complete()
+
+
+def _require_complete(calibration: Calibration, refusal: BuildError) -> None:
+    """Tell whether TensorRT refused a build for want of ranges: the way out is then another one.
+
+    Raises:
+        BuildError: it did.
+    """
+    try:
+        calibration.require_complete()
+    except BuildError as incomplete:
+        both = f"{incomplete.problem}; {refusal.problem}"
+        raise BuildError(both, hint=incomplete.hint or refusal.hint) from refusal
 
 
 def _make(trt: Any, calibration: Calibration) -> Any:
@@ -58,6 +74,7 @@ def _make(trt: Any, calibration: Calibration) -> Any:
         def __init__(self) -> None:
             trt.IInt8EntropyCalibrator2.__init__(self)  # without this TensorRT crashes
             self.failed = _FirstError()
+            self.asked = False
             self.cache: Optional[bytes] = None
 
         def get_batch_size(self) -> int:
@@ -68,6 +85,7 @@ def _make(trt: Any, calibration: Calibration) -> Any:
                 return None if self.failed.error else calibration.next_batch(names)
 
         def read_calibration_cache(self) -> Optional[bytes]:
+            self.asked = True
             with self.failed:
                 self.cache = calibration.read_cache()  # kept: TensorRT reads it after the return
             return self.cache

@@ -136,9 +136,24 @@ def test_a_correlation_without_a_name_is_refused(tiny_onnx):
         correlations(model, ("kernel_cls",))
 
 
-def test_a_cache_tensorrt_did_not_take_is_an_error(board, calibration):
-    with pytest.raises(BuildError, match="no scaling factors"):
+def test_ranges_that_tensorrt_refuses_are_told_apart_from_a_build_it_refuses(board, calibration):
+    with pytest.raises(BuildError) as caught:
         board(takes_no_cache=True).build("int8", ranges=calibration)
+    assert caught.value.problem == (
+        "TensorRT did not take the activation ranges it was served; TensorRT 8.5.2.2 cannot build target.plan: "
+        "Calibration failure occurred with no scaling factors detected."
+    )
+    assert caught.value.hint.startswith("--calibrator tensorrt lets it measure its own")
+    assert "--workspace-mib" in caught.value.__cause__.hint
+
+
+def test_a_build_refused_after_it_took_the_ranges_keeps_its_own_reason(board, calibration):
+    for options in (TensorrtOptions(), THEIRS):
+        with pytest.raises(
+            BuildError, match=r"^TensorRT 8.5.2.2 cannot build target.plan: Could not find any"
+        ) as caught:
+            board(fails_after_calibration=True).build("int8", ranges=calibration, tensorrt=options)
+        assert "--workspace-mib" in caught.value.hint
 
 
 def test_a_detailed_plan_tells_how_much_of_it_is_int8(board, calibration, caplog):
@@ -307,8 +322,9 @@ def test_a_cache_that_tensorrt_hands_back_is_left_as_it_is(tmp_path):
 
 
 def test_a_refused_build_keeps_its_own_reason(board, calibration):
-    with pytest.raises(BuildError, match="Could not find any implementation"):
-        board(build_fails=True).build("int8", ranges=calibration)
+    for options in (TensorrtOptions(), THEIRS):
+        with pytest.raises(BuildError, match=r"^TensorRT 8.5.2.2 cannot build target.plan: Could not find any"):
+            board(build_fails=True).build("int8", ranges=calibration, tensorrt=options)
 
 
 def test_the_double_crashes_without_the_base_constructor():

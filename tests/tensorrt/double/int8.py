@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 
 _NUMBER = {8: lambda a, b, c: 1000 * a + 100 * b + c, 10: lambda a, b, c: 10000 * a + 100 * b + c}
+_UNHELD = sys.getrefcount(object()) + 1  # references to what one variable alone holds, where it is counted
 _FLOAT, _BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
 
 
@@ -88,6 +89,8 @@ def calibrate(calibrator, network, version, view):
     header = f"TRT-{_NUMBER[numbers[0]](*numbers)}-EntropyCalibration2"
     cache = _swallow("read_calibration_cache", calibrator.read_calibration_cache)
     if cache:
+        if sys.getrefcount(cache) <= _UNHELD:
+            raise SystemError("Segmentation fault: the cache was freed before TensorRT read it")
         first, *lines = bytes(cache).decode().splitlines()
         if first == header:
             return {

@@ -34,6 +34,7 @@ def make(
     build_fails=False,
     fast=True,
     takes_no_cache=False,
+    fails_after_calibration=False,
     ignores_int8=False,
 ):
     """A module like ``tensorrt`` of *version*.
@@ -48,6 +49,7 @@ def make(
         fast: the GPU has kernels for FP16 and INT8.
         ignores_int8: it chooses FP16 for every layer and says nothing.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
+        fails_after_calibration: an INT8 build is refused once it has its scales.
     """
     major = int(version.split(".")[0])
     trt = types.ModuleType("tensorrt")
@@ -189,8 +191,7 @@ def make(
 
         def build_serialized_network(self, network, config):
             if build_fails:
-                self._logger.log(ILogger.Severity.ERROR, "Could not find any implementation for node search_17")
-                return None
+                return self._refuse()
             settings = {
                 "version": version,
                 "flags": sorted(flag.name for flag in config.flags),
@@ -205,8 +206,13 @@ def make(
                     settings["scales"] = self._calibrate(network, config)
                     if settings["scales"] is None:
                         return None
+                    if fails_after_calibration:
+                        return self._refuse()
             trt.log_of_builds.append(settings)
             return memoryview(json.dumps(settings).encode() + b"\n" + network.data)
+
+        def _refuse(self):
+            self._logger.log(ILogger.Severity.ERROR, "Could not find any implementation for node search_17")
 
         def _calibrate(self, network, config):
             if takes_no_cache:
