@@ -1,11 +1,12 @@
 """``python -m benchmarks bench``: everything there is to measure of an engine folder, in one report and one page.
 
-The steps are commands of their own; each leaves a file, and what has its file is not done again.
+The steps are commands of their own; each leaves a file. The first whose file is not there is done, and all after it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 from pathlib import Path
@@ -74,7 +75,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def bench(job: Job) -> None:
-    """Carry out the steps whose file is not there.
+    """Carry out the first step whose file is not there, and all after it: what they left was made from older figures.
 
     Raises:
         ArtifactError: the folder holds another bench.
@@ -82,12 +83,16 @@ def bench(job: Job) -> None:
     """
     job.claim()
     closed = job.out / manifests.FILE_NAME
-    for name, file, step in STEPS:
-        if (job.out / file).is_file():
-            log.info("%s: kept %s", name, job.out / file)
-            continue
+    steps = STEPS[1:] if job.annotations else STEPS  # the first makes annotations
+    done = list(itertools.takewhile(lambda step: (job.out / step[1]).is_file(), steps))
+    for name, file, _ in done:
+        log.info("%s: kept %s", name, job.out / file)
+    if len(done) < len(steps):
+        # At once, so that an interruption does not leave old files to be taken for new ones.
+        for stale in (closed, *(job.out / file for _, file, _ in steps[len(done) :])):
+            stale.unlink(missing_ok=True)
+    for name, _, step in steps[len(done) :]:
         log.info("%s ...", name)
-        closed.unlink(missing_ok=True)
         step(job)
     if not closed.is_file():
         _close(job)
@@ -110,9 +115,8 @@ def _close(job: Job) -> None:
 
 
 def _annotate(job: Job) -> None:
-    if job.annotations is None:
-        tags = Protocol.load(job.protocol).tags
-        write_text(job.truth, json.dumps(as_annotations(list(job.sequences), tags)) + "\n")
+    tags = Protocol.load(job.protocol).tags
+    write_text(job.truth, json.dumps(as_annotations(list(job.sequences), tags)) + "\n")
 
 
 def _evaluate(job: Job) -> None:

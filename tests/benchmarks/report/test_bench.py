@@ -152,10 +152,37 @@ def test_a_finished_bench_is_kept_and_a_part_of_it_done_again(tiny_engines, two_
     assert call(*arguments(tiny_engines, two_clips, out)) == 0
     assert done == []
     assert (out / "manifest.json").stat().st_mtime_ns == before
-    for name in ("speed.json", "report.json", "report.html"):
-        (out / name).unlink()
+    (out / "speed.json").unlink()
     assert call(*arguments(tiny_engines, two_clips, out)) == 0
-    assert done == ["speed", "report", "page"]
+    assert done == ["speed", "layers", "report", "page"]
+
+
+def test_what_follows_a_part_done_again_is_done_again_even_after_an_interruption(
+    tiny_engines, two_clips, benched, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    shutil.copytree(benched, out)
+    argv = arguments(tiny_engines, two_clips, out)
+    (out / "speed.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(bench_module.layers_command, "main", interrupt)
+        assert call(*argv) == 130
+    kept = {path.name for path in out.glob("*.json")} | {path.name for path in out.glob("*.html")}
+    assert kept == {"request.json", "annotations.json", "evaluation.json", "speed.json"}
+    assert call(*argv) == 0
+    Manifest.load(out, stage="benchmarks")
+    report = json.loads((out / "report.json").read_text())
+    assert report["speed"] == json.loads((out / "speed.json").read_text())
+    assert report["speed"] != json.loads((benched / "speed.json").read_text())
+
+
+def test_a_finished_bench_with_annotations_is_kept(tiny_engines, two_clips, benched, tmp_path):
+    argv = [*arguments(tiny_engines, two_clips, tmp_path), "--annotations", benched / "annotations.json"]
+    assert call(*argv) == 0
+    assert not (tmp_path / "annotations.json").exists()
+    before = (tmp_path / "manifest.json").stat().st_mtime_ns
+    assert call(*argv) == 0
+    assert (tmp_path / "manifest.json").stat().st_mtime_ns == before
 
 
 def test_an_interrupted_bench_goes_on_where_it_stopped(tiny_engines, two_clips, tmp_path, monkeypatch, capsys):
