@@ -97,9 +97,12 @@ $(ENGINES) $(DETAILED): $(ONNX) $(INT8) $(RANKED) | $(SETUP)
 		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(if $(findstring -detailed/,$@),--detailed) --out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder of videos or images with boxes; rerun to resume
-$(RANGES): $(ONNX) $(if $(METHOD)$(CROPS),again) | $(SETUP)
+$(RANGES): $(ONNX) $(if $(FRAMES)$(METHOD)$(CROPS),$(HOME_OF)/frames.txt) | $(SETUP)
 	@test -n "$(FRAMES)" || { echo "name the frames to calibrate with: FRAMES=/path/to/videos, see README.md" >&2; exit 2; }
 	$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(if $(CROPS),--crops $(CROPS)) $(if $(METHOD),--method $(METHOD)) --out $(@D)
+$(HOME_OF)/frames.txt: again
+	@mkdir -p $(@D); echo "$(FRAMES) $(METHOD) $(CROPS)" > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 sensitivity: $(SENSITIVITY)  ## Rank layers by what their INT8 costs; build with KEEP=N or MAX_DRIFT=0.01 from it
 $(SENSITIVITY): $(ONNX) $(RANGES) | $(SETUP)

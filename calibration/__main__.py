@@ -33,7 +33,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--frames", type=Path, required=True, help="folder of videos and images with boxes")
     arguments.add_argument("--out", type=Path, required=True, help="folder for ranges, caches and samples")
     arguments.add_argument("--crops", type=int, default=500, help="how many template and search crops")
-    arguments.add_argument("--seed", type=int, default=0, help="of the choice of frames")
+    arguments.add_argument("--seed", type=cli.seed, default=0, help="of the choice of frames")
     arguments.add_argument(
         "--method",
         default=methods.DEFAULT,

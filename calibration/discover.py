@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
 from pathlib import Path
@@ -26,6 +25,8 @@ from siamtrt.images import images_of
 BOXES, STILLS = "groundtruth.txt", "boxes.json"
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv")
 _LAYOUTS = f"NAME/{BOXES} beside images, NAME/{STILLS}, an image and a mask of one name, or VIDEO.mp4 with VIDEO.txt"
+
+_ANNOTATIONS = (".txt", ".json")
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,14 @@ def find_clips(root: Path, min_side_px: float) -> List[Clip]:
 
 
 def fingerprint(root: Path) -> str:
-    """A digest of which files lie below *root* and how long they are."""
-    listing = sorted((str(path.relative_to(root)), path.stat().st_size) for path in root.rglob("*") if path.is_file())
-    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    """A digest of the files below *root*: names, sizes and times of change, and what the annotations say."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+        seen = path.stat()
+        digest.update(repr((str(path.relative_to(root)), seen.st_size, seen.st_mtime_ns)).encode())
+        if path.suffix in _ANNOTATIONS:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _clips_of(folder: Path, root: Path, min_side_px: float) -> Iterator[Clip]:

@@ -98,7 +98,7 @@ def _load(path: Path, key: Dict[str, Any], observers: Observers) -> int:
                 rows = zip(names, saved[f"{graph}.counts"], saved[f"{graph}.stats"].tolist())
                 observer.histograms.update({name: _restored(counts, *stats) for name, counts, stats in rows})
             return int(saved["done"])
-    except (OSError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
         raise ArtifactError(f"cannot read {path}: {error}", hint="remove it to measure anew") from error
 
 

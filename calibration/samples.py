@@ -36,7 +36,7 @@ class Samples:
         if not self.path.is_file():
             return False
         document = read_json(self.path)
-        if document.get("key") != self._key:
+        if document.get("key") != self._key or not isinstance(document.get("samples"), list):
             return False
         self.entries = document["samples"]
         return True
@@ -74,10 +74,11 @@ class Samples:
         return [FILE_NAME, *(path.relative_to(self._out).as_posix() for path in images)]
 
     def sources(self) -> List[str]:
-        """Every name a sampled frame goes by: of its clip, with and without suffix, and of the folder it lies in."""
+        """Every name a sampled frame goes by: of its clip, with and without suffix, and of each folder it lies in."""
         clips = {Path(entry["clip"]) for entry in self.entries}
-        folders = {Path(entry["search_frame"]).parent.name for entry in self.entries}
-        return sorted({clip.name for clip in clips} | {clip.stem for clip in clips} | (folders - {""}))
+        frames = {Path(entry[frame]) for entry in self.entries for frame in ("template_frame", "search_frame")}
+        names = {name for path in clips for name in (*path.parts, path.stem)}
+        return sorted(names | {name for path in frames for name in path.parts[:-1]})
 
     def _image(self, kind: str, index: int) -> Path:
         return self._out / FOLDER / kind / f"{index:05d}.png"

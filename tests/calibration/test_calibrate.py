@@ -14,6 +14,7 @@ from calibration import __main__ as command
 from calibration import measure
 from calibration.as_the_thesis import wrongly
 from calibration.calibrate import calibrate
+from calibration.sampler import Crops
 from siamtrt import (
     ArtifactError,
     GraphCard,
@@ -210,3 +211,30 @@ def test_the_command(tiny_onnx, frames, tmp_path, monkeypatch, capsys):
     )
     assert "fit for nothing else" in capsys.readouterr().err
     assert cli.run(command.main, command._arguments(), [*words[:4], "--out", str(tmp_path), "--method", "mean"]) == 2
+
+
+def test_each_of_the_thesis_defects_is_there():
+    shown = {"target": [], "search": [], "xcorr": []}
+
+    class Watched:
+        def __init__(self, graph):
+            self.graph = graph
+
+        def observe(self, feed):
+            shown[self.graph].append(feed)
+            first = float(next(iter(feed.values())).flat[0])
+            if self.graph == "target":
+                return {"kernel_cls": np.ones((8, 1, 5, 5), np.float32)}
+            return {name: np.full((1, 2, 3, 3), first, np.float32) for name in ("feature_cls", "feature_loc")}
+
+    observers = {graph: Watched(graph) for graph in shown}
+    show = wrongly(seed=0)
+    for value in range(6):
+        patch = np.zeros((4, 4, 3), np.uint8)
+        patch[...] = (10 + value, 0, 200 + value)
+        show(observers, Crops(patch, {"search": patch}))
+    blue_green_red = [crop["search"][0, :, 0, 0].tolist() for crop in shown["search"]]
+    assert blue_green_red == [[200.0 + value, 0.0, 10.0 + value] for value in range(6)]
+    assert not np.array_equal(shown["xcorr"][0]["kernel_cls"], np.ones((8, 1, 5, 5)))
+    from_frame = [float(feed["feature_cls"].flat[0]) for feed in shown["xcorr"]]
+    assert any(found != 200.0 + value for value, found in enumerate(from_frame))

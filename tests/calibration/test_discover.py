@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import cv2
@@ -142,5 +143,14 @@ def test_the_fingerprint_changes_with_the_frames(tmp_path):
     write_video(tmp_path / "v", 2)
     before = fingerprint(tmp_path)
     assert fingerprint(tmp_path) == before
+    truth = tmp_path / "v" / "groundtruth.txt"
+    moved = truth.stat()
+    truth.write_text("9" + truth.read_text()[1:])
+    os.utime(truth, ns=(moved.st_atime_ns, moved.st_mtime_ns))
+    edited = fingerprint(tmp_path)
+    assert edited != before
+    os.utime(tmp_path / "v" / "001.png")
+    touched = fingerprint(tmp_path)
+    assert touched != edited
     (tmp_path / "v" / "001.png").unlink()
-    assert fingerprint(tmp_path) != before
+    assert fingerprint(tmp_path) != touched

@@ -7,6 +7,7 @@ import pytest
 from calibration.clips import Clip, Label
 from calibration.discover import find_clips
 from calibration.sampler import LOST_EVERY, choose, cut
+from calibration.samples import Samples
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, ModelCard, UsageError
 from siamtrt.card import LostSearch
@@ -125,3 +126,12 @@ def test_a_box_outside_its_frame_is_refused(tmp_path, card):
     write_stills(tmp_path / "set", {"a.png": [[900, 900, 30, 20]]})
     with pytest.raises(UsageError, match="boxes outside the frame"):
         list(cut(choose(find_clips(tmp_path, 10), 1, seed=0), card))
+
+
+def test_every_folder_of_a_frame_is_a_name_it_may_be_known_by(tmp_path):
+    samples = Samples(tmp_path, {})
+    samples.entries = [
+        {"clip": "videos/walk.avi", "template_frame": "frame 3", "search_frame": "frame 9"},
+        {"clip": "stills", "template_frame": "ants1/color/01.jpg", "search_frame": "ants1/color/07.jpg"},
+    ]
+    assert samples.sources() == ["ants1", "color", "stills", "videos", "walk", "walk.avi"]

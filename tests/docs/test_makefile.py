@@ -107,3 +107,13 @@ def test_videos_of_one_name_are_two(checkout):
         _, calls = make(checkout, "track", f"SOURCE={folder}/color", "INIT=1,2,3,4")
         assert any(call.startswith("-m runtime") for call in calls)
     assert len(list((checkout / "build").rglob("boxes.txt"))) == 2
+
+
+def test_other_frames_calibrate_anew_and_the_same_do_not(checkout):
+    assert any(call.startswith("-m calibration") for call in make(checkout, "calibrate", "FRAMES=a")[1])
+    assert make(checkout, "engines", "PRECISION=int8")[1][-1].startswith("-m engines")
+    assert make(checkout, "engines", "PRECISION=int8")[1] == []
+    assert make(checkout, "calibrate", "FRAMES=a")[1] == []
+    assert "--frames b" in make(checkout, "calibrate", "FRAMES=b")[1][0]
+    assert make(checkout, "engines", "PRECISION=int8")[1][-1].startswith("-m engines")
+    assert "--method minmax" in make(checkout, "calibrate", "FRAMES=b", "METHOD=minmax")[1][0]
