@@ -91,7 +91,7 @@ class Batches:
 
         Raises:
             BuildError: TensorRT stopped before the last sample.
-            ArtifactError: TensorRT made a cache of another kind, or it cannot be written.
+            ArtifactError: TensorRT made a cache of another kind or with a range of zero, or it cannot be written.
         """
         if self._finished:
             return  # it hands back what it has read
@@ -105,5 +105,6 @@ class Batches:
         """See :class:`engines.tensorrt_calibrator.Calibration`."""
         if not self._finished:
             raise BuildError(
-                f"TensorRT took {self._served} of {len(self._samples)} samples and made no calibration cache of them"
+                f"TensorRT took {self._served} of {len(self._samples)} samples and made no calibration cache of them",
+                hint="--calibrator ranges takes the measured ranges as they are",
             )

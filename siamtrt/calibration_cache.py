@@ -19,6 +19,7 @@ _LEVELS = 127
 _HEADER = re.compile(r"TRT-(\d{4,6})-EntropyCalibration2")
 _LINE = re.compile(r"(.+): ([0-9a-f]{8})")
 _HINT = "delete it, and the next build writes it anew"
+_DEAD_HINT = "--calibrator ranges, whose ranges are never zero"
 
 
 def file_name(graph: str) -> str:
@@ -62,7 +63,8 @@ def parse(data: bytes, *, tensorrt: Optional[str] = None) -> Dict[str, float]:
         tensorrt: the version that must have written it; any when None.
 
     Raises:
-        ArtifactError: the header is another one, a line is no entry, a name occurs twice, or a range is not positive.
+        ArtifactError: the header is another one, a line is no entry, a name occurs twice, or a range is not positive:
+            TensorRT's own calibration gives 0 to what was zero in every sample, and then cannot build with it.
     """
     try:
         first, *rest = data.decode().splitlines() or [""]
@@ -80,9 +82,12 @@ def parse(data: bytes, *, tensorrt: Optional[str] = None) -> Dict[str, float]:
         if entry is None or entry[1] in found:
             raise ArtifactError(f"{line[:80]!r} is no line of a calibration cache, or its second one", hint=_HINT)
         scale = struct.unpack("!f", bytes.fromhex(entry[2]))[0]
-        if not (math.isfinite(scale) and scale > 0):
+        if not (math.isfinite(scale) and scale >= 0):
             raise ArtifactError(f"the calibration cache gives {entry[1]} the scale {scale}", hint=_HINT)
         found[entry[1]] = scale * _LEVELS
+    dead = [name for name, amax in found.items() if amax == 0]
+    if dead:
+        raise ArtifactError(f"the calibration cache gives the scale 0 to {', '.join(dead)}", hint=_DEAD_HINT)
     return found
 
 

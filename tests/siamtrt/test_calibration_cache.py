@@ -64,7 +64,15 @@ def test_a_damaged_line_is_refused(line):
         parse(b"TRT-8502-EntropyCalibration2\n" + line + b"\nb: 3b810a13\n")
 
 
-@pytest.mark.parametrize("bits", [b"00000000", b"7f800000", b"7fc00000", b"bb810a13"])
+@pytest.mark.parametrize("zero", [b"00000000", b"80000000"])
+def test_tensors_that_were_zero_throughout_are_all_named_with_another_way(zero):
+    data = b"TRT-8502-EntropyCalibration2\na: " + zero + b"\nb: 3b810a13\nc: " + zero
+    with pytest.raises(ArtifactError, match=r"the scale 0 to a, c\n  try: --calibrator ranges") as caught:
+        parse(data)
+    assert "delete" not in caught.value.hint
+
+
+@pytest.mark.parametrize("bits", [b"7f800000", b"7fc00000", b"bb810a13"])
 def test_a_range_is_a_positive_number_when_read(bits):
     with pytest.raises(ArtifactError, match="gives a the scale"):
         parse(b"TRT-8502-EntropyCalibration2\na: " + bits)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import re
 
+import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from calibration.calibrate import Request, calibrate
 from calibration.methods import parse
@@ -19,6 +22,7 @@ from siamtrt import ArtifactError, BuildError, InferenceError, Precision, UsageE
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
 from tests.calibration.frames import write_video
+from tests.tensorrt.double import int8
 from tests.tensorrt.double.cudart import Cudart
 from tests.tensorrt.double.trt import make
 from tests.tiny import write_tiny_model
@@ -254,6 +258,30 @@ def test_a_damaged_cache_is_refused(board, calibration):
         double.build("int8", ranges=calibration, tensorrt=THEIRS)
 
 
+def test_a_calibration_that_tensorrt_gives_up_sends_to_our_ranges(board, calibration, monkeypatch):
+    monkeypatch.setattr(int8, "_measure", lambda *_: {})
+    with pytest.raises(BuildError, match=r"took 0 of 3 samples .*; TensorRT .* no scaling f.*\n.*--calibrator ranges"):
+        board().build("int8", ranges=calibration, tensorrt=THEIRS)
+
+
+def test_dead_layers_are_named_and_our_ranges_build_them(board, tmp_path):
+    double = board()
+    double.onnx = tmp_path / "onnx"
+    write_tiny_model(double.onnx)
+    model = onnx.load(str(double.onnx / "search.onnx"))
+    (weight,) = [weight for weight in model.graph.initializer if weight.name == "cls.weight"]
+    weight.raw_data = (-np.abs(numpy_helper.to_array(weight))).tobytes()
+    onnx.save(model, str(double.onnx / "search.onnx"))
+    folder = write_calibration(tmp_path / "calibration", double.onnx, samples=2)
+    search = job(double, folder)
+    for _ in range(2):  # the second build finds nothing to start from
+        with pytest.raises(ArtifactError, match=r"the scale 0 to feature_cls\n  try: --calibrator ranges"):
+            tensorrt_flags.build_graph(search, THEIRS)
+        assert not list(double.out.glob("*"))
+    tensorrt_flags.build_graph(search, TensorrtOptions())
+    assert search.out.exists()
+
+
 def test_an_unreadable_sample_is_not_lost(board, calibration, tmp_path, capfd):
     double = board()
     folder = write_calibration(tmp_path / "c", double.onnx, samples=3)
@@ -292,7 +320,9 @@ def test_a_calibration_that_ends_early_is_an_error(tmp_path):
         batches.write_cache(cache)
     assert batches.next_batch(["search"]) == [2]
     assert batches.next_batch(["search"]) is None
-    with pytest.raises(BuildError, match="took 2 of 2 samples and made no calibration cache"):
+    with pytest.raises(
+        BuildError, match=r"took 2 of 2 samples and made no calibration cache .*\n.*--calibrator ranges"
+    ):
         batches.require_complete()
     batches.write_cache(cache)
     batches.require_complete()

@@ -100,7 +100,7 @@ def calibrate(calibrator, network, version, view):
     if scales:
         text = "\n".join([header, *(f"{name}: {struct.pack('!f', s).hex()}" for name, s in scales.items())])
         _swallow("write_calibration_cache", calibrator.write_calibration_cache, memoryview(f"{text}\n".encode()))
-    return scales or None
+    return scales if scales and min(scales.values()) > 0 else None
 
 
 def _measure(calibrator, model, view):
