@@ -16,6 +16,7 @@ from siamtrt import MissingDependencyError, ProbeError, UsageError
 
 AUTO, NONE = "auto", "none"
 PROBES = ("ina3221", "tegrastats", "jtop")
+CHOICES = (AUTO, *PROBES, NONE)
 _LONGEST_INTERVAL_S = 1.0
 
 
@@ -48,7 +49,7 @@ class ProbeChoice:
     Attributes:
         name: one of ``PROBES``, or ``auto``: the first of them that works, or ``none``.
         root: where ``/sys`` is looked up.
-        tegrastats: the command of that probe, without its interval.
+        tegrastats: the command of that probe, without its interval; see :func:`program`.
         interval_s: between two readings.
     """
 
@@ -71,10 +72,21 @@ class ProbeChoice:
 
 def add_probe_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options that choose a probe."""
-    parser.add_argument("--probe", choices=(AUTO, *PROBES, NONE), default=AUTO, help="sysfs, a program, or a service")
-    parser.add_argument("--tegrastats", default=COMMAND, help="how that program is run")
+    parser.add_argument("--probe", choices=CHOICES, default=AUTO, help="sysfs, a program, or a service")
+    parser.add_argument("--tegrastats", type=program, default=COMMAND, help="how that program is run")
     parser.add_argument("--root", type=Path, default=Path("/"), help="where /sys lies")
     parser.add_argument("--interval-s", type=float, default=0.1, help="between two readings")
+
+
+def program(text: str) -> str:
+    """The value of an option that is a command line, as it is; argparse says where it is none."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no command: {error}") from error
+    if not words:
+        raise argparse.ArgumentTypeError(f"{text!r} is no command")
+    return text
 
 
 def open_probe(choice: ProbeChoice) -> Probe:

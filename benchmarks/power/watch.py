@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def main(options: argparse.Namespace) -> None:
     choice = ProbeChoice.of(options)
     if choice.name == NONE:
         raise UsageError("there is nothing to watch without a probe", hint="--probe auto")
-    if options.seconds <= 0:
+    if not 0 < options.seconds <= threading.TIMEOUT_MAX:  # neither is nan
         raise UsageError(f"cannot watch for {options.seconds} seconds", hint="--seconds 10")
     seen = watch(choice, options.seconds)
     if options.out:

@@ -16,6 +16,7 @@ from typing import Callable, List, Tuple
 from benchmarks.clip import write_clip
 from benchmarks.datasets import load_sequences
 from benchmarks.layers import measure as layers_command
+from benchmarks.power.probe import AUTO, CHOICES, program
 from benchmarks.report.collect import TRACKER, collect
 from benchmarks.report.document import Report
 from benchmarks.report.job import Job
@@ -46,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the report; rerun to resume")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--layer-runs", type=int, default=50, help="that the medians of the layers are of; 0 for none")
-    parser.add_argument("--probe", default="auto", help="of the power, as python -m benchmarks speed takes it")
-    parser.add_argument("--tegrastats", help="how that program is run")
+    parser.add_argument("--probe", choices=CHOICES, default=AUTO, help="of the power: sysfs, a program, or a service")
+    parser.add_argument("--tegrastats", type=program, help="how that program is run")
     parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 
@@ -129,8 +130,8 @@ def _evaluate(job: Job) -> None:
 
 
 def _speed(job: Job) -> None:
-    program = ["--tegrastats", job.tegrastats] if job.tegrastats else []
-    _run(speed_command, "speed", [*_engines(job), "--probe", job.probe, *program, "--out", job.out / "speed.json"])
+    probe = ["--probe", job.probe, *(["--tegrastats", job.tegrastats] if job.tegrastats else [])]
+    _run(speed_command, "speed", [*_engines(job), *probe, "--out", job.out / "speed.json"])
 
 
 def _layers(job: Job) -> None:

@@ -7,6 +7,7 @@ counted, and the warm-up is kept apart.
 from __future__ import annotations
 
 import argparse
+import threading
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -104,6 +105,8 @@ def _work(options: argparse.Namespace) -> Tuple[Path, List[datasets.Sequence]]:
         )
     if options.warm_up < 0:
         raise UsageError(f"cannot warm up with {options.warm_up} updates", hint="--warm-up 10")
+    if not 0 <= options.idle_s <= threading.TIMEOUT_MAX:  # neither is nan
+        raise UsageError(f"cannot rest for {options.idle_s} seconds", hint="--idle-s 3")
     if options.block_mib < 1:
         raise UsageError(f"cannot decode into {options.block_mib} MiB", hint="--block-mib 512")
     if options.clip:

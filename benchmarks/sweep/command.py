@@ -18,7 +18,8 @@ from benchmarks.report.page import figure
 from benchmarks.sweep.measure import Sweep, measured
 from benchmarks.sweep.page import published, sweep_page, table
 from benchmarks.sweep.row import Row, as_document
-from siamtrt import GraphPrecisions, Manifest, Precision, cli
+from benchmarks.vot.protocol import Protocol
+from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_text
@@ -44,7 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure what is not measured yet, and print the table."""
+    """Measure what is not measured yet, and print the table.
+
+    Raises:
+        UsageError: no mix could be measured; the reasons are kept.
+    """
+    Protocol.load(options.protocol)  # or each mix would refuse it after it was built
     sweep = Sweep(
         onnx=options.onnx,
         sequences=options.sequences or rendered(options.out / "sequences"),
@@ -69,6 +75,11 @@ def main(options: argparse.Namespace) -> None:
     write_text(sweep.out / "sweep.html", sweep_page(rows, about, published()))
     print(table(rows))  # noqa: T201
     print(sweep.out / "sweep.html")  # noqa: T201
+    if all(row.skipped for row in rows):
+        raise UsageError(
+            f"no mix was measured; {rows[0].label}: {rows[0].skipped}",
+            hint=f"what each of them said lies in {sweep.out / 'logs'}",
+        )
 
 
 def _about(sweep: Sweep, sequences: List[Sequence]) -> Dict[str, Any]:

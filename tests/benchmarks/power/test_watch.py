@@ -49,9 +49,28 @@ def test_a_machine_without_sensors_says_so(tmp_path, capsys, monkeypatch):
     assert "power is measured on a Jetson; rails need root on JetPack 5" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [("--seconds", 0), ("--probe", "none"), ("--interval-s", 0), ("--interval-s", 2)])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--seconds", 0),
+        ("--seconds", "nan"),
+        ("--seconds", "inf"),
+        ("--seconds", 1e30),
+        ("--probe", "none"),
+        ("--interval-s", 0),
+        ("--interval-s", 2),
+        ("--interval-s", "nan"),
+    ],
+)
 def test_what_cannot_be_done_is_refused(tmp_path, argv):
     assert run("--root", iio(tmp_path), *argv) == 2
+
+
+@pytest.mark.parametrize("command", ["", " ", "'", '"tegrastats'])
+def test_a_program_that_is_none_is_refused_whatever_the_probe(tmp_path, command, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("--root", iio(tmp_path), "--tegrastats", command)
+    assert f"{command!r} is no command" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("probe", ["ina3221", "tegrastats"])

@@ -241,8 +241,10 @@ def test_layers_that_cannot_be_profiled_leave_their_reason(tiny_engines, two_cli
 def test_options_that_make_no_sense_are_refused(tiny_engines, tmp_path, capsys):
     assert call("bench", "--engines", tiny_engines, "--out", tmp_path / "out", "--layer-runs", -1) == 2
     assert "-1 runs have no median" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        call("bench", "--engines", tiny_engines, "--out", tmp_path / "out", "--threads", 0)
+    for words in (("--threads", 0), ("--probe", "nosuch"), ("--tegrastats", "")):
+        with pytest.raises(SystemExit, match="2"):
+            call("bench", "--engines", tiny_engines, "--out", tmp_path / "out", *words)
+    assert "'' is no command" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

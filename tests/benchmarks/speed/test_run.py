@@ -160,7 +160,15 @@ def test_the_command_takes_a_clip_and_says_why_there_is_no_power(tiny_engines, c
 
 @pytest.mark.parametrize(
     "given",
-    [(), ("--clip", "x", "--sequences", "y"), ("--clip", "x", "--warm-up", -1), ("--clip", "x", "--block-mib", 0)],
+    [
+        (),
+        ("--clip", "x", "--sequences", "y"),
+        ("--clip", "x", "--warm-up", -1),
+        ("--clip", "x", "--block-mib", 0),
+        ("--clip", "x", "--idle-s", -1),
+        ("--clip", "x", "--idle-s", "nan"),
+        ("--clip", "x", "--idle-s", "inf"),
+    ],
 )
 def test_an_unclear_request_is_refused(tiny_engines, given):
     assert run("--engines", tiny_engines, *given) == 2

@@ -80,7 +80,7 @@ def test_all_27_mixes_are_asked_for_with_ranges_only_where_they_are_of_use(tiny_
     recorded = Recorded()
     monkeypatch.setattr(child, "run", recorded)
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--backend", "tensorrt", "--ranges", ranges]
-    assert call(*argv, "--out", tmp_path / "out") == 0
+    assert call(*argv, "--out", tmp_path / "out") == 2
     asked = [words[words.index("--precision") + 1] for words in recorded.words]
     assert len(set(asked)) == 27
     assert asked[0] == "target=fp32,search=fp32,xcorr=fp32"
@@ -96,8 +96,24 @@ def test_an_interrupted_sweep_keeps_its_rows(tiny_onnx, one_clip, tmp_path, monk
     assert len(rows_of(tmp_path)) == 3
     assert not (tmp_path / "sweep.html").exists()
     monkeypatch.setattr(child, "run", Recorded())
-    assert call(*argv) == 0
+    assert call(*argv) == 2
     assert len(rows_of(tmp_path)) == 27
+
+
+def test_a_sweep_of_nothing_is_an_error_that_keeps_the_reasons(tiny_onnx, one_clip, tmp_path, capsys):
+    argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--precisions", "int8", "--out", tmp_path]
+    assert call(*argv) == 2
+    shown = capsys.readouterr()
+    assert "no mix was measured; int8: target cannot be built in INT8 without activation ranges" in shown.err
+    assert str(tmp_path / "sweep.html") in shown.out
+    assert "without activation ranges" in (tmp_path / "sweep.html").read_text()
+    assert rows_of(tmp_path)["int8"]["skipped"]
+
+
+def test_an_unknown_protocol_is_refused_before_anything_is_made(tiny_onnx, tmp_path, capsys):
+    assert call("sweep", "--onnx", tiny_onnx, "--protocol", "nosuch", "--out", tmp_path / "out") == 2
+    assert "unknown protocol 'nosuch'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_ranges_may_come_later_and_a_leak_is_passed_on(tiny_onnx, one_clip, tmp_path, monkeypatch):
@@ -106,13 +122,13 @@ def test_ranges_may_come_later_and_a_leak_is_passed_on(tiny_onnx, one_clip, tmp_
     recorded = Recorded()
     monkeypatch.setattr(child, "run", recorded)
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--precisions", "fp32", "--out", tmp_path]
-    assert call(*argv) == 0
+    assert call(*argv) == 2
     assert [words[:2] for words in recorded.words] == [["benchmarks", "bench"]]  # the engines are there
     assert "--allow-leak" not in recorded.words[0]
     ranges = tmp_path / "ranges"
     ranges.mkdir()
     (ranges / "manifest.json").write_text("{}")
-    assert call(*argv, "--ranges", ranges, "--allow-leak") == 0
+    assert call(*argv, "--ranges", ranges, "--allow-leak") == 2
     assert "--allow-leak" in recorded.words[-1]
     (ranges / "manifest.json").write_text("{ }")
     assert call(*argv, "--ranges", ranges) == 4
