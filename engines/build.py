@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
-from engines.int8_inputs import Int8Inputs, int8_inputs
+from engines.int8_inputs import int8_inputs
 from engines.job import GraphJob
 from engines.tensorrt_options import OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
@@ -20,6 +20,7 @@ from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256, whole_file, write_text
+from siamtrt.precision import GRAPHS
 
 BACKENDS = ("onnxruntime", "tensorrt", "typed")
 _OPTIONS = {
@@ -87,29 +88,20 @@ def build(
     if backend == "typed":
         tensorrt_typed.require_nothing_to_refit(card)
     _require_use(tensorrt or TensorrtOptions(), backend, ranges)
-    int8 = int8_inputs(onnx, card, precisions, ranges, keep)
-    corrections = _corrections(correction_samples, backend, int8)
-    settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings, **corrections}
+    samples = _correction_samples(correction_samples, backend, precisions)
+    int8 = int8_inputs(onnx, card, precisions, ranges, keep, samples)
+    settings = {"backend": backend, "precision": str(precisions), **way.settings, **int8.settings}
     measured = {"ranges": {path.name: sha256(path) for path in int8.parents}}
     progress = _Progress(out, {**settings, **way.environment, **measured})
     parents = [onnx / model_card.FILE_NAME, *(onnx / f"{graph.name}.onnx" for graph in card.graphs), *int8.parents]
-    for graph in card.graphs:
-        job = GraphJob(
-            source=onnx / f"{graph.name}.onnx",
-            graph=graph.name,
-            precision=precisions.of(graph.name),
-            out=out / f"{graph.name}{way.suffix}",
-            refit=_refit(card, graph.name),
-            ranges=int8.ranges,
-            keep=int8.keep.get(graph.name, ()),
-            correction_samples=corrections.get("correction_samples", 0),
-        )
+    jobs = [int8.complete(job) for job in _jobs(onnx, out, card, precisions, way.suffix)]
+    for job in jobs:
         _build_once(job, way, progress)
     card.save(out)
     references = _references(onnx, out, card) if way.refits else []
     manifest = Manifest.of(
         out,
-        [model_card.FILE_NAME, *(f"{graph.name}{way.suffix}" for graph in card.graphs), *references],
+        [model_card.FILE_NAME, *(job.out.name for job in jobs), *references],
         stage="engines",
         command=command,
         parents=parents,
@@ -119,6 +111,19 @@ def build(
     manifest.save(out)
     progress.finish()
     return manifest
+
+
+def _jobs(onnx: Path, out: Path, card: ModelCard, precisions: GraphPrecisions, suffix: str) -> List[GraphJob]:
+    return [
+        GraphJob(
+            source=onnx / f"{graph.name}.onnx",
+            graph=graph.name,
+            precision=precisions.of(graph.name),
+            out=out / f"{graph.name}{suffix}",
+            refit=_refit(card, graph.name),
+        )
+        for graph in card.graphs
+    ]
 
 
 def _build_once(job: GraphJob, way: _Backend, progress: _Progress) -> None:
@@ -160,13 +165,13 @@ def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path])
             )
 
 
-def _corrections(samples: Optional[int], backend: str, int8: Int8Inputs) -> Dict[str, int]:
-    """The setting of the bias correction, empty where there is none."""
-    if backend == "onnxruntime" and int8.ranges is not None:
-        return {"correction_samples": _CORRECTION_SAMPLES if samples is None else samples}
-    if samples is not None:
+def _correction_samples(wish: Optional[int], backend: str, precisions: GraphPrecisions) -> Optional[int]:
+    """How many crops to correct biases on, None where biases are not corrected."""
+    if backend == "onnxruntime" and any(precisions.of(graph).is_int8 for graph in GRAPHS):
+        return _CORRECTION_SAMPLES if wish is None else wish
+    if wish is not None:
         raise UsageError("biases are corrected in INT8 for onnxruntime only", hint="leave out --correction-samples")
-    return {}
+    return None
 
 
 def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:
