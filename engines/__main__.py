@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import List
 
 from engines.build import BACKENDS, build
-from engines.int8_inputs import INT8
 from engines.sensitivity.choose import layers_to_keep
 from engines.tensorrt_options import CALIBRATORS, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
@@ -52,7 +51,7 @@ def _keep(options: argparse.Namespace, precisions: GraphPrecisions) -> List[str]
             "--keep N and --max-drift, one of them and once, need a ranking",
             hint="python -m engines.sensitivity --help, then --sensitivity FILE",
         )
-    graphs = [graph for graph in GRAPHS if precisions.of(graph) in INT8]
+    graphs = [graph for graph in GRAPHS if precisions.of(graph).is_int8]
     count = counts[0] if counts else None
     return named + layers_to_keep(options.sensitivity, options.onnx, graphs, count=count, most_noise=options.max_drift)
 

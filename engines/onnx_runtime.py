@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from engines.bias_correction import correct_biases
 from engines.correlations import correlations
 from engines.float16 import to_float16
-from engines.int8_inputs import INT8, load_ranges
+from engines.int8_inputs import load_ranges
 from engines.integer_plan import last_convolutions
 from engines.job import GraphJob
 from engines.quantize import quantize
@@ -34,7 +34,7 @@ def build_graph(job: GraphJob) -> None:
     model = read_graph(job.source)
     if job.precision is Precision.FP16:
         model = to_float16(model)
-    elif job.precision in INT8:
+    elif job.precision.is_int8:
         model = _to_int8(model, job)
     data = model.SerializeToString()
     open_session(data)  # a refusal belongs here, not on the first frame

@@ -23,7 +23,6 @@ from siamtrt.files import write_bytes
 SUFFIX = ".plan"
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 _MIB_BYTES = 1 << 20
-_INT8 = (Precision.INT8, Precision.INT8_ALL)
 
 
 def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
@@ -53,7 +52,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         plan = serialize(trt, builder, network, config, logger, job.out.name, hint=hint)
     if job.refit:
         require_refittable(trt, logger, plan, job.refit)
-    if job.precision in _INT8 and options.detailed:
+    if job.precision.is_int8 and options.detailed:
         require_int8(trt, logger, plan, job.out.name)
     write_bytes(job.out, plan)
     if cache_path:
@@ -90,7 +89,7 @@ def _precision(
     trt: Any, builder: Any, network: Any, config: Any, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions
 ) -> Iterator[None]:
     """Let the build inside the block compute in the precision of *job*."""
-    if job.precision in _INT8:
+    if job.precision.is_int8:
         with int8(trt, builder, network, config, model, job, options):
             yield
         return

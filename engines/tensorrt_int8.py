@@ -6,12 +6,12 @@ import hashlib
 import logging
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
 import onnx
 
 from engines.correlations import correlations
+from engines.int8_inputs import load_ranges
 from engines.job import GraphJob
 from engines.samples import digest, has_samples, sample_files
 from engines.tensorrt_calibrator import Calibration, calibrating
@@ -20,7 +20,6 @@ from engines.tensorrt_ranges import Batches, ServedRanges
 from engines.tensorrt_upload import Upload
 from siamtrt import BuildError, Precision, UsageError, calibration_cache
 from siamtrt.files import sha256
-from siamtrt.ranges import Ranges, file_name
 
 _SHOWN_TENSORS = 5
 
@@ -51,8 +50,6 @@ def int8(
         BuildError: a range or a layer to pin has no place in the network, or TensorRT did not take all it was given.
         InferenceError: a sample cannot be copied to the GPU.
     """
-    if job.ranges is None:
-        raise UsageError(f"{job.graph} in INT8 needs activation ranges", hint="--ranges DIR")
     if not builder.platform_has_fast_int8:
         raise UsageError("this GPU has no fast INT8", hint="--precision fp16")
     config.set_flag(trt.BuilderFlag.INT8)
@@ -61,7 +58,7 @@ def int8(
     if pinned:
         config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
         _pin(trt, network, {node.name: node.output[0] for node in model.graph.node if node.name in pinned})
-    with _calibration(trt, network, model, job, job.ranges, options) as source, calibrating(trt, config, source):
+    with _calibration(trt, network, model, job, options) as source, calibrating(trt, config, source):
         yield
 
 
@@ -96,15 +93,14 @@ def _pin(trt: Any, network: Any, layers: Dict[str, str]) -> None:
 
 @contextmanager
 def _calibration(
-    trt: Any, network: Any, model: onnx.ModelProto, job: GraphJob, ranges: Path, options: TensorrtOptions
+    trt: Any, network: Any, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions
 ) -> Iterator[Calibration]:
-    if options.calibrator == OUR_RANGES or not has_samples(job.graph):
-        measured = Ranges.load(ranges / file_name(job.graph), onnx=job.source).tensors
-        amax = {name: span.amax for name, span in measured.items()}
+    if job.ranges is None or options.calibrator == OUR_RANGES or not has_samples(job.graph):
+        amax = {name: span.amax for name, span in load_ranges(job).tensors.items()}
         _require_known(trt, network, amax)
         yield ServedRanges(calibration_cache.serialize(amax, trt.__version__))
         return
-    files = sample_files(ranges, job.graph)
+    files = sample_files(job.ranges, job.graph)
     key = hashlib.sha256("".join((sha256(job.source), trt.__version__, digest(files))).encode()).hexdigest()
     shape = tuple(dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim)
     with Upload(shape) as upload:

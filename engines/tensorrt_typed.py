@@ -11,6 +11,7 @@ import onnx
 
 from engines.correlations import correlations
 from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
+from engines.int8_inputs import load_ranges
 from engines.job import GraphJob
 from engines.onnx_runtime import read_graph
 from engines.quantize_symmetric import quantize_symmetric
@@ -19,7 +20,6 @@ from engines.tensorrt_options import TensorrtOptions
 from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt import tensorrt as library
 from siamtrt.files import write_bytes
-from siamtrt.ranges import Ranges, file_name
 
 SUFFIX = ".plan"
 _OLDEST_STRONGLY_TYPED = (10, 0)
@@ -75,9 +75,7 @@ def typed_graph(job: GraphJob) -> onnx.ModelProto:
     if job.precision is Precision.FP32:
         return model
     if job.precision is not Precision.FP16:
-        if job.ranges is None:
-            raise UsageError(f"{job.graph} in INT8 needs activation ranges", hint="--ranges DIR")
-        ranges = Ranges.load(job.ranges / file_name(job.graph), onnx=job.source)
+        ranges = load_ranges(job)
         kept = {*job.keep, *(correlations(model) if job.precision is Precision.INT8 else ())}
         model = quantize_symmetric(model, ranges, kept)
     return to_float16(model, TENSORRT_FLOAT32_OPERATORS)

@@ -23,6 +23,11 @@ class Precision(Enum):
     INT8 = "int8"
     INT8_ALL = "int8-all"
 
+    @property
+    def is_int8(self) -> bool:
+        """Whether it needs activation ranges."""
+        return self in (Precision.INT8, Precision.INT8_ALL)
+
 
 @dataclass(frozen=True)
 class GraphPrecisions:

@@ -13,7 +13,7 @@ from siamtrt import Manifest, ModelCard
 from siamtrt.files import sha256
 from siamtrt.ranges import Ranges, TensorRange, file_name
 
-SAMPLES = {"target": "template", "search": "search"}
+SAMPLES = {"target": "template", "search": "search", "search_lost": "search_lost"}
 
 
 def write_calibration(folder: Path, onnx_folder: Path, *, samples: int = 2, seed: int = 0) -> Path:

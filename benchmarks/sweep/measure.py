@@ -13,10 +13,8 @@ from benchmarks.drift import drift
 from benchmarks.ope.results import read, result_path
 from benchmarks.sweep import child
 from benchmarks.sweep.row import Row
-from siamtrt import GraphPrecisions, Precision
+from siamtrt import GraphPrecisions
 from siamtrt.manifest import FILE_NAME
-
-_INT8 = (Precision.INT8, Precision.INT8_ALL)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def _with_drift(row: Row, boxes: Path, sequences: Sequence[datasets.Sequence], r
 
 def _engine_words(sweep: Sweep, mix: GraphPrecisions, out: Path) -> List[object]:
     words: List[object] = ["--onnx", sweep.onnx, "--backend", sweep.backend, "--precision", mix, "--out", out]
-    if sweep.ranges and any(precision in _INT8 for precision in (mix.target, mix.search, mix.xcorr)):
+    if sweep.ranges and any(precision.is_int8 for precision in (mix.target, mix.search, mix.xcorr)):
         words += ["--ranges", sweep.ranges]
     if sweep.backend == "tensorrt":
         words += ["--timing-cache", sweep.out / "timing"]

@@ -37,3 +37,7 @@ def test_the_lost_search_follows_its_sibling():
 def test_what_is_no_precision_is_refused_by_name(text, complaint):
     with pytest.raises(UsageError, match=complaint):
         GraphPrecisions.parse(text)
+
+
+def test_both_forms_of_int8_take_ranges():
+    assert [precision for precision in Precision if precision.is_int8] == [Precision.INT8, Precision.INT8_ALL]

@@ -3,11 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engines.build import BACKENDS, build
+from engines.tensorrt_options import CALIBRATORS, TensorrtOptions
 from runtime.matcher import Square
 from runtime.onnx_matcher import OnnxMatcher
 from runtime.tensorrt.matcher import open_targets
-from siamtrt import ModelCard, ParityError
+from siamtrt import ArtifactError, GraphPrecisions, ModelCard, ParityError
+from siamtrt.ranges import Ranges, file_name
 from tests import tiny
+from tests.calibrated import write_calibration
 from tests.tensorrt.clip import FILL, as_rows, clip, follow, picture, read
 
 TEMPLATE = Square(60, 60, 80, 127)
@@ -55,3 +59,30 @@ def test_the_refit_of_each_search_is_proved(board, long_term, monkeypatch):
     del locator._chain._searches[255]
     with pytest.raises(ParityError, match="after the refit xcorr_lost"):
         locator.remember(picture(), TEMPLATE, FILL)
+
+
+@pytest.mark.parametrize("calibrator", CALIBRATORS)
+def test_int8_takes_the_ranges_of_each_search(board, long_term, tmp_path, calibrator):
+    double = board(onnx=long_term)
+    calibration = write_calibration(tmp_path / "calibration", long_term)
+    manifest = double.build("int8", ranges=calibration, tensorrt=TensorrtOptions(calibrator=calibrator))
+    assert str(calibration / "xcorr_lost.ranges.json") in manifest.parents
+    scales = [built["scales"] for built in double.trt.log_of_builds]
+    for built, graph in zip(scales, ("target", "search", "xcorr", "search_lost", "xcorr_lost")):
+        measured = Ranges.load(calibration / file_name(graph), onnx=long_term / f"{graph}.onnx").tensors
+        assert built == pytest.approx({name: measured[name].amax / 127 for name in built}, rel=1e-4)
+    assert scales[1]["feature_cls"] != scales[3]["feature_cls"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_ranges_measured_without_the_large_search_are_refused_before_the_first_graph(board, tmp_path, backend):
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
+    calibration = write_calibration(tmp_path / "calibration", tmp_path / "onnx")
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=True, lost=True)
+    board("10.16.1")
+    precision, out = GraphPrecisions.parse("int8"), tmp_path / "engines"
+    with pytest.raises(ArtifactError, match=r"holds no activation ranges of search_lost, xcorr_lost\n.*calibration --"):
+        build(tmp_path / "onnx", out, backend, precision, "", ranges=calibration)
+    assert not out.exists()
+    write_calibration(calibration, tmp_path / "onnx")
+    assert "search_lost" in str(build(tmp_path / "onnx", out, backend, precision, "", ranges=calibration).files)
