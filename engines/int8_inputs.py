@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple
 
@@ -21,17 +21,29 @@ class Int8Inputs:
         ranges: the calibration folder, or None where no graph is INT8.
         parents: the ranges files of the INT8 graphs.
         keep: graph name -> names of the nodes that stay in floating point, sorted.
+        correction_samples: how many crops to correct biases on; 0 for none.
         settings: for the manifest.
     """
 
     ranges: Optional[Path]
     parents: Tuple[Path, ...]
     keep: Dict[str, Tuple[str, ...]]
+    correction_samples: int
     settings: Dict[str, Any]
+
+    def complete(self, job: GraphJob) -> GraphJob:
+        """*job* with what INT8 needs."""
+        keep = self.keep.get(job.graph, ())
+        return replace(job, ranges=self.ranges, keep=keep, correction_samples=self.correction_samples)
 
 
 def int8_inputs(
-    onnx_folder: Path, card: ModelCard, precisions: GraphPrecisions, ranges: Optional[Path], keep: Sequence[str]
+    onnx_folder: Path,
+    card: ModelCard,
+    precisions: GraphPrecisions,
+    ranges: Optional[Path],
+    keep: Sequence[str],
+    correction_samples: Optional[int] = None,
 ) -> Int8Inputs:
     """Prove that *ranges* and *keep* fit the request.
 
@@ -41,6 +53,7 @@ def int8_inputs(
         precisions: one for each graph.
         ranges: a finished calibration folder.
         keep: ``LAYER``, in every INT8 graph that has a node of this name, or ``GRAPH:LAYER``.
+        correction_samples: how many crops to correct biases on; None where the backend corrects none.
 
     Raises:
         UsageError: INT8 without ranges, ranges or kept layers without INT8, or a layer that no INT8 graph has.
@@ -50,7 +63,7 @@ def int8_inputs(
     if not graphs:
         if ranges or keep:
             raise UsageError(f"no graph of {precisions} is INT8, so ranges and kept layers have no use")
-        return Int8Inputs(None, (), {}, {})
+        return Int8Inputs(None, (), {}, 0, {})
     way = f"python -m calibration --onnx {onnx_folder} --frames DIR --out DIR, then --ranges DIR"
     if ranges is None:
         raise UsageError(f"{graphs[0]} cannot be built in INT8 without activation ranges", hint=way)
@@ -64,8 +77,10 @@ def int8_inputs(
         "calibration_sources": calibration.settings.get("calibration_sources", []),
         "calibration_method": calibration.settings.get("method"),
     }
+    if correction_samples is not None:
+        settings["correction_samples"] = correction_samples
     parents = tuple(ranges / file_name(graph) for graph in sorted(graphs))
-    return Int8Inputs(ranges, parents, kept, settings)
+    return Int8Inputs(ranges, parents, kept, correction_samples or 0, settings)
 
 
 def load_ranges(job: GraphJob) -> Ranges:
