@@ -28,6 +28,7 @@ _OPTIONS = {
     "tensorrt": ("workspace_mib", "detailed", "timing_cache", "calibrator"),
     "typed": ("workspace_mib", "detailed", "compute_capabilities"),
 }
+_OTHER_FLAGS = {"compute_capabilities": "--compute-capability"}  # given once for each
 _CORRECTION_SAMPLES = 16
 _PROGRESS_NAME = "manifest.partial.json"
 
@@ -160,9 +161,8 @@ def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path])
         )
     for option in fields(options):
         if getattr(options, option.name) != option.default and option.name not in _OPTIONS[backend]:
-            raise UsageError(
-                f"--{option.name.replace('_', '-')} is of no use to --backend {backend}", hint="leave it out"
-            )
+            flag = _OTHER_FLAGS.get(option.name, f"--{option.name.replace('_', '-')}")
+            raise UsageError(f"{flag} is of no use to --backend {backend}", hint="leave it out")
 
 
 def _correction_samples(wish: Optional[int], backend: str, precisions: GraphPrecisions) -> Optional[int]:
