@@ -45,7 +45,7 @@ class PowerReport:
         windows_ns: start and end of each stretch of frames without image decoding in between.
         idle_window_ns: start and end of the idle stretch.
         timed_share: how much of the windows the tracker's calls fill, 0..1; the rest is the harness.
-        left_out: samples that showed other rails than the first; no figure counts them, ``samples`` has them not.
+        left_out: samples that showed other rails than most; no figure counts them, ``samples`` has them not.
         samples: the raw samples, idle and load.
         reasons: name of a field that is None -> why; ``load`` explains all of them where nothing was read.
     """
