@@ -63,16 +63,19 @@ def table(reports: List[LayerReport], by: str) -> str:
 def bounds(report: LayerReport, device: Device, precision: str) -> str:
     """The layers of a report against what *device* can do at best.
 
-    Where the report was measured on that device, each layer stands against the bound of its own precision, the one that
-    loses most time first. Where it was not, only the bounds are given: they are computed, not measured.
+    Where the report was measured on that device, in its power mode, each layer stands against the bound of its own
+    precision, the one that loses most time first. Where it was not, or its mode is not known, only the bounds are
+    given: they are computed, not measured.
     """
-    if device.measured(report.environment):
+    foreign = device.foreign(report.environment)
+    if foreign is None:
         return _against(report, device, precision)
     ranked = sorted(report.layers, key=lambda layer: -device.bound_ms(layer, precision))[:_SHOWN_LAYERS]
     total = sum(device.bound_ms(layer, precision) for layer in report.layers if layer.graph in ("search", "xcorr"))
     lines = [
         f"\nlower bound on {device.name} in {precision}, computed, not measured: "
         f"{total:.3f} ms a frame for search and xcorr",
+        f"no time stands against it: {foreign}",
         f"{'graph':8} {'layer':{2 * _COLUMN}} {'MMAC':>9} {'kB':>9} {'bound ms':>9}",
     ]
     return "\n".join([*lines, *(f"{_work(layer)} {device.bound_ms(layer, precision):9.4f}" for layer in ranked)])

@@ -5,6 +5,7 @@ Source: Williams et al., "Roofline: an insightful visual performance model", 200
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
@@ -29,6 +30,7 @@ class Device:
         source: where the figures come from.
         boards: parts of the board's or CPU's own name by which a report of this device is known; a card without any is
             taken for the machine of every report it is compared with.
+        power_modes: numbers of nvpmodel's modes in which the board is this device; a card without any is of all.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Device:
     memory_gb_s: float
     source: str
     boards: Tuple[str, ...] = ()
+    power_modes: Tuple[int, ...] = ()
 
     @classmethod
     def load(cls, name: str) -> Device:
@@ -52,9 +55,15 @@ class Device:
             raise UsageError(f"unknown device {name!r}", hint=f"one of {known}, or the path of a .json file")
         fields = read_json(path)
         try:
-            return cls(**{**fields, "boards": tuple(fields.get("boards", ()))})
+            lists = {field: tuple(fields.get(field, ())) for field in ("boards", "power_modes")}
+            card = cls(**{**fields, **lists})
         except TypeError as error:
             raise ArtifactError(f"{path} is not a device card: {error}") from error
+        if not all(type(mode) is int for mode in card.power_modes):
+            raise ArtifactError(
+                f"{path} is not a device card: its power modes are no numbers", hint='"power_modes": [0]'
+            )
+        return card
 
     def bound_ms(self, layer: Layer, precision: str) -> float:
         """The least time a layer can take: that of its arithmetic or of its traffic, whichever is longer."""
@@ -71,10 +80,18 @@ class Device:
             raise UsageError(f"the card {self.name!r} has no {precision}", hint=f"it has {', '.join(self.peak_gmacs)}")
         return self.peak_gmacs[precision]
 
-    def measured(self, environment: Dict[str, Any]) -> bool:
-        """Whether figures from a machine of that *environment* are figures of this device."""
+    def foreign(self, environment: Dict[str, Any]) -> Optional[str]:
+        """Why figures from a machine of that *environment* are none of this device; None where they are."""
         names = f"{environment.get('board') or ''} {environment.get('cpu') or ''}"
-        return not self.boards or any(board in names for board in self.boards)
+        if self.boards and not any(board in names for board in self.boards):
+            return "measured on another machine"
+        # nvpmodel keeps "0003"; its name may follow the number, as in the conditions of a speed report.
+        number = re.match(r"\d{1,4}", str(environment.get("power_mode")), re.ASCII)
+        if not self.power_modes or (number and int(number[0]) in self.power_modes):
+            return None
+        if not number:
+            return "measured in a power mode that is not known"
+        return f"measured in power mode {int(number[0])}, not {' or '.join(map(str, self.power_modes))}"
 
 
 def precision_of(layer: Layer, otherwise: str) -> str:

@@ -53,22 +53,24 @@ def grouped(reports: List[LayerReport], by: str) -> svg.Drawing:
 def roofline(reports: List[LayerReport], device: Device) -> svg.Drawing:
     """What each layer reaches, over how much it computes with each byte, below what the device could do.
 
-    A layer of a report that was measured elsewhere has no dot: only its place along the axis is marked.
+    A layer of a report that was measured elsewhere, or in another power mode, has no dot: only its place along the axis
+    is marked.
     """
     shown = [(index, layer) for index, report in enumerate(reports) for layer in report.layers if layer.macs]
     names = [report.title for report in reports]
     x_span, y_span = spans(_ROOFLINE, names)
-    measured = [device.measured(report.environment) for report in reports]
-    reached = [_gmacs(layer) for index, layer in shown if measured[index] and layer.ms_p50]
+    foreign = [device.foreign(report.environment) for report in reports]
+    reached = [_gmacs(layer) for index, layer in shown if foreign[index] is None and layer.ms_p50]
     peaks = list(device.peak_gmacs.values())
     knees = [peak / device.memory_gb_s for peak in peaks]
     x = decades([*(_intensity(layer) for _, layer in shown), *knees], x_span, "multiply-accumulates a byte")
     y = decades([*reached, *peaks], y_span, "1e9 multiply-accumulates a second")
     parts = [grid(x, y), *_roofs(device, x, y), legend(names, _ROOFLINE[0])]
     for index, layer in shown:
-        parts.append(_layer(layer, color(index), x, y, measured=measured[index]))
-    if not all(measured):
-        words = "ticks: layers measured on another machine; only their place along the axis is known, from the graph"
+        parts.append(_layer(layer, color(index), x, y, measured=foreign[index] is None))
+    reasons = list(dict.fromkeys(filter(None, foreign)))
+    if reasons:
+        words = f"ticks: layers {', or '.join(reasons)}; only their place along the axis is known, from the graph"
         parts.append(svg.text(x.end_px - 4, y.start_px - 14, words, anchor="end", fill=svg.MUTED))
     return svg.Drawing(*_ROOFLINE, "".join(parts), f"roofline of {device.name}")
 

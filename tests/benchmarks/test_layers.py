@@ -13,7 +13,7 @@ from benchmarks.layers.onnx_profile import layers
 from benchmarks.layers.report import Layer, LayerReport
 from engines.build import build
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
-from tests.engines.calibrated import write_calibration
+from tests.calibrated import write_calibration
 
 
 def run(*argv):
@@ -91,7 +91,7 @@ def test_a_bound_is_the_longer_of_arithmetic_and_traffic():
     assert device.bound_ms(layer(macs=1000, size=50_000_000), "fp16") == pytest.approx(0.5)
 
 
-XAVIER = {"board": "Jetson-AGX", "cpu": None}
+XAVIER = {"board": "Jetson-AGX", "cpu": None, "power_mode": "0000"}
 
 
 def test_what_was_measured_on_the_device_stands_against_its_bound():
@@ -104,13 +104,47 @@ def test_what_was_measured_on_the_device_stands_against_its_bound():
     assert lines[4].split()[1:] == ["near", "705.0", "0", "1.0000", "1.1000", "1.1"]  # float32, whatever is asked
     elsewhere = bounds(report(near, far, environment={"cpu": "AMD EPYC"}), card, "fp16")
     assert "computed, not measured" in elsewhere
+    assert "no time stands against it: measured on another machine" in elsewhere
     assert "5.0000" not in elsewhere
 
 
+@pytest.mark.parametrize(
+    ("mode", "card", "why"),
+    [
+        ("0000", "maxn", None),
+        ("0 MAXN", "maxn", None),
+        ("0002", "15w", None),
+        ("7 MODE_15W_DESKTOP", "15w", None),
+        *((f"000{number}", "30w", None) for number in (3, 4, 5, 6)),
+        ("0007", "maxn", "measured in power mode 7, not 0"),
+        ("0001", "15w", "measured in power mode 1, not 2 or 7"),
+        ("10", "30w", "measured in power mode 10, not 3 or 4 or 5 or 6"),
+        (None, "maxn", "measured in a power mode that is not known"),
+        ("MAXN", "maxn", "measured in a power mode that is not known"),
+    ],
+)
+def test_times_of_another_power_mode_are_not_set_against_the_card(mode, card, why):
+    card = Device.load(f"agx_xavier_{card}")
+    assert card.foreign({**XAVIER, "power_mode": mode}) == why
+    shown = bounds(report(layer(ms=5.0, size=1), environment={**XAVIER, "power_mode": mode}), card, "fp16")
+    assert ("5.0000" in shown) == (why is None)
+    assert ("computed, not measured" in shown) == (why is not None)
+    assert why is None or f"no time stands against it: {why}" in shown
+    assert card.foreign({"power_mode": mode}) == "measured on another machine"
+
+
+@pytest.mark.parametrize("modes", [3, ["0"], [True], [1.5]])
+def test_a_card_with_power_modes_that_are_no_numbers_is_refused(tmp_path, modes):
+    fields = {"name": "n", "gpu_ghz": 1, "peak_gmacs": {}, "memory_gb_s": 1, "source": "s", "power_modes": modes}
+    (tmp_path / "card.json").write_text(json.dumps(fields))
+    with pytest.raises(ArtifactError, match="is not a device card"):
+        Device.load(str(tmp_path / "card.json"))
+
+
 def test_a_card_without_boards_is_taken_by_the_users_word():
-    assert Device("mine", None, {"fp32": 1.0}, 1.0, "me").measured({"cpu": "any"})
-    orin = {"board": "NVIDIA Jetson AGX Orin Developer Kit"}
-    assert not Device.load("agx_xavier_maxn").measured(orin)
+    assert Device("mine", None, {"fp32": 1.0}, 1.0, "me").foreign({"cpu": "any", "power_mode": "0005"}) is None
+    orin = {"board": "NVIDIA Jetson AGX Orin Developer Kit", "power_mode": "0000"}
+    assert Device.load("agx_xavier_maxn").foreign(orin) == "measured on another machine"
     with pytest.raises(UsageError, match="has no int8"):
         Device("mine", None, {"fp32": 1.0}, 1.0, "me").peak("int8")
 

@@ -23,8 +23,8 @@ def layer(name, ms, macs=0, size=1000, precision="float32"):
     return Layer("search", name, "Conv", precision, (1, 8, 2, 2), ms, macs, size)
 
 
-def layers(*found, board=None):
-    return LayerReport("T", 3, found, {"board": board, "cpu": "AMD EPYC"}, {})
+def layers(*found, board=None, mode=None):
+    return LayerReport("T", 3, found, {"board": board, "cpu": "AMD EPYC", "power_mode": mode}, {})
 
 
 def parsed(drawing):
@@ -66,15 +66,19 @@ def test_layers_are_drawn_with_their_ratio():
 def test_a_dot_lies_at_its_share_of_the_roof_and_one_from_elsewhere_is_no_dot():
     card = Device.load("agx_xavier_maxn")
     at_the_roof = layer("full", 1.0, macs=int(705.0e6), size=1000_000)
-    drawing = roofline([layers(at_the_roof, board="Jetson-AGX")], card)
+    drawing = roofline([layers(at_the_roof, board="Jetson-AGX", mode="0000")], card)
     (dot,) = [element.attrib for element in parsed(drawing).iter(f"{SVG}circle")]
     roofs = [element.attrib["points"].split() for element in parsed(drawing).iter(f"{SVG}polyline")]
     assert float(dot["cy"]) == pytest.approx(float(roofs[0][-1].split(",")[1]), abs=0.1)
-    elsewhere = roofline([layers(at_the_roof)], card)
+    slower = layers(at_the_roof, board="Jetson-AGX", mode="0007")
+    elsewhere = roofline([layers(at_the_roof), slower, slower], card)
     assert not list(parsed(elsewhere).iter(f"{SVG}circle"))
-    assert any(
-        "measured on another machine" in (element.text or "") for element in parsed(elsewhere).iter(f"{SVG}text")
-    )
+    (words,) = [
+        text
+        for text in (element.text or "" for element in parsed(elsewhere).iter(f"{SVG}text"))
+        if ":" in text and "ticks" in text
+    ]
+    assert words.startswith("ticks: layers measured on another machine, or measured in power mode 7, not 0; only")
     assert [heading for heading, _ in drawings([layers(at_the_roof)], card)][
         -1
     ] == "Roofline of Jetson AGX Xavier, MAXN"
