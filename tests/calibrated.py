@@ -1,4 +1,4 @@
-"""A calibration folder as the calibration stage leaves it, measured on a few random crops."""
+"""A calibration folder as the calibration stage leaves it, measured on noise; made without that stage."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import TensorProto
 
 from siamtrt import Manifest, ModelCard
 from siamtrt.files import sha256
@@ -16,58 +17,88 @@ from siamtrt.ranges import Ranges, TensorRange, file_name
 SAMPLES = {"target": "template", "search": "search", "search_lost": "search_lost"}
 
 
-def write_calibration(folder: Path, onnx_folder: Path, *, samples: int = 2, seed: int = 0) -> Path:
-    """Write ranges, samples and manifest for the graphs of *onnx_folder*, and return *folder*.
+def activations(model, feed):
+    """Every float activation of *model* for one *feed*, by name."""
+    return _probe(model)(feed)
 
-    Without samples every range is -1 to 1, which is enough where nothing is run.
+
+def ranges_of(model, feeds, digest="0" * 64):
+    """The least and greatest value of every tensor over *feeds*."""
+    return _spanning([activations(model, feed) for feed in feeds], digest)
+
+
+def write_calibration(folder: Path, onnx_folder: Path, *, samples=3, seed=0, sources=("noise",)) -> Path:
+    """Write crops of noise, the ranges of all graphs on them, and the manifest; return *folder*.
+
+    The features and kernels of one graph feed the next. Without samples every range is -1 to 1, which is enough where
+    nothing is run.
     """
     rng = np.random.default_rng(seed)
-    carried: dict = {}
+    made = [{} for _ in range(samples)]  # by the graphs so far, for each sample
     names = []
     for graph in ModelCard.load(onnx_folder).graphs:
         path = onnx_folder / f"{graph.name}.onnx"
-        floats = [spec.name for spec in graph.inputs] + _floats(path)
-        seen: dict = {} if samples else dict.fromkeys(floats, (-1.0, 1.0))
-        run = _every_tensor(path) if samples else None
-        for number in range(samples):
-            feeds = {
-                spec.name: carried.get(spec.name, rng.integers(0, 256, spec.shape).astype(np.float32))
-                for spec in graph.inputs
-            }
-            if graph.name in SAMPLES:
-                out = folder / "samples" / SAMPLES[graph.name] / f"{number:04}.png"
-                out.parent.mkdir(parents=True, exist_ok=True)
-                cv2.imwrite(str(out), feeds[graph.inputs[0].name][0].transpose(1, 2, 0).astype(np.uint8))
-                names.append(str(out.relative_to(folder)))
-            values = {**feeds, **run(feeds)}
-            carried.update({spec.name: values[spec.name] for spec in graph.outputs})
-            for name, value in values.items():
-                low, high = seen.get(name, (0.0, 0.0))
-                seen[name] = (min(low, float(value.min())), max(high, float(value.max())))
-        tensors = {
-            name: TensorRange(low, high, max(-low, high), "minmax") for name, (low, high) in seen.items() if high > low
-        }
-        Ranges(sha256(path), tensors).save(folder / file_name(graph.name))
+        model = onnx.load(str(path))
+        if graph.name in SAMPLES:
+            (crop,) = graph.inputs
+            for index, values in enumerate(made):
+                image = rng.integers(0, 256, (*crop.shape[2:], 3), np.uint8)
+                names.append(f"samples/{SAMPLES[graph.name]}/{index:05d}.png")
+                (folder / names[-1]).parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(folder / names[-1]), image)
+                values[crop.name] = image.transpose(2, 0, 1)[None].astype(np.float32)
+        ranges = _ranges(model, graph, made, sha256(path))
+        ranges.save(folder / file_name(graph.name))
         names.append(file_name(graph.name))
-    settings = {"calibration_sources": ["noise"], "crops": samples, "seed": seed, "method": "minmax"}
-    Manifest.of(folder, names, stage="calibration", command="", parents=[], settings=settings, environment={}).save(
-        folder
-    )
+    settings = {"calibration_sources": list(sources), "crops": samples, "seed": seed, "method": "minmax"}
+    command = "python -m calibration"
+    Manifest.of(
+        folder, names, stage="calibration", command=command, parents=[], settings=settings, environment={}
+    ).save(folder)
     return folder
 
 
-def _floats(path: Path):
+def _ranges(model, graph, made, digest):
+    """The ranges of one graph; its outputs join what was made."""
+    if not made:
+        names = [*(spec.name for spec in graph.inputs), *_floats(model)]
+        return Ranges(digest, {name: TensorRange(-1.0, 1.0, 1.0, "minmax") for name in names})
+    for weight in model.graph.initializer:
+        if weight.name in made[0]:
+            weight.raw_data = made[0][weight.name].tobytes()  # a kernel: that of the first target
+    probe = _probe(model)
+    seen = [probe({spec.name: values[spec.name] for spec in graph.inputs}) for values in made]
+    for values, found in zip(made, seen):
+        values.update({spec.name: found[spec.name] for spec in graph.outputs})
+    return _spanning(seen, digest)
+
+
+def _spanning(seen, digest):
+    tensors = {}
+    for values in seen:
+        for name, value in values.items():
+            old = tensors.get(name, TensorRange(-1e-6, 1e-6, 1e-6, "minmax"))
+            low, high = min(old.low, float(value.min())), max(old.high, float(value.max()))
+            tensors[name] = TensorRange(low, high, max(-low, high), "minmax")
+    return Ranges(digest, tensors)
+
+
+def _floats(model):
     """The float tensors that the nodes of a graph put out."""
-    graph = onnx.shape_inference.infer_shapes(onnx.load(str(path))).graph
+    graph = onnx.shape_inference.infer_shapes(model).graph
     values = (*graph.value_info, *graph.output)
-    floats = {value.name for value in values if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
+    floats = {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
     return [name for node in graph.node if node.op_type != "Constant" for name in node.output if name in floats]
 
 
-def _every_tensor(path: Path):
-    model = onnx.load(str(path))
-    names = _floats(path)
-    known = {value.name for value in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return lambda feeds: dict(zip(names, session.run(names, feeds)))
+def _probe(model):
+    """A function from a feed to every float activation."""
+    names = _floats(model)
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda feed: {**dict(zip(names, session.run(names, feed))), **feed}

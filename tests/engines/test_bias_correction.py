@@ -7,7 +7,7 @@ from onnx import numpy_helper
 
 from engines.bias_correction import correct_biases
 from engines.quantize import quantize
-from tests.engines.calibrated import activations, ranges_of
+from tests.calibrated import activations, ranges_of
 from tests.engines.test_quantize import RNG, WEIGHT, conv, executed, graph_of, node, run
 
 # One large weight a channel leaves the others few levels, and inputs far from zero turn their rounding into a shift.

@@ -17,7 +17,7 @@ from engines.build import build
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, UsageError, cli
 from siamtrt.files import sha256
 from siamtrt.session import open_session
-from tests.engines.calibrated import write_calibration
+from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
 

@@ -13,7 +13,7 @@ from engines.quantize import quantize
 from engines.scales import affine, quantized_bias, quantized_weight
 from siamtrt import ArtifactError
 from siamtrt.ranges import Ranges, TensorRange
-from tests.engines.calibrated import ranges_of
+from tests.calibrated import ranges_of
 
 RNG = np.random.default_rng(5)
 

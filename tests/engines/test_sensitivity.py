@@ -16,7 +16,7 @@ from engines.sensitivity.path import path
 from engines.sensitivity.report import Loss, Sensitivity, Step, decibel
 from siamtrt import ArtifactError, Manifest, UsageError, cli
 from siamtrt.files import sha256
-from tests.engines.calibrated import write_calibration
+from tests.calibrated import write_calibration
 from tests.engines.test_quantize import BOTTLENECK
 from tests.tiny import write_tiny_model
 

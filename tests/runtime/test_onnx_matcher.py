@@ -16,7 +16,7 @@ from runtime.onnx_matcher import OnnxMatcher
 from runtime.open import open_matcher
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, InferenceError, ModelCard
-from tests.engines.calibrated import write_calibration
+from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
 FILL = (1, 2, 3)
