@@ -28,6 +28,7 @@ class Chain:
 
     Attributes:
         models: graph name -> its FP32 form.
+        kernels: what the target graph puts out for each sample.
         maps: what the xcorr graph puts out for each sample.
 
     Raises:
@@ -41,13 +42,13 @@ class Chain:
             raise UsageError(f"{folder} was exported with --kernel-inputs", hint="export without, for this measurement")
         self.models = {name: read_graph(folder / f"{name}.onnx") for name in (*_CROPPED, "xcorr")}
         self._crops = {graph: self._read_crops(calibration, graph, count) for graph in _CROPPED}
-        self._kernels = self._run("target", self.models["target"])
+        self.kernels = self._run("target", self.models["target"])
         self._features = self._run("search", self.models["search"])
-        self.maps = self._correlate(self.models["xcorr"], self._kernels, self._features)
+        self.maps = self._correlate(self.models["xcorr"], self.kernels, self._features)
 
     def variant(self, graph: str, model: onnx.ModelProto) -> List[Tensors]:
         """The maps of every sample with *model* in place of *graph*."""
-        kernels = self._run("target", model) if graph == "target" else self._kernels
+        kernels = self._run("target", model) if graph == "target" else self.kernels
         features = self._run("search", model) if graph == "search" else self._features
         return self._correlate(model if graph == "xcorr" else self.models["xcorr"], kernels, features)
 
@@ -73,12 +74,12 @@ class Chain:
         names = [output.name for output in self._card.graph("xcorr").outputs]
         maps = []
         for index, feeds in enumerate(features):
-            session = open_session(_refitted(model, kernels[index]), threads=self._threads)
+            session = open_session(refitted(model, kernels[index]), threads=self._threads)
             maps.append(dict(zip(names, session.run(names, feeds))))
         return maps
 
 
-def _refitted(model: onnx.ModelProto, kernels: Tensors) -> bytes:
+def refitted(model: onnx.ModelProto, kernels: Tensors) -> bytes:
     """*model* with the kernels of another target, serialized.
 
     Raises:
