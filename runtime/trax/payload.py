@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from pathlib import Path
+from typing import Tuple
 
 import cv2
 import numpy as np
@@ -28,18 +29,14 @@ def read_image(text: str) -> Array:
         ArtifactError: it is not a readable image.
     """
     if text.startswith(_FILE):
-        path = Path(text[len(_FILE) :])
-        try:
-            return _decode(path.read_bytes(), str(path))
-        except OSError as error:
-            raise ArtifactError(f"cannot read {path}: {error.strerror}", hint="fetch the sequence anew") from error
+        return _decode(*_bytes_of(text))
     if text.startswith(_DATA):
         try:
             data = base64.b64decode(re.split("[;,]", text)[-1], validate=True)
         except ValueError as error:
             raise ArtifactError(f"the image in the message is not in base64: {error}") from error
         return _decode(data, "the image in the message")
-    raise UsageError(f"{text[:60]!r} is no image that this tracker takes", hint="send file://PATH, or data:")
+    raise _no_image(text)
 
 
 def read_region(text: str) -> BoundingBox:
@@ -65,8 +62,26 @@ def read_region(text: str) -> BoundingBox:
     return BoundingBox(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
 
 
+def _bytes_of(text: str) -> Tuple[bytes, str]:
+    """What lies at ``file://PATH``, and the path."""
+    path = Path(text[len(_FILE) :])
+    try:
+        return path.read_bytes(), str(path)
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}", hint="fetch the sequence anew") from error
+    except ValueError as error:  # no file can have such a name
+        raise _no_image(text) from error
+
+
+def _no_image(text: str) -> UsageError:
+    return UsageError(f"{text[:60]!r} is no image that this tracker takes", hint="send file://PATH, or data:")
+
+
 def _decode(data: bytes, where: str) -> Array:
-    frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    try:
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error as error:
+        raise ArtifactError(f"{where} cannot be decoded: {error.err}", hint="is it larger than 2^30 pixels?") from error
     if frame is None:
         raise ArtifactError(f"{where} is not a readable image", hint="fetch the sequence anew")
     return frame

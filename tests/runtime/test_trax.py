@@ -21,6 +21,8 @@ from siamtrt import ArtifactError, BoundingBox, PipelineError, UsageError
 from tests.runtime.stub import StubMatcher, card
 
 ROOT = Path(__file__).parents[2]
+# An image of 40000 x 40000 pixels, by its head, which OpenCV refuses by raising.
+HUGE = base64.b64encode(b"P6 40000 40000 255\n" + bytes(100)).decode()
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +105,12 @@ def test_images_come_by_path_or_within_the_message(images):
     ("text", "kind", "words"),
     [
         ("file:///nowhere.jpg", ArtifactError, "cannot read /nowhere.jpg: No such file"),
+        ("file://a\0b", UsageError, r"'file://a\\x00b' is no image that this tracker takes"),
+        ("file://\ud800", UsageError, r"'file://\\ud800' is no image that this tracker takes"),
         (f"file://{__file__}", ArtifactError, "not a readable image"),
         ("data:image/png;!!!", ArtifactError, "not in base64"),
         ("data:image/png;", ArtifactError, "not a readable image"),
+        (f"data:image/png;{HUGE}", ArtifactError, r"the image in the message cannot be decoded: .*MAX_IMAGE_PIXELS"),
         ("image:2;2;rgb;AAAA", UsageError, "no image that this tracker takes"),
         ("http://example.com/1.jpg", UsageError, "no image that this tracker takes"),
     ],
@@ -240,6 +245,7 @@ def test_a_client_that_no_longer_listens_ends_the_service(caplog):
         (["@@TRAX:initialize 400,300,50,40\n@@TRAX:frame file://IMAGE\n"], UsageError, "lies outside the frame"),
         (["@@TRAX:initialize 4,3,0,40\n@@TRAX:frame file://IMAGE\n"], UsageError, "has no area"),
         (["@@TRAX:initialize 1,2,3,4\n@@TRAX:frame file:///nowhere.jpg\n"], ArtifactError, "cannot read"),
+        (["@@TRAX:initialize 1,2,3,4\n@@TRAX:frame file://a\0b\n"], UsageError, "no image that this tracker takes"),
         (['@@TRAX:frame "file\n'], UsageError, "damaged arguments"),
     ],
 )
