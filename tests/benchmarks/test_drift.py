@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import _arguments
-from benchmarks.drift import drift, drift_of_folders, read_boxes
+from benchmarks.drift import drift, drift_of_folders, read_boxes, until_lost
 from siamtrt import ArtifactError, UsageError
 
 _NAN = float("nan")
@@ -40,6 +40,24 @@ def test_frames_without_truth_are_left_out_and_counted(hole: tuple) -> None:
     boxes = np.array([[0, 0, 10, 10]] * 3, float)
     found = drift(boxes, np.array([[0, 0, 10, 10], hole, [0, 0, 10, 10]], float))
     assert (found.mean_overlap, found.frames, found.left_out) == (1, 1, 1)
+
+
+def test_frames_behind_the_loss_do_not_count(tmp_path) -> None:
+    truth = np.array([[0, 0, 10, 10], [_NAN] * 4, [0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], float)
+    reference = np.array([[0, 0, 10, 10], [50, 0, 9, 9], [5, 0, 10, 10], [10, 0, 10, 10], [0, 0, 10, 10]], float)
+    assert until_lost(reference, truth) == 3  # where the truth is not known nothing is lost; touching is no overlap
+    assert until_lost(truth[[0, 2]], truth[[0, 2]]) == 2
+    with pytest.raises(ArtifactError, match="the truth has 5 frames, the run has 2"):
+        until_lost(reference[:2], truth)
+    boxes = reference.copy()
+    boxes[3:, 0] = 900
+    for folder, rows in (("a", boxes), ("b", reference), ("truth/v", truth)):
+        (tmp_path / folder).mkdir(parents=True)
+        name = "groundtruth.txt" if folder == "truth/v" else "v.txt"
+        (tmp_path / folder / name).write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
+    assert drift_of_folders(tmp_path / "a", tmp_path / "b")["v"].mean_overlap == 0.5
+    found = drift_of_folders(tmp_path / "a", tmp_path / "b", tmp_path / "truth")["v"]
+    assert (found.mean_overlap, found.frames) == (1.0, 2)
 
 
 def test_other_lengths_and_no_common_frame_are_refused() -> None:
