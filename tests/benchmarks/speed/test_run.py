@@ -147,7 +147,7 @@ def test_the_command_runs_sequences_and_prints_figures(tiny_engines, clip, tmp_p
         "warning: 19 updates",
     ):
         assert line in printed
-    assert SpeedReport.load(out).command.startswith("python -m benchmarks ")
+    assert SpeedReport.load(out).command.startswith("python -m benchmarks")
 
 
 def test_the_command_takes_a_clip_and_says_why_there_is_no_power(tiny_engines, clip, tmp_path, capsys, monkeypatch):
