@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-import cv2
 import numpy as np
 
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from siamtrt.files import read_json
-from siamtrt.images import images_of
+from siamtrt.images import images_of, read_image
 
 _IMAGE_FOLDERS = ("color", "img")
 _TRUTHS = ("groundtruth.txt", "groundtruth_rect.txt")
@@ -51,7 +50,7 @@ class Sequence:
         Raises:
             ArtifactError: it is not readable.
         """
-        frame = cv2.imread(str(self.images[index]), cv2.IMREAD_COLOR)
+        frame = read_image(self.images[index])
         if frame is None:
             raise ArtifactError(f"{self.images[index]} is not a readable image", hint="fetch the sequence anew")
         return frame

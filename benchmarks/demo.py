@@ -17,6 +17,7 @@ from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
 from siamtrt import Array, ArtifactError, BoundingBox, cli
 from siamtrt.files import whole_file, write_text
+from siamtrt.images import read_image
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
@@ -107,7 +108,7 @@ def _lines(path: Path) -> List[str]:
 
 
 def _frame(path: Path) -> Array:
-    frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    frame = read_image(path)
     if frame is None:
         raise ArtifactError(f"{path} is not a readable image", hint="render the clip: python -m benchmarks clip")
     return frame

@@ -9,6 +9,7 @@ from typing import Iterable, Iterator, Optional, Set, Tuple
 import cv2
 
 from siamtrt import Array, ArtifactError, BoundingBox
+from siamtrt.images import read_image
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Clip:
 
     def _stills(self, positions: Iterable[int]) -> Iterator[Tuple[int, Array]]:
         for position in positions:
-            frame = cv2.imread(str(self.images[position]), cv2.IMREAD_COLOR)
+            frame = read_image(self.images[position])
             if frame is None:
                 raise ArtifactError(f"{self.images[position]} is not a readable image", hint="remove it and its box")
             yield position, frame

@@ -10,7 +10,7 @@ from typing import Iterator, Optional, Protocol
 import cv2
 
 from siamtrt import Array, MissingDependencyError, UsageError
-from siamtrt.images import SUFFIXES, images_of
+from siamtrt.images import SUFFIXES, images_of, read_image
 
 _DEFAULT_FPS = 30.0
 
@@ -49,7 +49,7 @@ class FolderSource:
     def frames(self) -> Iterator[Optional[Array]]:
         """See :class:`Source`."""
         for path in self._paths:
-            frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            frame = read_image(path)
             if frame is None:
                 log.warning("%s is not a readable image; the target is kept where it was", path)
             yield frame

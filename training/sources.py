@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
-from siamtrt.images import images_of
+from siamtrt.images import images_of, read_image
 from training.config import Config, SourceConfig
 
 _MIN_SIDE_PX = 8.0
@@ -179,7 +179,7 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
 
 @functools.lru_cache(maxsize=_CACHED_IMAGES)
 def _read(path: Path) -> Array:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    image = read_image(path)
     if image is None:
         raise ArtifactError(f"{path} is not a readable image", hint="remove it, or its annotation")
     return image
