@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import struct
-import zlib
-
 import cv2
 import numpy as np
 
@@ -19,7 +16,6 @@ def test_an_image_that_cannot_be_read_is_none(tmp_path):
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((4, 6), 7, np.uint8))
     assert read_image(tmp_path / "grey.png").tolist() == np.full((4, 6, 3), 7).tolist()
     (tmp_path / "text.png").write_text("no image")
-    huge = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">IIBBBBB", 1 << 20, 1 << 20, 8, 2, 0, 0, 0)
-    (tmp_path / "huge.png").write_bytes(huge + struct.pack(">I", zlib.crc32(huge[12:])))
-    for name in ("text.png", "huge.png", "absent.png"):
+    (tmp_path / "huge.pgm").write_bytes(b"P5\n40000 40000\n255\n")
+    for name in ("text.png", "huge.pgm", "absent.png"):
         assert read_image(tmp_path / name) is None
