@@ -12,7 +12,7 @@ from engines.bias_correction import correct_biases
 from engines.correlations import correlations
 from engines.float16 import to_float16
 from engines.int8_inputs import load_ranges
-from engines.integer_plan import last_convolutions
+from engines.integer_plan import integer_nodes, last_convolutions
 from engines.job import GraphJob
 from engines.quantize import quantize
 from engines.samples import has_samples, spread_samples
@@ -27,7 +27,8 @@ def build_graph(job: GraphJob) -> None:
     """Write the ONNX Runtime engine of one graph.
 
     Raises:
-        UsageError: INT8 without ranges, or INT8 correlations in a graph that takes its kernels as inputs.
+        UsageError: INT8 without ranges, INT8 correlations in a graph that takes its kernels as inputs, or a layer to
+            keep that INT8 leaves alone anyway.
         ArtifactError: ``job.source`` is not an ONNX graph, or the ranges are not of it.
         BuildError: the graph cannot be converted, or ONNX Runtime cannot run the result.
     """
@@ -63,7 +64,9 @@ def _to_int8(model: onnx.ModelProto, job: GraphJob) -> onnx.ModelProto:
             f"{job.graph} takes its kernels as inputs, which ONNX Runtime does not correlate in INT8",
             hint="--precision int8, or export without --kernel-inputs",
         )
-    keep = [*float_layers(model, job.graph, job.precision, job.refit), *job.keep]
+    floats = float_layers(model, job.graph, job.precision, job.refit)
+    _require_integers(model, job, floats)
+    keep = [*floats, *job.keep]
     ranges = load_ranges(job)
     if job.ranges is not None and job.correction_samples and has_samples(job.graph):
         (crop,) = model.graph.input
@@ -71,6 +74,21 @@ def _to_int8(model: onnx.ModelProto, job: GraphJob) -> onnx.ModelProto:
         samples = spread_samples(job.ranges, job.graph, shape, job.correction_samples)
         model = correct_biases(model, ranges, [{crop.name: sample} for sample in samples], keep=keep)
     return quantize(model, ranges, keep=keep, kernels=job.refit)
+
+
+def _require_integers(model: onnx.ModelProto, job: GraphJob, floats: Sequence[str]) -> None:
+    """Prove that each layer to keep would be in integers otherwise, or is named as in float already.
+
+    Raises:
+        UsageError: one is not, for instance an activation, which has no form of its own.
+    """
+    integers = {integer.node.name for integer in integer_nodes(model.graph, floats)}
+    useless = [layer for layer in job.keep if layer not in integers and layer not in floats]
+    if useless:
+        raise UsageError(
+            f"{job.graph} computes {', '.join(useless)} in no integers, so keeping it has no effect",
+            hint="name the convolution, sum or pooling before it",
+        )
 
 
 def read_graph(path: Path) -> onnx.ModelProto:

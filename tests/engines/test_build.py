@@ -14,7 +14,8 @@ from onnx import TensorProto
 from engines import onnx_runtime
 from engines.__main__ import _arguments, main
 from engines.build import build
-from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, UsageError, cli
+from engines.job import GraphJob
+from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, Precision, UsageError, cli
 from siamtrt.files import sha256
 from siamtrt.session import open_session
 from tests.calibrated import write_calibration
@@ -184,6 +185,20 @@ def test_a_layer_no_graph_has_is_refused(tmp_path, tiny_onnx, calibration):
             UsageError, match=f"no INT8 graph has a layer '{unknown}'(.|\n)*python -m engines.sensitivity "
         ):
             int8(tiny_onnx, tmp_path / "out", calibration, keep=[unknown])
+
+
+def test_a_layer_that_is_no_integers_cannot_be_kept(tmp_path, tiny_onnx, calibration):
+    graph = onnx.load(str(tiny_onnx / "target.onnx"))
+    (transpose,) = [node for node in graph.graph.node if node.output[0] == "kernel_cls"]
+    transpose.name = "turn"
+    (tmp_path / "target.onnx").write_bytes(graph.SerializeToString())
+    job = GraphJob(
+        tmp_path / "target.onnx", "target", Precision.INT8, tmp_path / "out.onnx", (), calibration, ("turn",)
+    )
+    with pytest.raises(UsageError, match="computes turn in no integers, so keeping it has no effect"):
+        onnx_runtime.build_graph(job)
+    assert not job.out.exists()
+    int8(tiny_onnx, tmp_path / "out", calibration, keep=["xcorr:correlation_cls"])  # in float already, which is no harm
 
 
 def test_ranges_without_int8_are_refused(tmp_path, tiny_onnx, calibration):
