@@ -1,4 +1,4 @@
-"""Draw the figures of int8.md: ``python docs/int8_figures.py NAME=SENSITIVITY.json ...``.
+"""Draw the figures of int8.md: ``PYTHONPATH=. python docs/int8_figures.py NAME=SENSITIVITY.json ...``.
 
 The rankings are what ``make sensitivity`` writes. The figures, ``int8_layers.svg`` and ``int8_way_out.svg``, go beside
 this file. Needs matplotlib (requirements/training.txt).
