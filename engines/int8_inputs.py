@@ -102,7 +102,7 @@ def _layers_to_keep(folder: Path, graphs: Sequence[str], keep: Sequence[str]) ->
     found: Dict[str, Tuple[str, ...]] = {}
     for wanted in keep:
         graph, _, layer = wanted.rpartition(":")
-        holders = [name for name in graphs if graph in ("", name) and layer in known[name]]
+        holders = [name for name in graphs if graph in ("", name, _sibling(name)) and layer in known[name]]
         if not holders:
             raise UsageError(
                 f"no INT8 graph has a layer {wanted!r}",
@@ -111,6 +111,11 @@ def _layers_to_keep(folder: Path, graphs: Sequence[str], keep: Sequence[str]) ->
         for name in holders:
             found[name] = tuple(sorted({*found.get(name, ()), layer}))
     return found
+
+
+def _sibling(graph: str) -> str:
+    """The graph that a long-term model's large one repeats; what is kept in the one is kept in the other."""
+    return graph[: -len("_lost")] if graph.endswith("_lost") else graph
 
 
 def _node_names(path: Path) -> Tuple[str, ...]:

@@ -22,7 +22,7 @@ from onnx import helper, numpy_helper
 
 from engines.integer_plan import IntegerNode, constant_values, integer_nodes
 from engines.scales import Affine, affine, quantized_bias, quantized_weight
-from siamtrt import Array, ArtifactError
+from siamtrt import Array, ArtifactError, BuildError
 from siamtrt.ranges import Ranges
 
 
@@ -39,6 +39,7 @@ def quantize(
 
     Raises:
         ArtifactError: *ranges* lack a tensor that has to be quantised.
+        BuildError: a correlation in 8 bits has a bias.
     """
     plan = integer_nodes(model.graph, keep)
     writer = _Writer(constant_values(model.graph), frozenset(kernels), _codes(plan, ranges))
@@ -124,6 +125,10 @@ class _Writer:
     def _parameters(self, node: onnx.NodeProto) -> List[str]:
         """The weight and bias of a convolution, in integers behind their DequantizeLinear."""
         if node.input[1] in self.kernels:
+            if len(node.input) > 2:
+                raise BuildError(
+                    f"{node.name} correlates with a bias, which INT8 has no place for", hint="--precision int8 or fp16"
+                )
             return [self._live_weight(node.input[1])]
         step, weight = self.codes[node.input[0]].scale, self.constants[node.input[1]]
         bias = self.constants[node.input[2]] if len(node.input) > 2 else np.zeros(len(weight))

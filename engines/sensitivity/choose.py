@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import inf
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -32,6 +33,8 @@ def layers_to_keep(
         ArtifactError: *path* is no ranking, or one of another model.
         UsageError: the way ends before *count* layers or *most_noise* is reached.
     """
+    if most_noise is not None and not 0 <= most_noise < inf:
+        raise UsageError(f"a drift of {most_noise:g} is no share of the maps' power", hint="--max-drift 0.01")
     found = Sensitivity.load(path)
     ranked = [graph for graph in graphs if graph in found.onnx]
     for graph in ranked:
@@ -51,14 +54,18 @@ def layers_to_keep(
             "%s: %s stays in floating point, signal to noise %s -> %s dB", step.graph, names, _db(left), _db(then_left)
         )
         left = then_left
+    else:
+        if count is not None and len(kept) < count:
+            raise UsageError(
+                f"{path} tries {len(kept)} layers out of INT8, not {count}",
+                hint=f"--keep {len(kept)}, or {_COMMAND} with more --steps",
+            )
     if most_noise is not None and left > most_noise:
         raise UsageError(
             f"the noise of INT8 falls to {left:.2g} at best, not to {most_noise:g}", hint="--precision fp16"
         )
     if count is not None and not kept and count:
-        raise UsageError(
-            f"no {count} layers are worth keeping alone", hint=f"--keep {len(way[1][0].layers)}" if way[1:] else ""
-        )
+        raise UsageError(f"no {count} layers are worth keeping alone", hint=f"--keep {len(way[1][0].layers)}")
     return kept
 
 

@@ -94,9 +94,12 @@ class Sensitivity:
             raise ArtifactError(f"{path} is no ranking of schema {SCHEMA}", hint="python -m engines.sensitivity")
         try:
             layers = [Loss(**{name: entry[name] for name in Loss.__dataclass_fields__}) for entry in document["layers"]]
-            steps = [Step(**{**entry, "layers": tuple(entry["layers"])}) for entry in document["steps"]]
+            steps = [
+                Step(**{**entry, "layers": tuple(entry["layers"]), "noise": float(entry["noise"])})
+                for entry in document["steps"]
+            ]
             return cls(**{**document, "layers": tuple(layers), "steps": tuple(steps)})
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{path} is no ranking: {error}", hint="python -m engines.sensitivity") from error
 
     def way_out(self, graphs: Sequence[str]) -> List[Tuple[Step, float]]:

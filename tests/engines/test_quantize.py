@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engines.integer_plan import integer_nodes, last_convolutions
 from engines.quantize import quantize
 from engines.scales import affine, quantized_bias, quantized_weight
-from siamtrt import ArtifactError
+from siamtrt import ArtifactError, BuildError
 from siamtrt.ranges import Ranges, TensorRange
 from tests.calibrated import ranges_of
 
@@ -184,6 +184,15 @@ def test_a_kernel_to_refit_stays_float_and_follows_its_new_value(tmp_path):
     assert (weight.data_type, tuple(weight.dims)) == (TensorProto.FLOAT, (8, 1, 3, 3))
     weight.CopyFrom(larger.graph.initializer[0])
     assert noise(larger, quantized, data[0]) < 0.02
+
+
+def test_a_correlation_with_a_bias_is_refused():
+    node = conv("x", "y", group=8, weight="kernel")
+    node.input.append("bias")
+    model = graph_of([node], {"kernel": WEIGHT[:, :1], "bias": np.full(8, 5.0)})
+    some = Ranges("", {name: TensorRange(-1.0, 1.0, 1.0, "minmax") for name in "xy"})
+    with pytest.raises(BuildError, match="correlates with a bias"):
+        quantize(model, some, kernels=["kernel"])
 
 
 def test_a_kernel_of_zeros_yields_zeros():

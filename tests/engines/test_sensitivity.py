@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from engines import __main__ as engines_main
+from engines.int8_inputs import _layers_to_keep
 from engines.sensitivity.__main__ import _arguments, main
 from engines.sensitivity.chain import Chain, noise
 from engines.sensitivity.choose import layers_to_keep
@@ -191,7 +192,7 @@ def ranking(tmp_path, tiny_onnx):
     [
         (["target", "search"], {"count": 3}, ["search:stemmed", "search:cls.raw", "target:stemmed"]),
         (["target", "search"], {"count": 2}, ["search:stemmed", "search:cls.raw"]),
-        (["target"], {"count": 2}, ["target:stemmed"]),
+        (["target"], {"count": 1}, ["target:stemmed"]),
         (["target", "search"], {"count": 0}, []),
         (["target", "search"], {"most_noise": 0.07}, ["search:stemmed", "search:cls.raw"]),
         (["target", "search"], {"most_noise": 0.2}, []),
@@ -210,6 +211,34 @@ def test_each_step_is_logged_with_its_gain(ranking, tiny_onnx, caplog):
 def test_a_budget_out_of_reach_is_an_error(ranking, tiny_onnx):
     with pytest.raises(UsageError, match=r"falls to 0.03 at best, not to 0.001"):
         layers_to_keep(ranking, tiny_onnx, ["target", "search"], most_noise=0.001)
+
+
+def test_more_layers_than_were_tried_is_an_error(ranking, tiny_onnx):
+    with pytest.raises(UsageError, match=r"tries 1 layers out of INT8, not 2(.|\n)*--keep 1, or .* more --steps"):
+        layers_to_keep(ranking, tiny_onnx, ["target"], count=2)
+
+
+@pytest.mark.parametrize("most_noise", [float("nan"), float("inf"), -0.1])
+def test_a_budget_that_is_no_share_is_an_error(ranking, tiny_onnx, most_noise):
+    with pytest.raises(UsageError, match="is no share of the maps' power"):
+        layers_to_keep(ranking, tiny_onnx, ["search"], most_noise=most_noise)
+
+
+def test_a_noise_that_is_no_number_is_refused(ranking):
+    document = json.loads(ranking.read_text())
+    document["steps"][0]["noise"] = "much"
+    ranking.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="is no ranking"):
+        Sensitivity.load(ranking)
+
+
+def test_what_is_kept_in_the_search_is_kept_in_the_long_term_search_too(tmp_path):
+    write_tiny_model(tmp_path, lost=True)
+    kept = _layers_to_keep(tmp_path, ["search", "search_lost"], ["search:stemmed"])
+    assert kept == {"search": ("stemmed",), "search_lost": ("stemmed",)}
+    assert _layers_to_keep(tmp_path, ["search", "search_lost"], ["search_lost:stemmed"]) == {
+        "search_lost": ("stemmed",)
+    }
 
 
 def test_a_step_larger_than_the_count_is_an_error(ranking, tiny_onnx):
