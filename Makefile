@@ -9,6 +9,8 @@ PYTHON     ?= $(if $(BOARD),python3,.venv/bin/python)
 BASE_PYTHON ?= python3
 PYTHON38   ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
 
+# A remembered setting is only newer than what was made with it if it has changed.
+IF_CHANGED = if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 comma   := ,
 space   := $(subst ,, )
 # target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one
@@ -87,7 +89,7 @@ $(ONNX): $(if $(CHECKPOINT),$(SOURCE_OF)) | $(SETUP)
 $(SOURCE_OF): again
 	@test -f "$(CHECKPOINT)" || { echo "there is no checkpoint $(CHECKPOINT): name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4; }
 	@mkdir -p $(@D); { echo "$(CHECKPOINT)"; sha256sum < "$(CHECKPOINT)"; } > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@$(IF_CHANGED)
 endif
 
 engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|int8-all or target=fp16,search=fp32,xcorr=fp32
@@ -102,7 +104,7 @@ $(RANGES): $(ONNX) $(if $(FRAMES)$(METHOD)$(CROPS),$(HOME_OF)/frames.txt) | $(SE
 	$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(if $(CROPS),--crops $(CROPS)) $(if $(METHOD),--method $(METHOD)) --out $(@D)
 $(HOME_OF)/frames.txt: again
 	@mkdir -p $(@D); echo "$(FRAMES) $(METHOD) $(CROPS)" > $@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@$(IF_CHANGED)
 
 sensitivity: $(SENSITIVITY)  ## Rank layers by what their INT8 costs; build with KEEP=N or MAX_DRIFT=0.01 from it
 $(SENSITIVITY): $(ONNX) $(RANGES) | $(SETUP)

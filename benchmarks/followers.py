@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Optional, Protocol, Sized
@@ -10,9 +11,20 @@ import cv2
 
 from benchmarks.datasets import Sequence
 from runtime.tracker import Tracker
-from siamtrt import Array, ArtifactError, BoundingBox, MissingDependencyError, UsageError
+from siamtrt import Array, ArtifactError, BoundingBox, MissingDependencyError, UsageError, cli
 
 OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what every run of a tracker through sequences takes."""
+    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
+    parser.add_argument("--tracker", help="name of the results; made from the engines by default")
+    parser.add_argument(
+        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
+    )
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
 
 
 class Follower(Protocol):

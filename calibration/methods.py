@@ -11,9 +11,10 @@ from siamtrt.precision import GRAPHS
 from siamtrt.ranges import Ranges, TensorRange
 
 METHODS = ("minmax", "percentile", "entropy")
-# Measured: maps of whole INT8 engines against FP32 on 160 samples of another seed, signal to noise of cls and loc in
-# dB. NanoTrackV3: 25.8 and 25.1 (all min-max 22.3 and 18.7, all entropy the same); siamrpn_lite0: 30.8 and 25.3 (30.1
-# and 23.8; 27.6 and 22.1: in xcorr entropy clips the few large correlations that mark the target).
+# Measured by hand, no command repeats it: maps of whole INT8 engines against FP32 on 160 samples of another seed,
+# signal to noise of cls and loc in dB. NanoTrackV3: 25.8 and 25.1 (all min-max 22.3 and 18.7, all entropy the same);
+# siamrpn_lite0: 30.8 and 25.3 (30.1 and 23.8; 27.6 and 22.1: in xcorr entropy clips the few large correlations that
+# mark the target).
 DEFAULT = "target=entropy,search=entropy,xcorr=minmax"
 PERCENTILE_SHARE = 0.9999
 DEAD_AMAX = 2.0**-7  # its scale, amax / 127, is about the least normal number of float16

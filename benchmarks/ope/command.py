@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
+from benchmarks.followers import OPENCV_TRACKERS, Follower, add_run_arguments, named, open_follower
 from benchmarks.jobs import run_jobs
 from benchmarks.leaks import KEY as LEAKED
 from benchmarks.leaks import leaked_in, require_no_leak, told
@@ -23,7 +23,7 @@ from benchmarks.ope.measures import Measures, measure
 from benchmarks.ope.results import as_boxes, read, result_path, trackers, write
 from benchmarks.vot.resume import KEY, beside, of_sequence, provenance, unfinished
 from benchmarks.vot.run import tracker_name
-from siamtrt import ArtifactError, BoundingBox, UsageError, cli
+from siamtrt import ArtifactError, BoundingBox, UsageError
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
@@ -34,14 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engines", type=Path, help="run these first: a folder written by python -m engines")
     parser.add_argument("--opencv", help=f"run one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
     parser.add_argument("--sequences", type=Path, required=True, help="folder of NAME/groundtruth.txt beside images")
-    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences; all by default")
-    parser.add_argument("--tracker", help="name of the results; made from the engines by default")
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
-    parser.add_argument(
-        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
-    )
-    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
-    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
+    add_run_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.datasets import Sequence, load_sequences
-from benchmarks.followers import OPENCV_TRACKERS, Follower, named, open_follower
+from benchmarks.followers import OPENCV_TRACKERS, Follower, add_run_arguments, named, open_follower
 from benchmarks.jobs import run_jobs
 from benchmarks.leaks import KEY as LEAKED
 from benchmarks.leaks import require_no_leak
@@ -27,7 +27,7 @@ from benchmarks.vot.overlap import box_polygon, raster_overlap
 from benchmarks.vot.protocol import Protocol
 from benchmarks.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
 from benchmarks.vot.resume import KEY, beside, of_sequence, provenance, unfinished
-from siamtrt import Array, BoundingBox, UsageError, cli
+from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.files import write_text
 
 log = logging.getLogger(__name__)
@@ -54,14 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engines", type=Path, help="folder written by python -m engines")
     parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
     parser.add_argument("--sequences", type=Path, required=True, help="folder of NAME/color, NAME/groundtruth.txt")
-    parser.add_argument("--only", nargs="+", default=[], help="names of the sequences to run; all by default")
-    parser.add_argument("--tracker", help="name of the results; made from the engines by default")
     parser.add_argument("--out", type=Path, required=True, help="results go to OUT/results, times to OUT/times")
-    parser.add_argument(
-        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
-    )
-    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
-    parser.add_argument("--allow-leak", action="store_true", help="run on sequences that calibrated the engines")
+    add_run_arguments(parser)
 
 
 def main(options: argparse.Namespace) -> None:

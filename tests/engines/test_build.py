@@ -16,7 +16,6 @@ from engines.__main__ import _arguments, main
 from engines.build import build
 from engines.job import GraphJob
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, Precision, UsageError, cli
-from siamtrt.files import sha256
 from siamtrt.session import open_session
 from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
@@ -143,29 +142,6 @@ def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, cal
         build(tiny_onnx, tmp_path / "out", "onnxruntime", GraphPrecisions.parse("fp16"), "", correction_samples=4)
 
 
-def test_new_ranges_build_anew(tmp_path, tiny_onnx, calibration, monkeypatch):
-    attempts = []
-    original = onnx_runtime.build_graph
-
-    def interrupted(job):
-        attempts.append(job.graph)
-        if len(attempts) == 2:
-            raise KeyboardInterrupt
-        original(job)
-
-    monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        int8(tiny_onnx, tmp_path / "out", calibration)
-    shutil.copytree(calibration, tmp_path / "other")
-    path = tmp_path / "other" / "search.ranges.json"
-    path.write_text(path.read_text() + " ")
-    manifest = json.loads((tmp_path / "other" / "manifest.json").read_text())
-    manifest["files"]["search.ranges.json"] = sha256(path)
-    (tmp_path / "other" / "manifest.json").write_text(json.dumps(manifest))
-    int8(tiny_onnx, tmp_path / "out", tmp_path / "other")
-    assert attempts == ["target", "search", "target", "search", "xcorr"]
-
-
 def test_ranges_of_another_model_are_refused(tmp_path, calibration):
     write_tiny_model(tmp_path / "other", seed=3)
     with pytest.raises(ArtifactError, match=r"measured on another graph(.|\n)*python -m calibration"):
@@ -212,77 +188,6 @@ def test_kernels_that_are_inputs_are_not_correlated_in_int8(tmp_path):
     with pytest.raises(UsageError, match="takes its kernels as inputs"):
         int8(tmp_path / "onnx", tmp_path / "out", tmp_path / "calibration", precision="int8-all")
     int8(tmp_path / "onnx", tmp_path / "out", tmp_path / "calibration")
-
-
-def test_an_interrupted_build_resumes(tmp_path, tiny_onnx, monkeypatch):
-    attempts = []
-    original = onnx_runtime.build_graph
-
-    def failing(job):
-        attempts.append(job.graph)
-        if job.graph == "xcorr" and len(attempts) == 3:
-            raise KeyboardInterrupt
-        original(job)
-
-    monkeypatch.setattr(onnx_runtime, "build_graph", failing)
-    with pytest.raises(KeyboardInterrupt):
-        built(tiny_onnx, tmp_path / "out")
-    with pytest.raises(ArtifactError, match="not a finished engines folder"):
-        Manifest.load(tmp_path / "out", stage="engines")
-    built(tiny_onnx, tmp_path / "out")
-    assert attempts == ["target", "search", "xcorr", "xcorr"]
-
-
-def test_other_settings_or_a_changed_engine_build_anew(tmp_path, tiny_onnx, monkeypatch):
-    attempts = []
-    original = onnx_runtime.build_graph
-
-    def interrupted(job):
-        attempts.append(job.graph)
-        if len(attempts) == 3:
-            raise KeyboardInterrupt
-        original(job)
-
-    monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        built(tiny_onnx, tmp_path / "out")
-    (tmp_path / "out" / "target.onnx").write_bytes(b"damaged")
-    built(tiny_onnx, tmp_path / "out")
-    assert attempts[3:] == ["target", "xcorr"]
-    built(tiny_onnx, tmp_path / "out", "fp16")
-    assert attempts[5:] == ["target", "search", "xcorr"]
-
-
-def test_a_changed_library_builds_anew(tmp_path, tiny_onnx, monkeypatch):
-    attempts = []
-    original = onnx_runtime.build_graph
-
-    def interrupted(job):
-        attempts.append(job.graph)
-        if len(attempts) == 3:
-            raise KeyboardInterrupt
-        original(job)
-
-    monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        built(tiny_onnx, tmp_path / "out")
-    monkeypatch.setattr("engines.build.describe", lambda: {"packages": {"onnxruntime": "another"}})
-    built(tiny_onnx, tmp_path / "out")
-    assert attempts[3:] == ["target", "search", "xcorr"]
-
-
-def test_a_build_that_is_refused_leaves_good_engines_alone(tmp_path, tiny_onnx, monkeypatch):
-    built(tiny_onnx, tmp_path / "out")
-    with pytest.raises(UsageError):
-        built(tiny_onnx, tmp_path / "out", "int8")
-
-    def refused(job):
-        raise BuildError("no")
-
-    monkeypatch.setattr(onnx_runtime, "build_graph", refused)
-    with pytest.raises(BuildError):
-        built(tiny_onnx, tmp_path / "out", "fp16")
-    Manifest.load(tmp_path / "out", stage="engines")
 
 
 def test_engines_cannot_overwrite_their_graphs(tmp_path, tiny_onnx):
