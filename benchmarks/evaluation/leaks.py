@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Dict, Iterable, List
+from typing import Iterable
 
 from sequences.datasets import Sequence
 from siamtrt import Manifest, UsageError
@@ -15,7 +15,7 @@ KEY = "leaked"
 log = logging.getLogger(__name__)
 
 
-def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:
+def require_no_leak(engines: Path, sequences: list[Sequence], *, allowed: bool) -> list[str]:
     """The evaluated sequences that calibrated the engines; a warning where there are some.
 
     Raises:
@@ -33,7 +33,7 @@ def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) 
     return leaked
 
 
-def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> Dict[str, List[str]]:
+def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
     """Tracker -> the sequences called *names* that calibrated it, as the run in *out* noted; those with none left out.
 
     Args:
@@ -44,16 +44,15 @@ def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> Dict[
     Raises:
         ArtifactError: a note is damaged.
     """
-    wanted = list(names)
-    found: Dict[str, List[str]] = {}
+    wanted, leaks = list(names), {}
     for tracker in trackers:
         notes = [(name, out / "times" / tracker / f"{name}.json") for name in wanted]
         leaked = [name for name, path in notes if path.is_file() and read_json(path).get(KEY)]
         if leaked:
-            found[tracker] = leaked
-    return found
+            leaks[tracker] = leaked
+    return leaks
 
 
-def told(leaked: Dict[str, List[str]]) -> str:
+def warning(leaked: dict[str, list[str]]) -> str:
     """A line for each tracker that was judged on its own calibration; empty where none was."""
     return "".join(f"\n{tracker} was calibrated on {', '.join(names)}" for tracker, names in leaked.items())

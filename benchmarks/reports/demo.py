@@ -1,13 +1,10 @@
-"""``python -m benchmarks demo``: track the rendered clip and show how well that went."""
+"""Track the rendered clip and show how well that went."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple
 
 import cv2
 import numpy as np
@@ -15,7 +12,7 @@ from tqdm import tqdm
 
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
-from siamtrt import Array, ArtifactError, BoundingBox, cli
+from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import whole_file, write_text
 from siamtrt.libraries.images import read_image
 
@@ -24,8 +21,6 @@ _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
 _CLIP_FPS = 30.0
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -33,12 +28,12 @@ class Outcome:
 
     Attributes:
         overlaps: intersection over union with the truth, a frame after the first each.
-        occluded: whether the object was partly hidden, likewise.
+        occluded: whether the object was partly hidden, of the same frames.
         fps: frames a second of the tracker alone: crop, networks, decode.
     """
 
-    overlaps: List[float]
-    occluded: List[bool]
+    overlaps: list[float]
+    occluded: list[bool]
     fps: float
 
     @property
@@ -54,20 +49,6 @@ class Outcome:
         )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
-    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Track the clip and write the pictures."""
-    outcome = run(options.engines, options.clip, options.out, threads=options.threads)
-    log.info("mean overlap %.3f, see %s", np.mean(outcome.overlaps), options.out)
-
-
 def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
     """Track the clip in *clip* and write video, summary and, last, the contact sheet to *out*.
 
@@ -76,8 +57,8 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     """
     truth = [BoundingBox.parse(line) for line in _lines(clip / "groundtruth.txt")]
     occluded = [line == "1" for line in _lines(clip / "occlusion.tag")]
-    overlaps: List[float] = []
-    tiles: List[Array] = []
+    overlaps: list[float] = []
+    tiles: list[Array] = []
     shown = set(np.linspace(0, len(truth) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
@@ -100,7 +81,7 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     return outcome
 
 
-def _lines(path: Path) -> List[str]:
+def _lines(path: Path) -> list[str]:
     try:
         return path.read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError) as error:
@@ -121,9 +102,9 @@ def _tile(frame: Array, index: int) -> Array:
     return tile
 
 
-def _write_sheet(path: Path, tiles: List[Array]) -> None:
+def _write_sheet(path: Path, tiles: list[Array]) -> None:
     blank = np.zeros_like(tiles[0])
     tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
-    rows: Tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
+    rows: tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
     with whole_file(path) as temporary:
         cv2.imwrite(str(temporary), np.vstack(rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import List, Tuple
 
 from benchmarks.reports.cards.cost import cost
 from benchmarks.reports.cards.provenance import provenance
@@ -19,7 +18,7 @@ def report_page(report: Report) -> str:
     return page.page(report.title, f'{_head(report)}{_tiles(report)}<div class="cards">{"".join(cards)}</div>')
 
 
-def headline(report: Report) -> List[Tuple[str, str, str]]:
+def headline(report: Report) -> list[tuple[str, str, str]]:
     """Name, figure and note of what is said first."""
     measures, figures, power = report.measures, report.speed.figures, report.speed.power
     interval = measures.eao_interval_95

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Sequence
 
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.axes import short
@@ -24,7 +24,7 @@ class Bar:
     """
 
     label: str
-    values: Tuple[Optional[float], ...]
+    values: tuple[float | None, ...]
     note: str = ""
 
 
@@ -41,7 +41,7 @@ def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float 
     return svg.Drawing(width, height, body, title)
 
 
-def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float) -> Tuple[str, float]:
+def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float) -> tuple[str, float]:
     """The inside of the drawing, and its height."""
     left = min(0.42 * width, 14 + _CHARACTER * max([len(row.label) for row in rows], default=0))
     longest_note = max([len(row.note) for row in rows], default=0)
@@ -59,7 +59,7 @@ def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float
     return "".join(parts), top - _GAP + _BOTTOM
 
 
-def _bar(label: str, value: Optional[float], note: str, place: Tuple[float, float, float], tone: str) -> str:
+def _bar(label: str, value: float | None, note: str, place: tuple[float, float, float], tone: str) -> str:
     left, top, scale = place
     if value is None:
         return svg.text(left + 4, top + 12, f"none {note}".rstrip(), fill=svg.MUTED)
@@ -76,7 +76,7 @@ def _label(words: str, right: float, middle: float) -> str:
     return label if shown == words else svg.titled(label, words)
 
 
-def _legend(names: Sequence[str]) -> List[str]:
+def _legend(names: Sequence[str]) -> list[str]:
     if len(names) < 2:
         return []
     parts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Sequence
 
 from benchmarks.reports.drawing import page
 from benchmarks.reports.drawing.page import figure
@@ -21,7 +21,7 @@ _OURS, _FRONT, _THEIRS = (
 )
 
 
-def published() -> Dict[str, Any]:
+def published() -> dict[str, Any]:
     """The thesis' table: ``source``, ``caution``, ``rows``, ``remarks``."""
     return read_json(_THESIS)
 
@@ -41,7 +41,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def sweep_page(rows: Sequence[Row], about: Dict[str, Any], thesis: Dict[str, Any]) -> str:
+def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any]) -> str:
     """The whole page, as HTML that needs nothing else.
 
     Args:
@@ -68,7 +68,7 @@ def _leak(rows: Sequence[Row]) -> str:
     return f'<p class="warning"><strong>Leaked.</strong> {escape(words)}</p>'
 
 
-def _rate(rows: Sequence[Row], thesis: Dict[str, Any]) -> str:
+def _rate(rows: Sequence[Row], thesis: dict[str, Any]) -> str:
     places = {row.label: (row.fps, row.eao) for row in rows if row.fps is not None and row.eao is not None}
     if not places:
         return page.card("EAO against frames a second", "<p>No mix has both.</p>", width="wide")
@@ -98,14 +98,14 @@ def _joules(rows: Sequence[Row]) -> str:
     return page.chart("EAO against joules a frame", drawing, note=note, width="wide")
 
 
-def _dots(places: Dict[str, Tuple[float, float]], best: List[Tuple[float, float]]) -> List[Point]:
+def _dots(places: dict[str, tuple[float, float]], best: list[tuple[float, float]]) -> list[Point]:
     return [
         Point(label, x, y, _FRONT if (x, y) in best else _OURS, labelled=(x, y) in best)
         for label, (x, y) in sorted(places.items(), key=lambda item: item[1] in best)
     ]
 
 
-_COLUMNS: Tuple[Tuple[str, Callable[[Row], str]], ...] = (
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("target+search+xcorr", lambda row: row.label),
     ("EAO", lambda row: figure(row.eao)),
     ("95 % interval", lambda row: "{:.3f} to {:.3f}".format(*row.eao_interval_95) if row.eao_interval_95 else "-"),
@@ -133,7 +133,7 @@ def _mixes(rows: Sequence[Row]) -> str:
     return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")
 
 
-def _thesis(thesis: Dict[str, Any]) -> str:
+def _thesis(thesis: dict[str, Any]) -> str:
     heads = ["", "EAO", "accuracy", "robustness", "FPS", "GPU W"]
     lines = [
         [
