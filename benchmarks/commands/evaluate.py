@@ -6,10 +6,10 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+from benchmarks.evaluation.leaks import conclude
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.annotations import load
-from benchmarks.evaluation.vot.evaluate import chosen, conclude
-from benchmarks.evaluation.vot.measures import measure
+from benchmarks.evaluation.vot.measures import measure, table
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import trackers
 from benchmarks.trials.spread import spread, where
@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Evaluate, print a table, and write the JSON file if one is named."""
     protocol = Protocol.load(options.protocol)
-    truths = chosen(load(options.annotations, protocol.tags), RunOptions.of(options).only)
+    truths = load(options.annotations, protocol.tags, RunOptions.of(options).only)
     names = trackers(options.results)
     work = partial(measure, results=options.results, truths=truths, protocol=protocol)
-    measures = dict(spread(work, names, where(options.jobs), "evaluate"))
-    print(conclude({name: measures[name] for name in names}, options.results, truths, protocol, options.out))
+    finished = dict(spread(work, names, where(options.jobs), "evaluate"))
+    measures, run = {name: finished[name] for name in names}, options.results.resolve().parent
+    print(table(measures) + conclude(measures, protocol.name, run, truths, options.out))

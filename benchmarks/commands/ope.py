@@ -6,7 +6,8 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from benchmarks.evaluation.ope.evaluate import conclude
+from benchmarks.evaluation.leaks import conclude
+from benchmarks.evaluation.ope.evaluate import evaluate, table
 from benchmarks.evaluation.ope.results import result_path
 from benchmarks.evaluation.ope.run import run_sequence
 from benchmarks.evaluation.options import RunOptions
@@ -28,4 +29,6 @@ def main(options: argparse.Namespace) -> None:
         plan = Plan.of(run, sequences, options.out, None, options.tracker, options.opencv)
         work = partial(run_sequence, plan=plan)
         list(spread(work, plan.waiting(sequences, result_path), where(options.jobs), "ope"))
-    print(conclude(options.out, sequences))
+    out, measures = options.out, evaluate(options.out / "results", sequences)
+    names = [sequence.name for sequence in sequences]
+    print(table(measures) + conclude(measures, "ope", out, names, out / "ope.json"))

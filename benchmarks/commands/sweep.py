@@ -69,31 +69,22 @@ def main(options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace, reference: str) -> Sweep:
     """Take the folder for what was asked for."""
+    onnx, ranges, annotations, out = options.onnx, options.ranges, options.annotations, options.out
     run = RunOptions.of(options)
-    run = replace(run, sequences=run.folder(options.out))
-    videos = run.load(run.folder(options.out))
+    run = replace(run, sequences=run.folder(out))
+    videos = run.load(run.folder(out))
     request: dict[str, Any] = {
-        "onnx": sha256(options.onnx / FILE_NAME),
+        "onnx": sha256(onnx / FILE_NAME),
         "backend": options.backend,
         "protocol": run.protocol,
-        "annotations": sha256(options.annotations) if options.annotations else None,
+        "annotations": sha256(annotations) if annotations else None,
         "sequences": {sequence.name: truth_sha256(sequence) for sequence in videos},
         "threads": run.threads,
     }
-    if options.ranges:  # mixes that were skipped for want of ranges can be made up for
-        request["ranges"] = sha256(options.ranges / FILE_NAME)
-    claim.take(options.out / REQUEST, request)
-    return Sweep(
-        options.onnx,
-        run,
-        videos,
-        options.annotations,
-        options.ranges,
-        options.backend,
-        options.out,
-        reference,
-        request,
-    )
+    if ranges:  # mixes that were skipped for want of ranges can be made up for
+        request["ranges"] = sha256(ranges / FILE_NAME)
+    claim.take(out / REQUEST, request)
+    return Sweep(onnx, run, videos, annotations, ranges, options.backend, out, reference, request)
 
 
 def _about(sweep: Sweep) -> dict[str, Any]:

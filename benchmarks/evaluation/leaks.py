@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
-from typing import Iterable
+from typing import Any, Iterable, Mapping
 
 from sequences.datasets import Sequence
-from siamtrt import Manifest, UsageError
+from siamtrt import Manifest, UsageError, documents
 from siamtrt.files import read_json
 
 KEY = "leaked"
@@ -53,6 +54,24 @@ def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> dict[
     return leaks
 
 
-def warning(leaked: dict[str, list[str]]) -> str:
-    """A line for each tracker that was judged on its own calibration; empty where none was."""
+def conclude(measures: Mapping[str, Any], protocol: str, run: Path, names: Iterable[str], path: Path | None) -> str:
+    """Write the measures of trackers to *path*, if it is named, with the leaks that the run in *run* noted.
+
+    Args:
+        measures: tracker -> dataclass of its figures.
+        protocol: name of the one they follow.
+        run: see :func:`leaked_in`.
+        names: of the sequences.
+        path: of a JSON file.
+
+    Returns:
+        A line for each tracker that was judged on its own calibration; empty where none was.
+
+    Raises:
+        ArtifactError: *path* cannot be written, or a note of the run is damaged.
+    """
+    leaked = leaked_in(run, measures, names)
+    if path:
+        trackers = {name: asdict(entry) for name, entry in measures.items()}
+        documents.write(path, {"protocol": protocol, "trackers": trackers, **({KEY: leaked} if leaked else {})})
     return "".join(f"\n{tracker} was calibrated on {', '.join(names)}" for tracker, names in leaked.items())

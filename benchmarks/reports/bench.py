@@ -9,11 +9,11 @@ import itertools
 import logging
 from typing import Callable, Optional, Tuple
 
+from benchmarks.evaluation.leaks import conclude
 from benchmarks.evaluation.plan import Plan
 from benchmarks.evaluation.vot import results
 from benchmarks.evaluation.vot.annotations import as_annotations, load
-from benchmarks.evaluation.vot.evaluate import chosen, conclude
-from benchmarks.evaluation.vot.measures import measure
+from benchmarks.evaluation.vot.measures import measure, table
 from benchmarks.evaluation.vot.run import run_sequence
 from benchmarks.profiling.layers.profile import profile
 from benchmarks.profiling.layers.tables import summary
@@ -56,9 +56,9 @@ def bench(job: Job, show: Callable[[str], None]) -> None:
             stale.unlink(missing_ok=True)
     for name, _, step in steps[len(done) :]:
         log.info("%s ...", name)
-        table = step(job)
-        if table:
-            show(table)
+        figures = step(job)
+        if figures:
+            show(figures)
     if not closed.is_file():
         _close(job)
 
@@ -96,9 +96,9 @@ def _evaluate(job: Job) -> str:
     for sequence in plan.waiting(sequences, results.result_path):
         run_sequence(sequence, plan, protocol)
     folder = job.out / "vot" / "results"
-    truths = chosen(load(job.truth, protocol.tags), tuple(job.names))
+    truths = load(job.truth, protocol.tags, tuple(job.names))
     measures = {name: measure(name, folder, truths, protocol) for name in results.trackers(folder)}
-    return conclude(measures, folder, truths, protocol, job.out / "evaluation.json")
+    return table(measures) + conclude(measures, protocol.name, job.out / "vot", truths, job.out / "evaluation.json")
 
 
 def _speed(job: Job) -> str:

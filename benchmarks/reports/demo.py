@@ -10,16 +10,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.evaluation.vot.annotations import as_annotations
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
-from siamtrt import Array, ArtifactError, BoundingBox
+from sequences.datasets import load_sequence
+from siamtrt import Array
 from siamtrt.files import whole_file, write_text
-from siamtrt.libraries.images import read_image
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
 _CLIP_FPS = 30.0
+_HIDDEN = "occlusion"  # the attribute that marks frames in which the object is partly hidden
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,18 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     """Track the clip in *clip* and write video, summary and, last, the contact sheet to *out*.
 
     Raises:
-        ArtifactError: the clip is not whole.
+        UsageError: there is no clip.
+        ArtifactError: it is not whole.
     """
-    truth = [BoundingBox.parse(line) for line in _lines(clip / "groundtruth.txt")]
-    occluded = [line == "1" for line in _lines(clip / "occlusion.tag")]
+    sequence = load_sequence(clip)
+    marks = as_annotations([sequence], (_HIDDEN,))[sequence.name].get(_HIDDEN, [0] * len(sequence))
     overlaps: list[float] = []
     tiles: list[Array] = []
-    shown = set(np.linspace(0, len(truth) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
+    shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
-        for index, box in enumerate(tqdm(truth, desc="demo", unit="frame", leave=False)):
-            frame = _frame(clip / "color" / f"{index + 1:08d}.jpg")
+        for index in tqdm(range(len(sequence)), desc="demo", unit="frame", leave=False):
+            frame, box = sequence.frame(index), sequence.start_box(index)
             started_ns = time.perf_counter_ns()
             state = tracker.update(frame) if index else tracker.start(frame, box)
             if index:
@@ -74,25 +77,11 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
             video.write(frame)
             if index in shown:
                 tiles.append(_tile(frame, index))
-    outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
+    outcome = Outcome(overlaps, [bool(mark) for mark in marks[1:]], len(overlaps) / (spent_ns / 1e9))
     files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
     write_text(out / SUMMARY_NAME, outcome.summary + files)
     _write_sheet(out / SHEET_NAME, tiles)
     return outcome
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"cannot read {path}", hint="render the clip: python -m benchmarks clip") from error
-
-
-def _frame(path: Path) -> Array:
-    frame = read_image(path)
-    if frame is None:
-        raise ArtifactError(f"{path} is not a readable image", hint="render the clip: python -m benchmarks clip")
-    return frame
 
 
 def _tile(frame: Array, index: int) -> Array:

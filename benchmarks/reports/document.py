@@ -47,7 +47,7 @@ class Failure:
         sequence: its name.
         frame: index from 0.
         truth: x, y of the 4 corners, in pixels.
-        prediction: x, y, width, height in pixels; None where the tracker said that the target was gone.
+        prediction: x, y, width, height in pixels; None where the tracker reported that the target was gone.
         jpeg_base64: a small picture of both.
     """
 

@@ -23,11 +23,7 @@ def spread(
 ) -> Iterator[tuple[Item, Result]]:
     """Call *work* on each item, and give each with its result as soon as it is finished, in any order.
 
-    Args:
-        work: can be pickled where it leaves this process.
-        items: can be pickled too.
-        where: :func:`here`, :class:`benchmarks.trials.processes.Processes`, or another of that form.
-        name: of the progress bar.
+    Work and items can be pickled, unless *where* is :func:`here`; *name* is that of the progress bar.
 
     Raises:
         PipelineError: what *work* raised; what ran beside it is stopped, and cleans up.

@@ -1,15 +1,13 @@
-"""The trackers of a folder compared: success and precision, as a table and as ``ope.json``."""
+"""The trackers of a folder compared: success and precision, and their table."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.evaluation.leaks import KEY, leaked_in, warning
 from benchmarks.evaluation.ope.measures import Measures, measure
 from benchmarks.evaluation.ope.results import as_boxes, read, trackers
 from sequences.datasets import Sequence
-from siamtrt import ArtifactError, documents
+from siamtrt import ArtifactError
 
 
 def evaluate(results: Path, sequences: list[Sequence]) -> dict[str, Measures]:
@@ -27,19 +25,6 @@ def evaluate(results: Path, sequences: list[Sequence]) -> dict[str, Measures]:
         tracker: measure(truths, {sequence.name: read(results, tracker, sequence) for sequence in sequences})
         for tracker in trackers(results)
     }
-
-
-def conclude(out: Path, sequences: list[Sequence]) -> str:
-    """Compare the trackers in ``OUT/results``, write ``OUT/ope.json``, and give a table.
-
-    Raises:
-        PipelineError: see :func:`evaluate`; or the document cannot be written.
-    """
-    measures = evaluate(out / "results", sequences)
-    leaked = leaked_in(out, measures, (sequence.name for sequence in sequences))
-    figures = {name: asdict(entry) for name, entry in measures.items()}
-    documents.write(out / "ope.json", {"protocol": "ope", "trackers": figures, **({KEY: leaked} if leaked else {})})
-    return table(measures) + warning(leaked)
 
 
 def table(measures: dict[str, Measures]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation.vot.overlap import box_polygon
 from sequences.datasets import Sequence, load_sequences
-from siamtrt import Array, ArtifactError
+from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import read_json
 
 _SUFFIXES = (".tag", ".label")
@@ -39,19 +39,27 @@ class Truth:
         return len(self.polygons)
 
 
-def load(path: Path, tags: tuple[str, ...]) -> dict[str, Truth]:
+def load(path: Path, tags: tuple[str, ...], names: tuple[str, ...] = ()) -> dict[str, Truth]:
     """Read an annotation file, or a folder of sequences: sequence name -> truth.
 
+    Args:
+        path: of the file or folder.
+        tags: attributes of frames.
+        names: of the sequences to take; all when empty.
+
     Raises:
-        UsageError: the folder holds no sequence.
+        UsageError: the folder holds no sequence, or there is none of a name.
         ArtifactError: the file is no such JSON or names no sequence, a region is not 4 or 8 finite numbers, a tag has
             another length, or the size of the frames is missing.
     """
     document = as_annotations(load_sequences(path), tags) if path.is_dir() else read_json(path)
     if not document:
         raise ArtifactError(f"{path} names no sequence")
+    unknown = [name for name in names if name not in document]
+    if unknown:
+        raise UsageError(f"the annotations have no sequence {', '.join(unknown)}", hint="check --only")
     try:
-        return {name: _truth(name, entry, tags) for name, entry in document.items()}
+        return {name: _truth(name, document[name], tags) for name in names or document}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(f"{path} is not an annotation file of a VOT data set: {error!r}") from error
 

@@ -92,6 +92,19 @@ def measure(tracker: str, results: Path, truths: dict[str, Truth], protocol: Pro
     )
 
 
+def table(measures: dict[str, Measures]) -> str:
+    """A table for the terminal, best expected average overlap first."""
+    lines = [f"{'tracker':28} {'EAO':>6} {'95 % interval':>15} {'accuracy':>9} {'failures':>9} {'robustness':>11}"]
+    ordered = sorted(measures.items(), key=lambda item: -(item[1].eao["all"] or 0))
+    for name, entry in ordered:
+        interval = "too short" if entry.eao_interval_95 is None else "{:.3f}-{:.3f}".format(*entry.eao_interval_95)
+        lines.append(
+            f"{name:28} {_figure(entry.eao['all'])} {interval:>15} {_figure(entry.accuracy):>9} "
+            f"{entry.failures:9.1f} {entry.robustness:11.3f}"
+        )
+    return "\n".join(lines)
+
+
 def _eao_run(trajectory: Trajectory, truth: Truth, repetitions: int) -> eao.Run:
     bounds = (truth.size[0] - 1, truth.size[1] - 1)
     overlaps = raster_overlap(trajectory.polygons, truth.polygons, bounds)
@@ -125,3 +138,7 @@ def _mean_ignoring_nan(values: Array) -> Array:
     with np.errstate(invalid="ignore"):
         mean: Array = np.nansum(values, axis=0) / np.where(counts, counts, np.nan)
     return mean
+
+
+def _figure(value: float | None) -> str:
+    return "     -" if value is None else f"{value:6.3f}"

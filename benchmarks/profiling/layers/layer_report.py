@@ -68,11 +68,7 @@ class LayerReport:
         return sum(layer.macs for layer in frame if layer.precision in _BYTES) / total if total else None
 
     def save(self, path: Path) -> None:
-        """Write the report as JSON.
-
-        Raises:
-            ArtifactError: it cannot be written.
-        """
+        """Write the report as JSON, whole or not at all."""
         FORMAT.save(path, asdict(self))
 
     @classmethod

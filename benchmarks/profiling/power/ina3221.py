@@ -82,21 +82,21 @@ def channels(root: Path) -> tuple[Channel, ...]:
     Raises:
         ProbeError: there is none, one needs rights this user lacks, or two have one name.
     """
-    found: list[Channel] = []
+    rails: list[Channel] = []
     for chip in sorted(root.glob("sys/bus/i2c/devices/*/name")):
         if "ina3221" not in (_text(chip) or ""):
             continue
         for folder in sorted(chip.parent.glob("hwmon/hwmon*")):
-            found += [channel for number in (1, 2, 3) for channel in _hwmon(folder, number)]
+            rails += [channel for number in (1, 2, 3) for channel in _hwmon(folder, number)]
         for folder in sorted(chip.parent.glob("iio:device*")):
-            found += [channel for number in (0, 1, 2) for channel in _iio(folder, number)]
-    names = [channel.rail for channel in found]
+            rails += [channel for number in (0, 1, 2) for channel in _iio(folder, number)]
+    names = [channel.rail for channel in rails]
     if not names:
         raise ProbeError("this machine has no INA3221 power monitor", hint="power is measured on a Jetson")
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ProbeError(f"two monitors call a rail {', '.join(sorted(twice))}", hint="report the board and its L4T")
-    return tuple(found)
+    return tuple(rails)
 
 
 def _hwmon(folder: Path, number: int) -> list[Channel]:

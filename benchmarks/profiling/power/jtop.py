@@ -79,10 +79,10 @@ def parse_power(power: object, version: str) -> list[Rail]:
     rails = power.get("rail") if isinstance(power, Mapping) else None
     if not isinstance(rails, Mapping):
         raise ProbeError(f"jtop {version} describes power as {str(power)[:80]!r}, which is not known", hint=_HINT)
-    found = [_rail(name, values, version) for name, values in rails.items() if _online(values)]
-    if not found:
+    shown = [_rail(name, values, version) for name, values in rails.items() if _online(values)]
+    if not shown:
         raise ProbeError(f"jtop {version} shows no power rail", hint=_HINT)
-    return found
+    return shown
 
 
 def _rail(name: object, values: Any, version: str) -> Rail:

@@ -60,7 +60,7 @@ class ProbeChoice:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> ProbeChoice:
-        """Of the options that :func:`add_probe_arguments` declares.
+        """The choice of the options that :func:`add_probe_arguments` declares.
 
         Raises:
             UsageError: the interval cannot be kept.

@@ -57,8 +57,8 @@ def parse_rails(line: str) -> tuple[Rail, ...]:
 
 def parse_temperatures(line: str) -> dict[str, float]:
     """Zone -> degrees Celsius, of the zones that are switched on; empty where a line shows none."""
-    found = {match["name"]: float(match["degrees"]) for match in _TEMPERATURE.finditer(line)}
-    return {zone: degrees for zone, degrees in found.items() if degrees >= COLDEST_C}
+    zones = {match["name"]: float(match["degrees"]) for match in _TEMPERATURE.finditer(line)}
+    return {zone: degrees for zone, degrees in zones.items() if degrees >= COLDEST_C}
 
 
 def parse_gpu_clock_mhz(line: str) -> int | None:

@@ -35,10 +35,10 @@ class Timed(Protocol):
     """What is timed: a tracker."""
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:
-        """See :meth:`runtime.tracker.Tracker.start`."""
+        """Start as :meth:`runtime.tracker.Tracker.start` does."""
 
     def update(self, frame: Array) -> TrackerState:
-        """See :meth:`runtime.tracker.Tracker.update`."""
+        """Go on as :meth:`runtime.tracker.Tracker.update` does."""
 
 
 class Recorder:
@@ -87,7 +87,7 @@ class Preloaded(Sequence):
     block: dict[int, Array] = field(default_factory=dict)
 
     def frame(self, index: int) -> Array:
-        """See :meth:`sequences.datasets.Sequence.frame`; decodes the next block where *index* is in none."""
+        """Read an image; decodes the next block where *index* is in none."""
         if index not in self.block:
             self._load(index)
         return self.block[index]

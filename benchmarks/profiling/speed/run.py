@@ -51,13 +51,7 @@ class Settings:
     idle_s: float = 0.0
 
 
-def measure(
-    engines: Path,
-    sequences: Sequence[datasets.Sequence],
-    settings: Settings,
-    *,
-    command: str,
-) -> SpeedReport:
+def measure(engines: Path, sequences: Sequence[datasets.Sequence], settings: Settings, *, command: str) -> SpeedReport:
     """Run every sequence once.
 
     Args:

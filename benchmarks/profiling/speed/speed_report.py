@@ -71,11 +71,7 @@ class SpeedReport:
     engines_manifest: Optional[Dict[str, Any]]
 
     def save(self, path: Path) -> None:
-        """Write the report as JSON, whole or not at all.
-
-        Raises:
-            ArtifactError: it cannot be written.
-        """
+        """Write the report as JSON, whole or not at all."""
         FORMAT.save(path, asdict(self), indent=None)
 
     @classmethod

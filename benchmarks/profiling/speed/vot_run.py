@@ -40,17 +40,9 @@ def summarise(run: Path, tracker: str, *, command: str) -> SpeedReport:
         apart, timed = called[:warm_up], called[warm_up:]
         warm_up = max(0, warm_up - len(called))
         if timed:
-            samples = _samples(timed, codes, times)
-            videos.append(
-                Video(
-                    path.stem,
-                    rate(samples),
-                    codes.count(FAILED),
-                    len(codes) - len(called),
-                    _samples(apart, codes, times),
-                    samples,
-                )
-            )
+            samples, before = _samples(timed, codes, times), _samples(apart, codes, times)
+            skipped = len(codes) - len(called)
+            videos.append(Video(path.stem, rate(samples), codes.count(FAILED), skipped, before, samples))
     figures = figures_of(
         [video.samples for video in videos],
         skipped=sum(video.skipped for video in videos),

@@ -93,8 +93,8 @@ def _work(report: Report) -> str:
     rows = [
         [
             name,
-            "-" if work.parameters is None else figure(work.parameters / 1e6),
-            "-" if work.macs is None else figure(work.macs / 1e6, 1),
+            figure(None if work.parameters is None else work.parameters / 1e6),
+            figure(None if work.macs is None else work.macs / 1e6, 1),
             "in each frame" if work.each_frame else "now and then",
         ]
         for name, work in report.work.items()

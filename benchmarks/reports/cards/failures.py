@@ -1,4 +1,4 @@
-"""The frames in which the target was lost, as small pictures with the truth and what the tracker said."""
+"""The frames in which the target was lost, as small pictures with the truth and the box of the tracker."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def thumbnail(frame: Array, truth: Array, box: list[float] | None) -> str:
     Args:
         frame: HxWx3 uint8, BGR.
         truth: 4x2, corners in pixels.
-        box: x, y, width, height in pixels; None where the tracker said that the target was gone.
+        box: x, y, width, height in pixels; None where the tracker reported that the target was gone.
     """
     scale = _WIDTH_PX / frame.shape[1]
     picture = cv2.resize(frame, (_WIDTH_PX, max(1, round(frame.shape[0] * scale))), interpolation=cv2.INTER_AREA)

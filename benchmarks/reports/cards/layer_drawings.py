@@ -38,11 +38,11 @@ def grouped(reports: list[LayerReport], by: str) -> svg.Drawing:
         reports: side by side.
         by: ``type``, ``layer`` or ``graph``.
     """
-    found = [sums(report, BY[by]) for report in reports]
-    keys = sorted(ordered(found), key=lambda key: -max(totals.get(key, 0.0) for totals in found))[:_MOST_ROWS]
+    groups = [sums(report, BY[by]) for report in reports]
+    keys = sorted(ordered(groups), key=lambda key: -max(totals.get(key, 0.0) for totals in groups))[:_MOST_ROWS]
     rows = []
     for key in keys:
-        values = tuple(totals.get(key) for totals in found)
+        values = tuple(totals.get(key) for totals in groups)
         first, last = values[0], values[-1]
         note = f"(x {last / first:.2f})" if len(values) > 1 and first and last is not None else ""
         rows.append(Bar(": ".join(filter(None, key)), values, note))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Callable, Optional
 
 from benchmarks.reports.cards.layer_drawings import Named
-from benchmarks.reports.cards.side_by_side import mean_w
+from benchmarks.reports.cards.side_by_side import mean_w, update
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.bars import Bar, bars
@@ -56,11 +56,7 @@ _RATES: tuple[tuple[str, Take], ...] = (
     ("pooled", lambda report: report.speed.figures.fps_pooled),
     ("mean of videos", lambda report: report.speed.figures.fps_mean_of_videos),
 )
-_LATENCIES: tuple[tuple[str, Take], ...] = (
-    ("p50", lambda report: getattr(report.speed.figures.update_ms, "p50", None)),
-    ("p90", lambda report: getattr(report.speed.figures.update_ms, "p90", None)),
-    ("p99", lambda report: getattr(report.speed.figures.update_ms, "p99", None)),
-)
+_LATENCIES: tuple[tuple[str, Take], ...] = tuple((name, update(name)) for name in ("p50", "p90", "p99"))
 _POWER: tuple[tuple[str, Take], ...] = (
     ("mean W", mean_w),
     ("J a frame", lambda report: report.speed.power.joules_a_frame),
@@ -73,7 +69,7 @@ def _bars(reports: list[Report], titles: list[str], figures: tuple[tuple[str, Ta
 
 
 def _stages(reports: list[Report], titles: list[str]) -> svg.Drawing:
-    found = [report.speed.figures.stages_ms for report in reports]
-    names = list(dict.fromkeys(name for stages in found for name in stages))
-    rows = [Bar(name, tuple(stages[name].p50 if name in stages else None for stages in found)) for name in names]
+    reported = [report.speed.figures.stages_ms for report in reports]
+    names = list(dict.fromkeys(name for stages in reported for name in stages))
+    rows = [Bar(name, tuple(stages[name].p50 if name in stages else None for stages in reported)) for name in names]
     return bars(rows, titles, "median ms of a call that has the stage")

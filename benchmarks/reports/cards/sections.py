@@ -1,4 +1,4 @@
-"""The page of one report: what it says first, and its parts in the order of the questions they answer."""
+"""The page of one report: the tiles at its top, and its parts in the order of the questions they answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def report_page(report: Report) -> str:
 
 
 def headline(report: Report) -> list[tuple[str, str, str]]:
-    """Name, figure and note of what is said first."""
+    """Name, figure and note of each tile at the top."""
     measures, figures, power = report.measures, report.speed.figures, report.speed.power
     interval = measures.eao_interval_95
     spread = "too few sequences for an interval"

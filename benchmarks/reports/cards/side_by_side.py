@@ -21,7 +21,8 @@ def _interval(index: int) -> Callable[[Report], float | None]:
     return end
 
 
-def _update(name: str) -> Callable[[Report], float | None]:
+def update(name: str) -> Callable[[Report], float | None]:
+    """Takes a figure of the distribution of updates."""
     return lambda report: getattr(report.speed.figures.update_ms, name, None)
 
 
@@ -40,9 +41,9 @@ FIGURES: tuple[Figure, ...] = (
     ("failures in 100 frames", 3, lambda report: report.measures.robustness),
     ("FPS, pooled", 1, lambda report: report.speed.figures.fps_pooled),
     ("FPS, mean of the videos", 1, lambda report: report.speed.figures.fps_mean_of_videos),
-    ("update ms, p50", 3, _update("p50")),
-    ("update ms, p90", 3, _update("p90")),
-    ("update ms, p99", 3, _update("p99")),
+    ("update ms, p50", 3, update("p50")),
+    ("update ms, p90", 3, update("p90")),
+    ("update ms, p99", 3, update("p99")),
     ("start ms, p50", 3, lambda report: getattr(report.speed.figures.start_ms, "p50", None)),
     ("power W, mean", 2, mean_w),
     ("J a frame", 3, lambda report: report.speed.power.joules_a_frame),

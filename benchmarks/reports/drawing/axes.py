@@ -19,7 +19,7 @@ class Axis:
         low: value at ``start_px``.
         high: value at ``end_px``.
         start_px: place in the drawing; a y axis starts at the bottom.
-        end_px: likewise.
+        end_px: place in the drawing; a y axis ends at the top.
         title: what is drawn along it, with the unit.
         logarithmic: equal distances are equal ratios; ``low`` is positive then.
     """

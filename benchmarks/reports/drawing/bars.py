@@ -15,7 +15,7 @@ _CHARACTER = 6.3
 
 @dataclass(frozen=True)
 class Bar:
-    """A row.
+    """A row of bars.
 
     Attributes:
         label: of the row.
@@ -37,12 +37,6 @@ def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float 
         title: of the values, with the unit.
         width: of the drawing.
     """
-    body, height = laid_out(rows, names, title, width)
-    return svg.Drawing(width, height, body, title)
-
-
-def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float) -> tuple[str, float]:
-    """The inside of the drawing, and its height."""
     left = min(0.42 * width, 14 + _CHARACTER * max([len(row.label) for row in rows], default=0))
     longest_note = max([len(row.note) for row in rows], default=0)
     longest = max([value for row in rows for value in row.values if value is not None], default=0.0) or 1.0
@@ -56,7 +50,7 @@ def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float
             parts.append(_bar(row.label, value, note, (left, top, scale), color(index)))
             top += _ROW
         top += _GAP
-    return "".join(parts), top - _GAP + _BOTTOM
+    return svg.Drawing(width, top - _GAP + _BOTTOM, "".join(parts), title)
 
 
 def _bar(label: str, value: float | None, note: str, place: tuple[float, float, float], tone: str) -> str:

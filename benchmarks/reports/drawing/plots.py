@@ -148,7 +148,7 @@ def _column(place: float, ys: list[float], tone: str) -> str:
 
 
 def color(index: int) -> str:
-    """Of the series with that number."""
+    """The colour of the series with that number."""
     return svg.SERIES[index % len(svg.SERIES)]
 
 
