@@ -12,7 +12,7 @@ from calibration.__main__ import _arguments as calibration_arguments
 from calibration.__main__ import main as calibrate
 from engines.build import build
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import GraphPrecisions, ModelCard, cli
 

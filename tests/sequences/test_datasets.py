@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from sequences.datasets import load_sequence, load_sequences, read_regions
+from sequences.annotated import load_sequence, load_sequences
+from sequences.text import read_regions
 from siamtrt import ArtifactError, BoundingBox, UsageError
 
 

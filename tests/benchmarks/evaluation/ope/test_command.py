@@ -10,7 +10,7 @@ from benchmarks.evaluation.ope import command
 from benchmarks.evaluation.ope.command import evaluate, follow
 from benchmarks.evaluation.ope.results import as_boxes, read, result_path, write
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence, load_sequences
+from sequences.annotated import load_sequence, load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 

@@ -11,7 +11,7 @@ from benchmarks.evaluation.trackers import OpenCvFollower
 from benchmarks.evaluation.vot import run as run_module
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.run import Lap, follow
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 
