@@ -28,7 +28,9 @@ def requested(options: argparse.Namespace) -> Request:
     return Request(options.onnx, options.frames, options.crops, options.seed, chosen, options.threads)
 
 
-def arguments(stage: str, description: str) -> argparse.ArgumentParser:
+def arguments(
+    stage: str = "calibration", description: str = "Measure activation ranges on frames."
+) -> argparse.ArgumentParser:
     """The parser of a command that calibrates."""
     arguments = cli.parser(stage, description)
     arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
@@ -46,4 +48,4 @@ def arguments(stage: str, description: str) -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, arguments("calibration", "Measure activation ranges on frames.")))
+    sys.exit(cli.run(main, arguments()))

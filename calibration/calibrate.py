@@ -131,7 +131,9 @@ def write(job: Job, names: list[str], method: str, command: str) -> Manifest:
         names,
         stage="calibration",
         command=command,
-        parents=[job.request.onnx / name for name in (model_card.FILE_NAME, *(f"{graph}.onnx" for graph in job.graphs))],
+        parents=[
+            job.request.onnx / name for name in (model_card.FILE_NAME, *(f"{graph}.onnx" for graph in job.graphs))
+        ],
         settings={
             "calibration_sources": job.samples.sources(),
             "crops": job.request.crops,

@@ -104,23 +104,27 @@ class Samples:
         images = {f"{FOLDER}/{kind}/{number}.png" for kind in kinds for number in self.entries}
         if self.folder != self._out:
             try:
-                (self._out / FILE_NAME).unlink(missing_ok=True)
-                for path in self._out.glob(f"{FOLDER}/*/*.png"):
-                    if path.relative_to(self._out).as_posix() not in images:
-                        path.unlink()
-                for path in (*self.folder.glob(f"{FOLDER}/*/*.png"), self.folder / FILE_NAME, *self.folder.glob("*.npz")):
-                    place = self._out / path.relative_to(self.folder)
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    path.replace(place)
+                self._move(images)
             except OSError as error:
                 raise write_error(self._out, error) from error
-            shutil.rmtree(str(self.folder), ignore_errors=True)
-            self.folder = self._out
         return sorted(image for image in images if (self._out / image).is_file())
+
+    def _move(self, images: set[str]) -> None:
+        (self._out / FILE_NAME).unlink(missing_ok=True)
+        for path in self._out.glob(f"{FOLDER}/*/*.png"):
+            if path.relative_to(self._out).as_posix() not in images:
+                path.unlink()
+        for pattern in (f"{FOLDER}/*/*.png", FILE_NAME, "*.npz"):
+            for path in self.folder.glob(pattern):
+                place = self._out / path.relative_to(self.folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(place)
+        shutil.rmtree(str(self.folder), ignore_errors=True)
+        self.folder = self._out
 
     def sources(self) -> list[str]:
         """Every name a frame goes by: of its video, with and without suffix, and of each folder that holds it."""
-        names = set()
+        names: set[str] = set()
         for entry in self.entries.values():
             frames = (entry["template_frame"], entry["search_frame"])
             parts = [part for part in Path(entry["clip"]).parts if not part.startswith(frames)]
@@ -173,7 +177,7 @@ def _crop(frame: Array, square: Square, fill: Color, view: View) -> Array:
     color = patch[0, 0]
     if (patch == color).all():
         raise UsageError(
-            f"the crop at {view.box} of {view.frame_name} in {view.sequence.name} is {tuple(color.tolist())} throughout",
+            f"the crop at {view.box} of {view.frame_name} in {view.sequence.name} is all {tuple(color.tolist())}",
             hint="leave out black frames and boxes outside the frame",
         )
     return np.ascontiguousarray(patch)
