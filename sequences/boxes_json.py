@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 from sequences.sequence import Readers, Region, Sequence
-from sequences.text import region
+from sequences.text import read_table, region
 from siamtrt import ArtifactError
-from siamtrt.files import read_json
 
 FILE_NAME = "boxes.json"
 
@@ -27,7 +26,7 @@ def find(folder: Path, name: str) -> Readers:
     if not path.is_file():
         return {}
     objects: Dict[str, List[Tuple[Path, Region]]] = {}
-    for image, boxes in sorted(read_json(path).items()):
+    for image, boxes in sorted(read_table(path).items()):
         if not (folder / image).is_file():
             raise ArtifactError(f"{path} names {image}, which is not there", hint="remove its entry")
         for label, box in _labelled(image, boxes):

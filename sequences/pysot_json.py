@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sequences.sequence import Readers, Sequence
-from sequences.text import matched, region
+from sequences.text import matched, read_table, region
 from siamtrt import ArtifactError
-from siamtrt.files import read_json
 
 
 def find(folder: Path, name: str) -> Readers:
@@ -24,12 +23,12 @@ def find(folder: Path, name: str) -> Readers:
     path = folder / f"{folder.resolve().name}.json"
     if not path.is_file() or next(folder.glob("*/groundtruth*.txt"), None):
         return {}
-    labels = {sequence: f"{name}/{sequence}" for sequence in read_json(path)}
+    labels = {sequence: f"{name}/{sequence}" for sequence in read_table(path)}
     return {label: partial(_read, label, path, sequence) for sequence, label in labels.items()}
 
 
 def _read(name: str, path: Path, sequence: str) -> Sequence:
-    entry: Any = read_json(path)[sequence]
+    entry: Any = read_table(path)[sequence]
     try:
         images, boxes = [path.parent / image for image in entry["img_names"]], list(entry["gt_rect"])
     except (KeyError, TypeError) as error:

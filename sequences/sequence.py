@@ -49,9 +49,16 @@ class Sequence:
         return read_frame(self.images[index])
 
     def start_box(self, index: int) -> BoundingBox:
-        """The box a tracker is started with in frame *index*."""
+        """The box a tracker is started with in frame *index*.
+
+        Raises:
+            ArtifactError: the region is a polygon without area.
+        """
         region = self.regions[index]
-        return BoundingBox.from_polygon(region) if len(region) == 8 else BoundingBox(*region)
+        try:
+            return BoundingBox.from_polygon(region) if len(region) == 8 else BoundingBox(*region)
+        except UsageError as error:
+            raise ArtifactError(f"{self.images[index]}: {error.problem}", hint="mend the annotation") from error
 
     def boxes(self) -> Iterator[tuple[int, BoundingBox]]:
         """Yield the annotated frames: index and box.
@@ -60,11 +67,8 @@ class Sequence:
             ArtifactError: a polygon has no area.
         """
         for index, region in enumerate(self.regions):
-            if math.isfinite(sum(region)):
-                try:
-                    yield index, self.start_box(index)
-                except UsageError as error:
-                    raise ArtifactError(f"{self.images[index]}: {error.problem}", hint="mend the annotation") from error
+            if math.isfinite(region[0]):
+                yield index, self.start_box(index)
 
     def polygon(self, index: int) -> Array:
         """The region as the running protocol sees it: 4x2 corners; a box ends on its last pixel, as in PySOT."""

@@ -9,6 +9,7 @@ from typing import Any, Iterable
 
 from sequences.sequence import Region, Sequence
 from siamtrt import ArtifactError
+from siamtrt.files import read_json
 from siamtrt.libraries.images import images_of
 
 TRUTH = "groundtruth.txt"
@@ -54,6 +55,18 @@ def read_regions(path: Path) -> tuple[Region, ...]:
         region(_BETWEEN_NUMBERS.split(line.strip()), f"{path}, line {number}")
         for number, line in enumerate(lines, start=1)
     )
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Read a JSON object that says where things are.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    try:
+        return read_json(path)
+    except ArtifactError as error:
+        raise ArtifactError(error.problem, hint="mend it, or fetch it anew") from error
 
 
 def region(fields: Iterable[Any], where: str) -> Region:
