@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from sequences.layouts import find_sequences
@@ -22,7 +23,7 @@ def load_sequences(root: Path, names: tuple[str, ...] = (), *, gaps: bool = Fals
         UsageError: there is none, not one of the names, or two of one name.
         ArtifactError: images are missing, or a frame is not annotated.
     """
-    readers = find_sequences(root).sequences
+    readers, _ = find_sequences(root)
     by_name = {PurePath(label).name: read for label, read in readers.items()}
     if not by_name:
         raise UsageError(f"{root} holds no sequence with a truth", hint="NAME/groundtruth.txt with the images beside")
@@ -36,12 +37,7 @@ def load_sequences(root: Path, names: tuple[str, ...] = (), *, gaps: bool = Fals
 
 
 def load_sequence(folder: Path) -> Sequence:
-    """Open the one sequence of *folder*.
-
-    Raises:
-        UsageError: it holds none, or several.
-        ArtifactError: images are missing, or a frame is not annotated.
-    """
+    """Open the one sequence of *folder*, as :func:`load_sequences` does; several raise UsageError."""
     sequences = load_sequences(folder)
     if len(sequences) != 1:
         raise UsageError(f"{folder} holds {len(sequences)} sequences, not one", hint="name the folder of one of them")
@@ -50,10 +46,9 @@ def load_sequence(folder: Path) -> Sequence:
 
 def _whole(name: str, sequence: Sequence, *, gaps: bool) -> Sequence:
     if sequence.is_start_only:
-        raise ArtifactError(
-            f"{sequence.name} has {len(sequence)} images for 1 lines of truth", hint="it needs the box of every frame"
-        )
+        problem = f"{sequence.name} has {len(sequence)} images for 1 lines of truth"
+        raise ArtifactError(problem, hint="it needs the box of every frame")
     for image, region in zip(sequence.images, sequence.regions):
         if not gaps and not math.isfinite(region[0]):
             raise ArtifactError(f"{image} has no truth: its region is not a number", hint="leave it out with --only")
-    return Sequence(name, sequence.images, sequence.regions)
+    return replace(sequence, name=name)

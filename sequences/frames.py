@@ -13,7 +13,6 @@ from siamtrt.libraries.images import read_image
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv")
 _FRAME = "frame "
-_OPEN_VIDEOS = 4
 
 
 def read_frame(path: Path) -> Array:
@@ -40,9 +39,11 @@ def frames_of_video(path: Path) -> tuple[Path, ...]:
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     # The container's word is taken where its last frame is there: some guess from the length in seconds.
     if count <= 0 or not capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1) or not capture.grab():
-        count = _counted(path)
+        capture, count = cv2.VideoCapture(str(path)), 0
+        while capture.grab():
+            count += 1
     if not count:
-        raise _unreadable(path)
+        raise ArtifactError(f"{path} is not a readable video", hint="is it whole, and of a codec that OpenCV reads?")
     return tuple(path / f"{_FRAME}{index}" for index in range(count))
 
 
@@ -51,42 +52,18 @@ class _Video:
 
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.Lock()
-        self._rewind()
-
-    def _rewind(self) -> None:
-        self._capture, self._grabbed = cv2.VideoCapture(str(self._path)), 0
+        self._capture, self._grabbed = cv2.VideoCapture(str(path)), 0
 
     def frame(self, index: int) -> Array:
         with self._lock:
             if index < self._grabbed - 1:
-                self._rewind()
-            while self._grabbed <= index:
-                if not self._capture.grab():
-                    raise self._error(index)
+                self._capture, self._grabbed = cv2.VideoCapture(str(self._path)), 0
+            while self._grabbed <= index and self._capture.grab():
                 self._grabbed += 1
-            decoded, frame = self._capture.retrieve()
-            if not decoded:
-                raise self._error(index)
-            image: Array = frame
-            return image
-
-    def _error(self, index: int) -> ArtifactError:
-        if not self._grabbed:
-            return _unreadable(self._path)
-        return ArtifactError(f"{self._path} ends before frame {index}", hint="is the video whole? Fetch it anew")
+            decoded, frame = self._capture.retrieve() if self._grabbed > index else (False, None)
+            if not decoded or frame is None:
+                raise ArtifactError(f"{self._path} ends before frame {index}", hint="is the video whole? Fetch it anew")
+            return frame
 
 
-@functools.lru_cache(maxsize=_OPEN_VIDEOS)
-def _opened(path: Path) -> _Video:
-    return _Video(path)
-
-
-def _counted(path: Path) -> int:
-    capture, count = cv2.VideoCapture(str(path)), 0
-    while capture.grab():
-        count += 1
-    return count
-
-
-def _unreadable(path: Path) -> ArtifactError:
-    return ArtifactError(f"{path} is not a readable video", hint="is it whole, and of a codec that OpenCV reads?")
+_opened = functools.lru_cache(maxsize=4)(_Video)

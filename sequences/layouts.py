@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
@@ -20,19 +19,6 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True)
-class Videos:
-    """What a folder holds.
-
-    Attributes:
-        sequences: what has a box; read when it is asked for.
-        unlabelled: what has none -> the file to write its first box to.
-    """
-
-    sequences: dict[str, Callable[[], Sequence]] = field(default_factory=dict)
-    unlabelled: dict[str, Path] = field(default_factory=dict)
-
-
 def open_sequences(
     root: Path, wanted: Callable[[str], bool] = lambda _: True, *, unlabelled_ok: bool = True
 ) -> list[Sequence]:
@@ -47,60 +33,58 @@ def open_sequences(
         UsageError: there is no sequence, or a video without a box.
         ArtifactError: a truth or a video is damaged.
     """
-    videos = find_sequences(root)
-    for name, file in videos.unlabelled.items():
+    sequences, unlabelled = find_sequences(root)
+    for name, file in unlabelled.items():
         if not unlabelled_ok:
-            raise UsageError(
-                f"{root}: {name} has no box", hint=f"write x,y,w,h of the object in its first frame to {file}"
-            )
-    return [read() for name, read in videos.sequences.items() if wanted(name)]
+            hint = f"write x,y,w,h of the object in its first frame to {file}"
+            raise UsageError(f"{root}: {name} has no box", hint=hint)
+    return [read() for name, read in sequences.items() if wanted(name)]
 
 
-def find_sequences(root: Path) -> Videos:
-    """Find what *root* holds, without reading it.
+def find_sequences(root: Path) -> tuple[Readers, dict[str, Path]]:
+    """Find what *root* holds: the sequences, to be read; and what has no box -> the file to write its first box to.
 
     Raises:
-        UsageError: no such folder, or no sequence in it.
+        UsageError: no such folder, or no video or image in it.
         ArtifactError: a list of sequences is damaged, or names one that is not there.
     """
-    if not root.is_dir():
-        raise UsageError(f"{root} holds no sequence: there is no such folder", hint=_HINT)
-    videos = Videos()
-    _find(root, root.resolve().name, "", videos)
-    if not videos.sequences and not videos.unlabelled:
+    sequences: dict[str, Callable[[], Sequence]] = {}
+    unlabelled: dict[str, Path] = {}
+
+    def find(folder: Path, name: str, prefix: str) -> None:
+        labelled = _labelled(folder, name)
+        sequences.update(labelled)
+        if labelled:
+            return
+        if images_of(folder):
+            unlabelled[name] = folder / TRUTH
+        for path in _below(folder):
+            label = f"{prefix}{path.name}"
+            if path.is_dir():
+                find(path, label, f"{label}/")
+            elif path.suffix.lower() in VIDEO_SUFFIXES:
+                sequences.update(video.find(path, label))
+                if label not in sequences:
+                    unlabelled[label] = path.with_suffix(".txt")
+
+    if root.is_dir():
+        find(root, root.resolve().name, "")
+    if not sequences and not unlabelled:
         raise UsageError(f"{root} holds no sequence", hint=_HINT)
-    return videos
-
-
-def _find(folder: Path, name: str, prefix: str, videos: Videos) -> None:
-    """Add what *folder* holds; *prefix* begins the names of what lies below it."""
-    sequences = _labelled(folder, name)
-    if sequences:
-        videos.sequences.update(sequences)
-        return
-    if images_of(folder):
-        videos.unlabelled[name] = folder / TRUTH
-    for path in _below(folder):
-        label = f"{prefix}{path.name}"
-        if path.is_dir():
-            _find(path, label, f"{label}/", videos)
-        elif path.suffix.lower() in VIDEO_SUFFIXES:
-            videos.sequences.update(video.find(path, label))
-            if label not in videos.sequences:
-                videos.unlabelled[label] = video.truth_of(path)
+    return sequences, unlabelled
 
 
 def _labelled(folder: Path, name: str) -> Readers:
-    return next((sequences for layout in _LAYOUTS if (sequences := layout.find(folder, name))), {})
+    try:
+        return next((sequences for layout in _LAYOUTS if (sequences := layout.find(folder, name))), {})
+    except ArtifactError as error:
+        raise ArtifactError(error.problem, hint=error.hint or "mend the file, or fetch it anew") from error
 
 
 def _below(folder: Path) -> list[Path]:
     listed = vot.listed(folder)
-    if listed is None:
-        return sorted(path for path in folder.iterdir() if path.name[0] != ".")
     for path in listed:
         if not path.is_dir() or not _labelled(path, path.name):
-            raise ArtifactError(
-                f"{folder / vot.LIST} names {path.name}, which has no truth", hint="fetch the sequence anew"
-            )
-    return listed
+            problem = f"{folder / vot.LIST} names {path.name}, which has no truth"
+            raise ArtifactError(problem, hint="fetch the sequence anew")
+    return listed or sorted(path for path in folder.iterdir() if path.name[0] != ".")

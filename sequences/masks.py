@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-from typing import List
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from siamtrt.libraries.images import images_of
 
 def find(folder: Path, name: str) -> Readers:
     """The sequence of *folder*, called *name*; none where no image has a mask."""
-    images = [path for path in images_of(folder) if path.suffix != ".png" and _mask(path).is_file()]
+    images = [path for path in images_of(folder) if path.suffix != ".png" and path.with_suffix(".png").is_file()]
     return {name: partial(_read, name, images)} if images else {}
 
 
@@ -27,9 +27,10 @@ def read_mask(image: Path) -> Array:
     Raises:
         ArtifactError: there is none, or it is not readable.
     """
-    mask = None if _mask(image) == image else cv2.imread(str(_mask(image)), cv2.IMREAD_GRAYSCALE)
+    path = image.with_suffix(".png")
+    mask = None if path == image else cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if mask is None:
-        raise ArtifactError(f"{image} has no readable mask {_mask(image).name} beside it", hint="remove the image")
+        raise ArtifactError(f"{image} has no readable mask {path.name} beside it", hint="remove the image")
     return np.asarray(mask > 0)
 
 
@@ -38,13 +39,9 @@ def extent(mask: Array) -> BoundingBox:
     return BoundingBox(*map(float, cv2.boundingRect(mask.astype(np.uint8))))
 
 
-def _mask(image: Path) -> Path:
-    return image.with_suffix(".png")
-
-
-def _read(name: str, images: List[Path]) -> Sequence:
+def _read(name: str, images: list[Path]) -> Sequence:
     return Sequence(name, tuple(images), tuple(_region(extent(read_mask(image))) for image in images))
 
 
 def _region(box: BoundingBox) -> Region:
-    return (box.x, box.y, box.width, box.height) if box.area else (math.nan,) * 4
+    return astuple(box) if box.area else (math.nan,) * 4

@@ -11,21 +11,17 @@ from sequences.text import read_regions
 from siamtrt import ArtifactError
 
 
-def truth_of(video: Path) -> Path:
-    """Where the truth of *video* lies."""
-    return video.with_suffix(".txt")
-
-
 def find(video: Path, name: str) -> Readers:
     """The sequence of the file *video*, called *name*; none where it has no truth."""
-    return {name: partial(_read, name, video)} if truth_of(video).is_file() else {}
+    truth = video.with_suffix(".txt")
+    return {name: partial(_read, name, video, truth)} if truth.is_file() else {}
 
 
-def _read(name: str, video: Path) -> Sequence:
-    regions, frames = read_regions(truth_of(video)), frames_of_video(video)
+def _read(name: str, video: Path, truth: Path) -> Sequence:
+    regions, frames = read_regions(truth), frames_of_video(video)
     if not 1 <= len(regions) <= len(frames):
         raise ArtifactError(
-            f"{video} has {len(frames)} frames for {len(regions)} lines of truth in {truth_of(video).name}",
+            f"{video} has {len(frames)} frames for {len(regions)} lines of truth in {truth.name}",
             hint="one line a frame, or the first alone to have the rest tracked",
         )
     return Sequence(name, frames if len(regions) == 1 else frames[: len(regions)], regions)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sequences.sequence import Readers
 from sequences.text import TRUTH, read_sequence
+from siamtrt.libraries.images import images_of
 
 LIST = "list.txt"
 
@@ -14,12 +15,11 @@ LIST = "list.txt"
 def find(folder: Path, name: str) -> Readers:
     """The sequence of *folder*, called *name*; none where it has another layout."""
     truth, images = folder / TRUTH, folder / "color"
-    return {name: partial(read_sequence, name, truth, images)} if truth.is_file() and images.is_dir() else {}
+    return {name: partial(read_sequence, name, truth, images_of(images))} if truth.is_file() and images.is_dir() else {}
 
 
-def listed(root: Path) -> list[Path] | None:
-    """The folders that ``list.txt`` names, in its order; None where there is no such file."""
+def listed(root: Path) -> list[Path]:
+    """The folders that ``list.txt`` names, in its order; none where there is no such file."""
     path = root / LIST
-    if not path.is_file():
-        return None
-    return [root / name for name in path.read_text(encoding="utf-8", errors="surrogateescape").split()]
+    text = path.read_text(encoding="utf-8", errors="surrogateescape") if path.is_file() else ""
+    return [root / name for name in text.split()]
