@@ -6,10 +6,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from calibration import observe as observing
-from calibration.crops import FILE_NAME as CROPS_NAME
-from calibration.crops import Samples
-from calibration.methods import draw, require_alive
+from calibration.crops import CROPS_NAME, HISTOGRAMS_NAME, Samples
+from calibration.methods import draw
 from calibration.observe import Observer, observe
 from calibration.plan import Request, fingerprint, plan
 from siamtrt import Manifest, ModelCard, UsageError
@@ -19,7 +17,6 @@ from siamtrt import ranges as range_files
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
 from siamtrt.libraries import calibration_cache
-from siamtrt.ranges import Ranges
 
 CACHE_TENSORRT = "8.5.2"  # of JetPack 5.1; the builder writes the header anew for another version
 
@@ -34,15 +31,15 @@ class Job:
         request: what was asked for.
         out: the calibration folder.
         card: of the model.
-        graphs: graph -> digest of its ONNX file.
+        onnx: graph -> digest of its file.
         samples: the crops.
-        observers: graph -> what counts its values; empty so far.
+        observers: graph -> what counts its values.
     """
 
     request: Request
     out: Path
     card: ModelCard
-    graphs: dict[str, str]
+    onnx: dict[str, str]
     samples: Samples
     observers: dict[str, Observer]
 
@@ -58,51 +55,41 @@ def calibrate(request: Request, out: Path, command: str) -> Manifest:
         out: the calibration folder.
         command: recorded in the manifest as the way to make it again.
 
-    Returns:
-        The manifest of *out*.
-
     Raises:
         UsageError: too few frames, frames of one colour, or *out* is among the frames.
         ArtifactError: graphs, frames or annotations are damaged.
         InferenceError: an activation is NaN or infinite, or an output is zero throughout.
     """
     job = prepare(request, out)
-    key = {"onnx": job.graphs, "samples": sha256(job.samples.folder / CROPS_NAME)}
-    observe(job.observers, job.samples, job.card, key)
-    method = ",".join(f"{role}={method}" for role, method in request.methods.items())
-    return write(job, [observing.FILE_NAME], method, command)
+    observe(job.observers, job.samples, job.card, job.onnx)
+    return write(job, [HISTOGRAMS_NAME], ",".join(f"{role}={way}" for role, way in request.methods.items()), command)
 
 
 def prepare(request: Request, out: Path) -> Job:
-    """Cut the crops of a request, or take those of an earlier run, and open the graphs.
-
-    Raises:
-        UsageError: too few frames, frames of one colour, or *out* is among the frames.
-        ArtifactError: graphs, frames or annotations are damaged.
-    """
+    """Cut the crops of a request, or take those of an earlier run, and open the graphs; see :func:`calibrate`."""
     if request.frames.resolve() in (out.resolve(), *out.resolve().parents):
         raise UsageError(f"{out} lies in the frames it is made from", hint="--out build/MODEL/calibration")
     Manifest.load(request.onnx, stage="export")
     card = ModelCard.load(request.onnx)
-    files = {graph.name: request.onnx / f"{graph.name}.onnx" for graph in card.graphs}
-    graphs = {name: sha256(path) for name, path in files.items()}
+    paths = {graph: request.onnx / f"{graph.name}.onnx" for graph in card.graphs}
+    onnx = {graph.name: sha256(path) for graph, path in paths.items()}
     key = {
         "frames": str(request.frames.resolve()),
         "frames_sha256": fingerprint(request.frames),
         "crops": request.crops,
         "seed": request.seed,
-        "onnx": graphs,
+        "onnx": onnx,
     }
     samples = Samples(out, key, card)
     if samples.entries:
-        log.info("kept the %d crops of an earlier run", len(samples.entries))
+        log.info("took the %d crops of an earlier run", len(samples.entries))
     else:
-        samples.cut(plan(request, card), card)
+        samples.cut(plan(request, card))
     observers = {
-        graph.name: Observer(files[graph.name], graph, card.refitted(graph.name), threads=request.threads)
-        for graph in card.graphs
+        graph.name: Observer(path, graph, card.refitted(graph.name), threads=request.threads)
+        for graph, path in paths.items()
     }
-    return Job(request, out, card, graphs, samples, observers)
+    return Job(request, out, card, onnx, samples, observers)
 
 
 def write(job: Job, names: list[str], method: str, command: str) -> Manifest:
@@ -117,38 +104,31 @@ def write(job: Job, names: list[str], method: str, command: str) -> Manifest:
     Raises:
         InferenceError: an output is zero throughout.
     """
-    ranges = {graph: _ranges(job, graph) for graph in job.graphs}
-    (job.out / manifests.FILE_NAME).unlink(missing_ok=True)
+    request, out = job.request, job.out
+    ranges = {
+        graph.name: draw(job.observers[graph.name].histograms, request.methods[graph.role], graph, job.onnx[graph.name])
+        for graph in job.card.graphs
+    }
+    (out / manifests.FILE_NAME).unlink(missing_ok=True)
     names = [CROPS_NAME, *job.samples.settle(), *names]
     for graph, table in ranges.items():
-        table.save(job.out / range_files.file_name(graph))
+        table.save(out / range_files.file_name(graph))
         amax = {name: tensor.amax for name, tensor in table.tensors.items()}
-        cache = calibration_cache.serialize(amax, CACHE_TENSORRT)
-        write_bytes(job.out / calibration_cache.file_name(graph), cache)
+        write_bytes(out / calibration_cache.file_name(graph), calibration_cache.serialize(amax, CACHE_TENSORRT))
         names += [range_files.file_name(graph), calibration_cache.file_name(graph)]
     manifest = Manifest.of(
-        job.out,
+        out,
         names,
         stage="calibration",
         command=command,
-        parents=[
-            job.request.onnx / name for name in (model_card.FILE_NAME, *(f"{graph}.onnx" for graph in job.graphs))
-        ],
+        parents=[request.onnx / name for name in (model_card.FILE_NAME, *(f"{graph}.onnx" for graph in ranges))],
         settings={
             "calibration_sources": job.samples.sources(),
-            "crops": job.request.crops,
-            "seed": job.request.seed,
+            "crops": request.crops,
+            "seed": request.seed,
             "method": method,
         },
         environment=describe(),
     )
-    manifest.save(job.out)
+    manifest.save(out)
     return manifest
-
-
-def _ranges(job: Job, name: str) -> Ranges:
-    graph, histograms = job.card.graph(name), job.observers[name].histograms
-    require_alive(histograms, {spec.name: f"{name}.onnx" for spec in graph.outputs})
-    method = job.request.methods[graph.role]
-    log.info("%s: ranges of %d tensors by %s", name, len(histograms), method)
-    return draw(histograms, method, job.graphs[name])

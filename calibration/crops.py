@@ -20,14 +20,12 @@ from calibration.plan import Choice, View
 from runtime.crop import crop
 from runtime.frames import fill_color
 from runtime.matcher import Color
-from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, ModelCard, UsageError, claim
 from siamtrt.files import whole_file, write_error
 from siamtrt.geometry import Place, Square, search_square, template_square
 
-FILE_NAME = "crops.json"
-FOLDER, _UNFINISHED = "samples", "unfinished"
-_TEMPLATE = "template"
+CROPS_NAME, HISTOGRAMS_NAME = "crops.json", "histograms.npz"
+FOLDER, _UNFINISHED, _TEMPLATE = "samples", "unfinished", "template"
 LOST_EVERY = 20
 
 
@@ -58,23 +56,23 @@ class Samples:
     """
 
     def __init__(self, out: Path, key: Mapping[str, Any], card: ModelCard) -> None:
-        self._out, self._key = out, key
-        self._kinds = [search.crop for search in card.searches]
-        self.folder = out if claim.finished(out / FILE_NAME, key) else out / _UNFINISHED
-        self.entries = claim.finished(self.folder / FILE_NAME, key)
+        self._out, self._key, self._card = out, key, card
+        self._kinds = [_TEMPLATE, *(search.crop for search in card.searches)]
+        self.folder = out if claim.finished(out / CROPS_NAME, key) else out / _UNFINISHED
+        self.entries = claim.finished(self.folder / CROPS_NAME, key)
 
-    def cut(self, choices: list[Choice], card: ModelCard) -> None:
+    def cut(self, choices: list[Choice]) -> None:
         """Cut and store every crop; the list of them comes last and declares them complete.
 
         Raises:
             PipelineError: see :func:`cut`.
         """
         shutil.rmtree(str(self._out / _UNFINISHED), ignore_errors=True)
-        for index, crops in tqdm(cut(choices, card), total=len(choices), desc="cut", unit="crop"):
+        for index, crops in tqdm(cut(choices, self._card), total=len(choices), desc="cut", unit="crop"):
             for kind, patch in {_TEMPLATE: crops.template, **crops.searches}.items():
-                _write_image(self._path(kind, index), patch)
+                _write_image(self.folder / FOLDER / kind / f"{index:05d}.png", patch)
         self.entries = {f"{index:05d}": _entry(choice) for index, choice in enumerate(choices)}
-        claim.save(self.folder / FILE_NAME, self._key, self.entries)
+        claim.save(self.folder / CROPS_NAME, self._key, self.entries)
 
     def read(self, index: int) -> Crops:
         """The crops of one choice.
@@ -82,15 +80,10 @@ class Samples:
         Raises:
             ArtifactError: one is gone or damaged.
         """
-        paths = {kind: self._path(kind, index) for kind in self._kinds}
-        searches = {kind: path for kind, path in paths.items() if path.is_file() or kind == self._kinds[0]}
-        template = _read_image(self._path(_TEMPLATE, index))
-        return Crops(template, {kind: _read_image(path) for kind, path in searches.items()})
-
-    def where(self, index: int) -> str:
-        """Name the frame of a search crop."""
-        entry = self.entries[f"{index:05d}"]
-        return f"{entry['search_frame']} of {entry['clip']}"
+        paths = {kind: self.folder / FOLDER / kind / f"{index:05d}.png" for kind in self._kinds}
+        always = (_TEMPLATE, self._card.search.crop)
+        patches = {kind: _read_image(path) for kind, path in paths.items() if kind in always or path.is_file()}
+        return Crops(patches.pop(_TEMPLATE), patches)
 
     def settle(self) -> list[str]:
         """Put what was made in ``unfinished`` in the place of what *out* has, and name the images there.
@@ -98,29 +91,22 @@ class Samples:
         An interruption leaves a state that the next run goes on from: the images move first, then their list.
 
         Raises:
-            ArtifactError: the disk is full or the folder cannot be written.
+            ArtifactError: the folder cannot be written.
         """
-        kinds = (_TEMPLATE, *self._kinds)
-        images = {f"{FOLDER}/{kind}/{number}.png" for kind in kinds for number in self.entries}
         if self.folder != self._out:
             try:
-                self._move(images)
+                (self._out / CROPS_NAME).unlink(missing_ok=True)
+                for name in (*(f"{FOLDER}/{kind}" for kind in self._kinds), CROPS_NAME, HISTOGRAMS_NAME):
+                    if (self.folder / name).exists():
+                        shutil.rmtree(str(self._out / name), ignore_errors=True)
+                        (self._out / name).parent.mkdir(parents=True, exist_ok=True)
+                        (self.folder / name).replace(self._out / name)
             except OSError as error:
                 raise write_error(self._out, error) from error
-        return sorted(image for image in images if (self._out / image).is_file())
-
-    def _move(self, images: set[str]) -> None:
-        (self._out / FILE_NAME).unlink(missing_ok=True)
-        for path in self._out.glob(f"{FOLDER}/*/*.png"):
-            if path.relative_to(self._out).as_posix() not in images:
-                path.unlink()
-        for pattern in (f"{FOLDER}/*/*.png", FILE_NAME, "*.npz"):
-            for path in self.folder.glob(pattern):
-                place = self._out / path.relative_to(self.folder)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(place)
-        shutil.rmtree(str(self.folder), ignore_errors=True)
-        self.folder = self._out
+            shutil.rmtree(str(self.folder), ignore_errors=True)
+            self.folder = self._out
+        images = (f"{FOLDER}/{kind}/{number}.png" for kind in self._kinds for number in self.entries)
+        return [image for image in images if (self._out / image).is_file()]
 
     def sources(self) -> list[str]:
         """Every name a frame goes by: of its video, with and without suffix, and of each folder that holds it."""
@@ -128,11 +114,8 @@ class Samples:
         for entry in self.entries.values():
             frames = (entry["template_frame"], entry["search_frame"])
             parts = [part for part in Path(entry["clip"]).parts if not part.startswith(frames)]
-            names.update(parts, [Path(parts[-1]).stem] if parts else [])
+            names.update(parts, [Path(part).stem for part in parts[-1:]])
         return sorted(names)
-
-    def _path(self, kind: str, index: int) -> Path:
-        return self.folder / FOLDER / kind / f"{index:05d}.png"
 
 
 def cut(choices: list[Choice], card: ModelCard) -> Iterator[tuple[int, Crops]]:
@@ -146,13 +129,14 @@ def cut(choices: list[Choice], card: ModelCard) -> Iterator[tuple[int, Crops]]:
     for index, choice in enumerate(choices):
         by_sequence[choice.search.sequence.name][index] = choice
     for chosen in by_sequence.values():
-        yield from _cut_sequence(next(iter(chosen.values())).search.sequence, chosen, card)
+        yield from _cut_sequence(chosen, card)
 
 
-def _cut_sequence(sequence: Sequence, choices: dict[int, Choice], card: ModelCard) -> Iterator[tuple[int, Crops]]:
+def _cut_sequence(choices: dict[int, Choice], card: ModelCard) -> Iterator[tuple[int, Crops]]:
+    views = [view for choice in choices.values() for view in (choice.template, choice.search)]
     templates: dict[int, tuple[Array, Color]] = {}
-    for position in sorted({view.index for choice in choices.values() for view in (choice.template, choice.search)}):
-        frame = sequence.frame(position)
+    for position in sorted({view.index for view in views}):
+        frame = views[0].sequence.frame(position)
         for index, choice in choices.items():
             if choice.template.index == position:
                 fill, square = fill_color(frame), template_square(Place.given(choice.template.box), card)
@@ -202,5 +186,5 @@ def _write_image(path: Path, patch: Array) -> None:
 def _read_image(path: Path) -> Array:
     patch = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if patch is None:
-        raise ArtifactError(f"{path} is gone or damaged", hint=f"remove {FILE_NAME} beside its folder, calibrate anew")
+        raise ArtifactError(f"{path} is gone or damaged", hint=f"remove {CROPS_NAME} and calibrate anew")
     return patch

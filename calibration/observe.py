@@ -6,7 +6,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,13 +13,13 @@ from google.protobuf.message import DecodeError
 from onnxruntime import InferenceSession
 from tqdm import tqdm
 
-from calibration.crops import Crops, Samples
+from calibration.crops import CROPS_NAME, HISTOGRAMS_NAME, Crops, Samples
 from calibration.histogram import Histogram, load_histograms, save_histograms
 from runtime.crop import network_input
 from siamtrt import Array, ArtifactError, GraphCard, InferenceError, ModelCard, Tensors
+from siamtrt.files import sha256
 from siamtrt.libraries.onnxruntime import RUN_ERRORS, open_session
 
-FILE_NAME = "histograms.npz"
 _SAVE_EVERY = 25
 _GROUP_BYTES = 1 << 30
 
@@ -33,27 +32,30 @@ class _Value:
     size_bytes: int
 
 
-def observe(observers: dict[str, Observer], samples: Samples, card: ModelCard, key: dict[str, Any]) -> None:
+def observe(observers: dict[str, Observer], samples: Samples, card: ModelCard, onnx: dict[str, str]) -> None:
     """Fill the observers' histograms with every crop; what was counted is saved on the way, so that a rerun goes on.
 
     Args:
         observers: graph -> its observer, all new.
-        samples: cut; ``histograms.npz`` lies in their folder.
+        samples: cut; the histograms are saved in their folder.
         card: of the model.
-        key: what the histograms depend on; those of another key are counted anew.
+        onnx: graph -> digest of its file; what was counted on others, or of other crops, is counted anew.
 
     Raises:
         InferenceError: an activation is NaN or infinite; the frame is named.
         ArtifactError: a crop or the saved histograms are damaged.
     """
-    path, total = samples.folder / FILE_NAME, len(samples.entries)
+    path, total = samples.folder / HISTOGRAMS_NAME, len(samples.entries)
+    key = {"onnx": onnx, "samples": sha256(samples.folder / CROPS_NAME)}
     tables = {graph: observer.histograms for graph, observer in observers.items()}
     done = load_histograms(path, key, tables)
     for index in tqdm(range(done, total), initial=done, total=total, desc="measure", unit="crop"):
         try:
             show(observers, samples.read(index), card)
         except InferenceError as error:
-            raise InferenceError(f"{error.problem}, at {samples.where(index)}", hint=error.hint) from error
+            entry = samples.entries[f"{index:05d}"]
+            problem = f"{error.problem}, at {entry['search_frame']} of {entry['clip']}"
+            raise InferenceError(problem, hint=error.hint) from error
         if (index + 1) % _SAVE_EVERY == 0 or index + 1 == total:
             save_histograms(path, key, index + 1, tables)
 

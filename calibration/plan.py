@@ -75,12 +75,7 @@ class Choice:
 
 
 def plan(request: Request, card: ModelCard) -> list[Choice]:
-    """Choose the crops of a request.
-
-    Raises:
-        UsageError: there are fewer labelled frames than crops, or a video without any box.
-        ArtifactError: a video or its truth is damaged.
-    """
+    """Choose the crops of a request, see :func:`usable_views` and :func:`choose`."""
     return choose(usable_views(request, card), request.crops, request.seed)
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from sequences.sequence import Readers
 from sequences.text import TRUTH, read_sequence
-from siamtrt.libraries.images import images_of
 
 
 def find(folder: Path, name: str) -> Readers:
     """The sequence of *folder*, called *name*; none where it has another layout."""
     truth = folder / TRUTH
     there = truth.is_file() and not (folder / "img").is_dir()
-    return {name: partial(read_sequence, name, truth, images_of(folder))} if there else {}
+    return {name: partial(read_sequence, name, truth, folder)} if there else {}

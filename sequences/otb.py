@@ -23,12 +23,12 @@ def find(folder: Path, name: str) -> Readers:
         truths = {name: truth} if truth.is_file() else truths
     if not truths:
         return {}
-    images = images_of(next((folder / inner for inner in ("color", "img") if (folder / inner).is_dir()), folder))
+    images = next((folder / inner for inner in ("color", "img") if (folder / inner).is_dir()), folder)
     return {label: partial(_read, label, truths[label], images) for label in sorted(truths)}
 
 
-def _read(name: str, truth: Path, images: list[Path]) -> Sequence:
-    regions = read_regions(truth)
+def _read(name: str, truth: Path, folder: Path) -> Sequence:
+    images, regions = images_of(folder), read_regions(truth)
     if len(images) > len(regions) > 1:  # a few of OTB's sequences are annotated in part
         first, last = read_json(_RANGES).get(truth.parent.name, (1, len(images)))
         images = images[first - 1 : last]

@@ -9,18 +9,19 @@ from typing import Any
 
 from sequences.sequence import Region, Sequence
 from siamtrt import ArtifactError
+from siamtrt.libraries.images import images_of
 
 TRUTH = "groundtruth.txt"
 _BETWEEN_NUMBERS = re.compile(r"\s*,\s*|\s+")
 
 
-def read_sequence(name: str, truth: Path, images: list[Path]) -> Sequence:
-    """Read the sequence of *images* whose truth is the file *truth*.
+def read_sequence(name: str, truth: Path, folder: Path) -> Sequence:
+    """Read the sequence whose truth is the file *truth* and whose images are those of *folder*.
 
     Raises:
         ArtifactError: there is no image, a line is no region, or there is neither one line nor one for each image.
     """
-    return matched(name, truth, images, read_regions(truth))
+    return matched(name, truth, images_of(folder), read_regions(truth))
 
 
 def matched(name: str, truth: Path, images: list[Path], regions: tuple[Region, ...]) -> Sequence:

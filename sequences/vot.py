@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sequences.sequence import Readers
 from sequences.text import TRUTH, read_sequence
-from siamtrt.libraries.images import images_of
 
 LIST = "list.txt"
 
@@ -15,7 +14,7 @@ LIST = "list.txt"
 def find(folder: Path, name: str) -> Readers:
     """The sequence of *folder*, called *name*; none where it has another layout."""
     truth, images = folder / TRUTH, folder / "color"
-    return {name: partial(read_sequence, name, truth, images_of(images))} if truth.is_file() and images.is_dir() else {}
+    return {name: partial(read_sequence, name, truth, images)} if truth.is_file() and images.is_dir() else {}
 
 
 def listed(root: Path) -> list[Path]:

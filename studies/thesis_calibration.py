@@ -18,7 +18,7 @@ from calibration.__main__ import arguments, requested
 from calibration.calibrate import prepare, write
 from calibration.crops import Crops
 from calibration.observe import Observer, as_input
-from siamtrt import Array, Manifest, ModelCard, Tensors, UsageError, cli
+from siamtrt import Array, ModelCard, Tensors, UsageError, cli
 from siamtrt import manifest as manifests
 
 _REMEMBERED = 8
@@ -27,17 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Calibrate wrongly and print the folder."""
-    calibrate_wrongly(options, cli.command_line("studies.thesis_calibration"))
-    print(options.out)  # noqa: T201
-
-
-def calibrate_wrongly(options: argparse.Namespace, command: str) -> Manifest:
-    """Write a calibration folder of the same form, with the three defects; its manifest says so.
-
-    Raises:
-        UsageError: the folder holds a calibration already.
-    """
+    """Write a calibration folder of the usual form, with the three defects, and print it; its manifest says so."""
     if (options.out / manifests.FILE_NAME).is_file():
         raise UsageError(f"{options.out} holds a calibration", hint="choose another --out")
     log.warning("random kernels, mixed features, RGB: ranges to show what a thesis lost, fit for nothing else")
@@ -45,7 +35,9 @@ def calibrate_wrongly(options: argparse.Namespace, command: str) -> Manifest:
     thesis = Thesis(options.seed)
     for index in tqdm(range(len(job.samples.entries)), desc="measure", unit="crop"):
         thesis.show(job.observers, job.samples.read(index), job.card)
-    return write(job, [], f"{options.method}, shown by studies.thesis_calibration", command)
+    command = cli.command_line("studies.thesis_calibration")
+    write(job, [], f"{options.method}, shown by studies.thesis_calibration", command)
+    print(options.out)  # noqa: T201
 
 
 class Thesis:
@@ -65,11 +57,10 @@ class Thesis:
         kernels = {name: _random(kernel.shape, self._seed) for name, kernel in real.items()}
         for search in card.searches:
             if search.crop in crops.searches:
-                stage = search.stages[0]
-                image = {card.graph(stage.search).inputs[0].name: _in_rgb(crops.searches[search.crop])}
-                self._remembered.append(observers[stage.search].observe(image))
+                image = {card.graph(search.crop).inputs[0].name: _in_rgb(crops.searches[search.crop])}
+                self._remembered.append(observers[search.crop].observe(image))
                 mixed = {name: self._any_of(values.shape) for name, values in self._remembered[-1].items()}
-                observers[stage.xcorr].observe({**mixed, **kernels})
+                observers[search.stages[0].xcorr].observe({**mixed, **kernels})
 
     def _any_of(self, shape: tuple[int, ...]) -> Array:
         fitting = [values for features in self._remembered for values in features.values() if values.shape == shape]
