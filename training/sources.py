@@ -25,7 +25,7 @@ _CACHED_IMAGES = 6000
 _IMAGE_SUFFIXES = (".jpg", ".png")
 
 
-View = tuple[Path, BoundingBox]  # a frame that is not read yet, and the box of one object in it
+LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the box of one object in it
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Videos:
         first, second = self.views(rng)
         return _labelled(*first), _labelled(*second)
 
-    def views(self, rng: np.random.Generator) -> tuple[View, View]:
+    def views(self, rng: np.random.Generator) -> tuple[LabelledPath, LabelledPath]:
         """Draw two frames of one video, not read yet."""
         video = self._videos[rng.integers(len(self._videos))]
         first = int(rng.integers(len(video)))
@@ -97,7 +97,7 @@ class Composites:
         search = self._compose(rng, [distractor, second], [side * float(rng.uniform(0.7, 1.3)), side])
         return template, search
 
-    def _compose(self, rng: np.random.Generator, objects: list[View], sides: list[float]) -> Labelled:
+    def _compose(self, rng: np.random.Generator, objects: list[LabelledPath], sides: list[float]) -> Labelled:
         canvas = _read(self._backgrounds[rng.integers(len(self._backgrounds))]).copy()
         box = BoundingBox(0, 0, 1, 1)
         for (path, _), side in zip(objects, sides, strict=True):
@@ -176,7 +176,7 @@ def _labelled(path: Path, box: BoundingBox) -> Labelled:
     return Labelled(_read(path), box)
 
 
-def _usable(sequence: Sequence) -> list[View]:
+def _usable(sequence: Sequence) -> list[LabelledPath]:
     """The frames of a sequence whose box is large enough to see and no sliver: the rest teaches nothing."""
     views = [(sequence.images[index], box) for index, box in sequence.boxes()]
     return [(path, box) for path, box in views if _teaches(min(box.width, box.height), max(box.width, box.height))]
