@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.chain.ways import ChainTimes, measure
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import Manifest, UsageError, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe

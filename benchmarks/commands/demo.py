@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     declare(parser, "engines", "threads", required=["engines"])
-    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
+    about = "folder written by python -m benchmarks clip, or another sequence"
+    parser.add_argument("--clip", type=Path, required=True, help=about)
     parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
 
 

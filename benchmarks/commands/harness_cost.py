@@ -10,7 +10,7 @@ from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.harness import HarnessCost, measure
 from benchmarks.profiling.power.probe import NONE, ProbeChoice, add_probe_arguments
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import Manifest, UsageError, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe

@@ -16,7 +16,8 @@ from benchmarks.profiling.power.probe import ProbeChoice, add_probe_arguments
 from benchmarks.profiling.speed.run import Settings, measure
 from benchmarks.profiling.speed.table import table
 from benchmarks.profiling.speed.vot_run import summarise
-from sequences import datasets
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import UsageError
 from siamtrt.cli import command_line
 
@@ -56,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
     print(table(report))
 
 
-def _sequences(options: argparse.Namespace) -> list[datasets.Sequence]:
+def _sequences(options: argparse.Namespace) -> list[Sequence]:
     """What to run the engines on."""
     if options.engines is None or (options.sequences is None) == (options.clip is None):
         raise UsageError(
@@ -69,5 +70,5 @@ def _sequences(options: argparse.Namespace) -> list[datasets.Sequence]:
     if options.block_mib < 1:
         raise UsageError(f"cannot decode into {options.block_mib} MiB", hint="--block-mib 512")
     if options.clip:
-        return [datasets.load_sequence(options.clip)]
+        return [load_sequence(options.clip)]
     return RunOptions.of(options).load(options.sequences)

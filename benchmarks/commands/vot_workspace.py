@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
     if options.sequences:
         sequences = RunOptions.of(options).load(options.sequences)
         require_no_leak(options.engines, sequences, allowed=options.allow_leak)
-        link_sequences(options.out / "sequences", sequences, options.sequences)
+        link_sequences(options.out / "sequences", sequences)
     add_tracker(options.out / "trackers.ini", name, options.engines, options.threads)
     write_text(
         options.out / "config.yaml", f"registry:\n- ./trackers.ini\nsequences: sequences\nstack: {options.stack}\n"

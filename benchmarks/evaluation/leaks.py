@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, UsageError, documents
 from siamtrt.files import read_json
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Collection, Mapping, Sequence
 
-from sequences.datasets import Sequence as Video
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
+from sequences.sequence import Sequence as Video
 from siamtrt import cli
 
 _CLIP_SEED, _CLIP_FRAMES = 7, 180
@@ -52,7 +52,7 @@ class RunOptions:
         return clip.parent
 
     def load(self, folder: Path, *, gaps: bool = False) -> list[Video]:
-        """The chosen sequences of *folder*, see :func:`sequences.datasets.load_sequences`."""
+        """The chosen sequences of *folder*, see :func:`sequences.annotated.load_sequences`."""
         return load_sequences(folder, self.only, gaps=gaps)
 
 

@@ -14,7 +14,7 @@ from benchmarks.evaluation.leaks import KEY as LEAKED
 from benchmarks.evaluation.leaks import require_no_leak
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.trackers import OPENCV_TRACKERS, BoxTracker, OpencvTracker, OurTracker
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, UsageError, cli, documents
 from siamtrt.files import read_json
 

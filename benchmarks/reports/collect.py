@@ -13,7 +13,7 @@ from benchmarks.profiling.graph_work import title, work_of
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.document import FORMAT
 from benchmarks.reports.job import TRACKER, Job, truth_sha256
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError, GraphPrecisions, Manifest, ModelCard
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.evaluation.vot.annotations import as_annotations
+from benchmarks.evaluation.vot.annotations import marks
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import Array
 from siamtrt.files import whole_file, write_text
 
@@ -21,7 +21,6 @@ VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "su
 _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
 _CLIP_FPS = 30.0
-_HIDDEN = "occlusion"  # the attribute that marks frames in which the object is partly hidden
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Outcome:
     """How the clip went.
 
     Attributes:
-        overlaps: intersection over union with the truth, a frame after the first each.
-        occluded: whether the object was partly hidden, of the same frames.
+        overlaps: intersection over union with the truth, one for each frame after the first.
+        occluded: whether the object was partly hidden in these frames; empty where nobody says.
         fps: frames a second of the tracker alone: crop, networks, decode.
     """
 
@@ -42,24 +41,25 @@ class Outcome:
     def summary(self) -> str:
         """A few lines for the terminal."""
         hidden = [overlap for overlap, occluded in zip(self.overlaps, self.occluded) if occluded]
+        lowest = f"{min(hidden):.3f}" if hidden else "it never was" if self.occluded else "not annotated"
         lost = sum(overlap == 0 for overlap in self.overlaps)
         return (
             f"mean overlap with the truth  {np.mean(self.overlaps):.3f}\n"
-            f"lowest while partly hidden   {f'{min(hidden):.3f}' if hidden else 'it never was'}\n"
+            f"lowest while partly hidden   {lowest}\n"
             f"frames without any overlap   {lost} of {len(self.overlaps)}\n"
             f"tracker alone                {self.fps:.1f} FPS\n"
         )
 
 
 def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
-    """Track the clip in *clip* and write video, summary and, last, the contact sheet to *out*.
+    """Track the one sequence in *clip* and write video, summary and, last, the contact sheet to *out*.
 
     Raises:
-        UsageError: there is no clip.
-        ArtifactError: it is not whole.
+        UsageError: *clip* holds no sequence, or several.
+        ArtifactError: the clip is not whole.
     """
     sequence = load_sequence(clip)
-    marks = as_annotations([sequence], (_HIDDEN,))[sequence.name].get(_HIDDEN, [0] * len(sequence))
+    occluded = [bool(mark) for mark in marks(sequence, "occlusion") or ()]
     overlaps: list[float] = []
     tiles: list[Array] = []
     shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
@@ -77,7 +77,7 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
             video.write(frame)
             if index in shown:
                 tiles.append(_tile(frame, index))
-    outcome = Outcome(overlaps, [bool(mark) for mark in marks[1:]], len(overlaps) / (spent_ns / 1e9))
+    outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
     files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
     write_text(out / SUMMARY_NAME, outcome.summary + files)
     _write_sheet(out / SHEET_NAME, tiles)

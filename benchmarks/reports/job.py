@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.evaluation.options import RunOptions
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import claim
 from siamtrt.environment import describe
 from siamtrt.files import sha256

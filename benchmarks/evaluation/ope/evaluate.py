@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.evaluation.ope.measures import Measures, measure
 from benchmarks.evaluation.ope.results import as_boxes, read, trackers
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError
 
 

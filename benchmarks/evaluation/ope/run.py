@@ -11,7 +11,7 @@ from tqdm import tqdm
 from benchmarks.evaluation.ope.results import result_path, write
 from benchmarks.evaluation.plan import Plan
 from benchmarks.evaluation.trackers import BoxTracker, named
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import BoundingBox, UsageError
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evaluation.vot.overlap import box_polygon
-from sequences.datasets import Sequence, load_sequences
+from sequences.annotated import load_sequences
+from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import read_json
 
@@ -93,10 +94,9 @@ def _truth(name: str, entry: dict[str, Any], tags: tuple[str, ...]) -> Truth:
         raise ArtifactError(f"{name} has no frame")
     marked: dict[str, Array] = {}
     for tag in tags:
-        marks = np.array(entry.get(tag) or [0] * len(regions), bool)
-        if len(marks) != len(regions):
-            raise ArtifactError(f"{name}: {len(marks)} marks of {tag} for {len(regions)} frames")
-        marked[tag] = marks
+        marked[tag] = np.array(entry.get(tag) or [0] * len(regions), bool)
+        if len(marked[tag]) != len(regions):
+            raise ArtifactError(f"{name}: {len(marked[tag])} marks of {tag} for {len(regions)} frames")
     absent = sum(1 for tag in tags if entry.get(tag) and not marked[tag].any())
     return Truth(name, np.array(regions), _size(name, entry), marked, absent)
 
@@ -114,12 +114,17 @@ def _size(name: str, entry: dict[str, Any]) -> tuple[int, int]:
 def _entry(sequence: Sequence, tags: tuple[str, ...]) -> dict[str, Any]:
     height, width = sequence.frame(0).shape[:2]
     entry: dict[str, Any] = {"width": width, "height": height, "gt_rect": [list(region) for region in sequence.regions]}
-    marks = {tag: _marks(sequence.images[0].parent, tag, len(sequence)) for tag in tags}
-    return {**entry, **{tag: column for tag, column in marks.items() if column is not None}}
+    tagged = {tag: marks(sequence, tag) for tag in tags}
+    return {**entry, **{tag: values for tag, values in tagged.items() if values is not None}}
 
 
-def _marks(images: Path, tag: str, frames: int) -> list[int] | None:
-    """A 0 or 1 a frame, from a file beside the images or beside their folder."""
+def marks(sequence: Sequence, tag: str) -> list[int] | None:
+    """Read an attribute, a 0 or 1 a frame, from a file beside the images or beside their folder; None without one.
+
+    Raises:
+        ArtifactError: the file is not a 0 or 1 for each frame.
+    """
+    images, frames = sequence.images[0].parent, len(sequence)
     for path in (folder / f"{tag}{suffix}" for folder in (images, images.parent) for suffix in _SUFFIXES):
         if path.is_file():
             words = path.read_text(encoding="utf-8", errors="replace").split()

@@ -17,7 +17,7 @@ from benchmarks.evaluation.trackers import BoxTracker, named
 from benchmarks.evaluation.vot.overlap import box_polygon, certainly_overlaps, raster_overlap
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from sequences.datasets import Sequence
-from siamtrt import ArtifactError
+from sequences.sequence import Sequence
+from siamtrt import ArtifactError, UsageError
 from siamtrt.files import write_error, write_text
 
 _TIMEOUT_S = 180  # building and loading engines on a board takes its time
@@ -50,20 +50,24 @@ def add_tracker(path: Path, name: str, engines: Path, threads: int | None) -> No
     write_text(path, text.getvalue())
 
 
-def link_sequences(folder: Path, sequences: list[Sequence], source: Path) -> None:
-    """Lay *sequences* of the folder *source* out in *folder* as the toolkit wants them, by links.
+def link_sequences(folder: Path, sequences: list[Sequence]) -> None:
+    """Lay *sequences* out in *folder* as the toolkit wants them, by links to their images and attributes.
 
     Raises:
+        UsageError: a sequence is a video file.
         ArtifactError: the folder cannot be written.
     """
     for sequence in sequences:
-        _link_sequence(folder / sequence.name, sequence, source / sequence.name)
+        _link_sequence(folder / sequence.name, sequence)
     write_text(folder / "list.txt", "".join(f"{sequence.name}\n" for sequence in sequences))
 
 
-def _link_sequence(folder: Path, sequence: Sequence, source: Path) -> None:
-    """Link the images and attributes of one sequence."""
-    suffix = ".png" if sequence.images[0].suffix.lower() == ".png" else ".jpg"
+def _link_sequence(folder: Path, sequence: Sequence) -> None:
+    first = sequence.images[0]
+    if not first.is_file():
+        raise UsageError(f"{first.parent} is a video file, which the toolkit cannot take", hint="cut it into images")
+    suffix = ".png" if first.suffix.lower() == ".png" else ".jpg"
+    source = first.parent.parent if first.parent.name in ("color", "img") else first.parent
     tags: list[Path] = [path for pattern in _TAG_PATTERNS for path in source.glob(pattern)]
     try:
         (folder / "color").mkdir(parents=True, exist_ok=True)

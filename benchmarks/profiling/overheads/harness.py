@@ -21,7 +21,7 @@ from benchmarks.profiling.power.watched import watching
 from benchmarks.profiling.speed.record import Preloaded, Recorder, Timed
 from runtime.matcher import StageTimes
 from runtime.tracker import Tracker, TrackerState
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.geometry import Place
 

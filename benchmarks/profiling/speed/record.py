@@ -10,7 +10,7 @@ from typing import Iterable, Protocol
 from benchmarks.profiling.power.energy import Window
 from benchmarks.profiling.speed.call_times import Call
 from runtime.tracker import TrackerState
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox
 
 

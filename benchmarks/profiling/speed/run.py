@@ -21,7 +21,7 @@ from benchmarks.profiling.speed.figures import Figures, figures_of, rate
 from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
 from benchmarks.profiling.speed.speed_report import WINDOW, SpeedReport, Video
 from runtime.tracker import Tracker
-from sequences import datasets
+from sequences import sequence as videos
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
 
@@ -51,7 +51,7 @@ class Settings:
     idle_s: float = 0.0
 
 
-def measure(engines: Path, sequences: Sequence[datasets.Sequence], settings: Settings, *, command: str) -> SpeedReport:
+def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Settings, *, command: str) -> SpeedReport:
     """Run every sequence once.
 
     Args:
@@ -112,7 +112,7 @@ class TimedRun:
     windows: list[Window]
 
 
-def _run(recorder: Recorder, sequence: datasets.Sequence, settings: Settings, origin_ns: int) -> TimedRun:
+def _run(recorder: Recorder, sequence: videos.Sequence, settings: Settings, origin_ns: int) -> TimedRun:
     """Warm up, then track *sequence*."""
     if len(sequence) < 2:
         raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")

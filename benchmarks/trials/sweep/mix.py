@@ -14,7 +14,7 @@ from benchmarks.evaluation.options import RunOptions
 from benchmarks.trials import child
 from benchmarks.trials.sweep.row import Row
 from benchmarks.trials.trial import Trial
-from sequences import datasets
+from sequences import sequence as videos
 from siamtrt import GraphPrecisions, documents
 from siamtrt.files import sha256
 from siamtrt.manifest import FILE_NAME
@@ -38,7 +38,7 @@ class Sweep:
 
     onnx: Path
     run: RunOptions
-    videos: Sequence[datasets.Sequence]
+    videos: Sequence[videos.Sequence]
     annotations: Path | None
     ranges: Path | None
     backend: str

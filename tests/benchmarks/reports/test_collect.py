@@ -13,7 +13,7 @@ from benchmarks.profiling.power.probe import ProbeChoice
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.collect import collect, paper_trail
 from benchmarks.reports.job import Job, truth_sha256
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from siamtrt import ArtifactError, GraphPrecisions, Manifest
 
 

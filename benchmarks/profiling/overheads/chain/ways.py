@@ -18,7 +18,7 @@ from benchmarks.profiling.overheads.chain.through_host import HostChain
 from benchmarks.profiling.speed.figures import Distribution, distribution, doubts
 from runtime.tensorrt.matcher import open_targets
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError
 
 OURS, THEIRS = "on the GPU, CUDA graph", "through the host"

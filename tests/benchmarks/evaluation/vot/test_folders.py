@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.vot.annotations import as_annotations, load
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError
 
