@@ -11,6 +11,7 @@ from typing import List, Optional
 from tqdm import tqdm
 
 from calibration.clips import Clip, Label
+from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker, TrackerState
 from siamtrt import Array, InferenceError, ModelCard
@@ -40,7 +41,7 @@ def track(clip: Clip, onnx: Path, card: ModelCard, *, threads: Optional[int] = N
     first = clip.labels[0]
     labels: List[Label] = [first]
     frames = islice(clip.all_frames(), _MOST_FRAMES)
-    with Tracker(OnnxMatcher(onnx, card, threads=threads)) as tracker:
+    with Tracker(HostLocator(OnnxMatcher(onnx, card, threads=threads))) as tracker:
         for position, frame in tqdm(frames, desc=f"track {clip.name}", unit="frame"):
             if position == 0:
                 tracker.start(frame, first.box)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Dict
 
 import numpy as np
 
@@ -92,7 +91,7 @@ class Decoder:
         return Candidate(*box, float(score[index]), float(penalty[index]))
 
 
-def decoders(card: ModelCard) -> Dict[int, Decoder]:
+def decoders(card: ModelCard) -> dict[int, Decoder]:
     """The decoder of each search size of a model, by ``search_px``."""
     return {search.search_px: Decoder(card, search) for search in card.searches}
 

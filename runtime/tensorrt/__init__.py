@@ -1,1 +1,1 @@
-"""The matcher on TensorRT: a frame goes to the GPU, two small maps come back."""
+"""The networks on TensorRT: a frame goes to the GPU, the box or two small maps come back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -70,13 +70,13 @@ def aim(told: Array, square: Square, fill: Color) -> None:
     told["fill"] = fill
 
 
-def part_of_frame(square: Square) -> Tuple[slice, slice]:
+def part_of_frame(square: Square) -> tuple[slice, slice]:
     """The rows and columns of a frame that a crop reads."""
     left, top = _corner(square)
     rows, columns = (slice(max(0, low), max(0, low + square.side_px)) for low in (top, left))
     return rows, columns
 
 
-def _corner(square: Square) -> Tuple[int, int]:
+def _corner(square: Square) -> tuple[int, int]:
     half = (square.side_px + 1) / 2
     return math.floor(square.center_x - half + 0.5), math.floor(square.center_y - half + 0.5)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Engine:
     """
 
     def __init__(
-        self, trt: Any, runtime: Any, logger: Any, path: Path, graph: GraphCard, addresses: Dict[str, int]
+        self, trt: Any, runtime: Any, logger: Any, path: Path, graph: GraphCard, addresses: dict[str, int]
     ) -> None:
         self._trt, self._logger, self._path = trt, logger, path
         self._names = [spec.name for spec in (*graph.inputs, *graph.outputs)]

@@ -1,111 +1,103 @@
-"""What one search size has on the GPU: buffers, two engines, the way its answer leaves."""
+"""One search size on the GPU, from the crop to the answer, launched as one."""
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple
-
-import numpy as np
-
-from runtime.decode import Candidate, Decoder
+from runtime.decode import Candidate
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
-from runtime.tensorrt.engine import Engine
-from runtime.tensorrt.refit_proof import Probe
-from siamtrt import ModelCard, Tensors, UsageError
-from siamtrt.card import StageCard
+from runtime.tensorrt.frame import FrameOnGpu
+from runtime.tensorrt.stage import Stage
+from siamtrt import Tensors, UsageError
 
 
 class Search:
-    """One search size of a model.
+    """What one frame needs at one search size.
 
     Args:
         device: the GPU.
-        card: of the model.
-        stage: names its two graphs.
-
-    Attributes:
-        crop: address of search's input.
-        features: search's outputs, which are xcorr's inputs of the same name.
-        maps: xcorr's outputs.
-        addresses: of all these by name.
-        engines: search and xcorr, in this order.
+        frame: what is cropped.
+        crop: address of the first engine's input.
+        size_px: side of the crop.
+        stage: turns it into maps.
         decode: chooses the box on the GPU; None where the maps go back to the host.
-        probe: proves a refit; None where the kernels are inputs.
-        graph: the captured frame; None until it is captured.
     """
 
-    def __init__(self, device: Device, card: ModelCard, stage: StageCard, *, maps_stay: bool) -> None:
-        network, xcorr = card.graph(stage.search), card.graph(stage.xcorr)
-        self._device = device
-        self.crop = device.allocate(size_bytes(network.inputs[0].shape))
-        self.features = {spec.name: device.buffer(spec.shape, np.float32, mapped=False) for spec in network.outputs}
-        mapped = False if maps_stay else None
-        self.maps = {spec.name: device.buffer(spec.shape, np.float32, mapped=mapped) for spec in xcorr.outputs}
-        self.addresses = {network.inputs[0].name: self.crop}
-        for name, buffer in {**self.features, **self.maps}.items():
-            self.addresses[name] = buffer.address
-        self.engines: List[Engine] = []
-        self.decode: Optional[DecodeKernel] = None
-        self.probe: Optional[Probe] = None
-        self.graph: Optional[int] = None
+    def __init__(
+        self, device: Device, frame: FrameOnGpu, crop: int, size_px: int, stage: Stage, decode: DecodeKernel | None
+    ) -> None:
+        self._device, self._frame, self._crop, self._size_px = device, frame, crop, size_px
+        self.stage, self._decode = stage, decode
+        self._graph: int | None = None
 
-    def decode_with(self, library: Any, decoder: Decoder) -> None:
-        """Let the box be chosen on the GPU."""
-        maps = self.maps
-        self.decode = DecodeKernel(self._device, library, decoder, maps["cls"].address, maps["loc"].address)
+    @property
+    def is_captured(self) -> bool:
+        """Whether frames are replayed as a CUDA graph."""
+        return self._graph is not None
 
-    def enqueue(self) -> None:
-        """Enqueue all that follows the crop.
+    def aim(self, last_size: tuple[float, float]) -> None:
+        """Say how large the target was last, in crop pixels, for the next runs; nothing may be on the stream."""
+        if self._decode is not None:
+            self._decode.aim(*last_size)
+
+    def run(self) -> None:
+        """Enqueue a frame.
 
         Raises:
             InferenceError: TensorRT or CUDA refused.
         """
-        for engine in self.engines:
-            engine.enqueue(self._device.stream)
-        if self.decode is None:
-            self._fetch_maps()
+        if self._graph is None:
+            self._enqueue()
         else:
-            self.decode.enqueue()
+            self._device.launch(self._graph)
 
-    def found(self) -> Candidate:
+    def box(self) -> Candidate:
         """The box that was chosen on the GPU, once the stream was waited for.
 
         Raises:
             UsageError: the choice is left to the host.
             InferenceError: the network put out scores that are no numbers.
         """
-        if self.decode is None:
+        if self._decode is None:
             raise UsageError("these engines were opened without decode on the GPU")
-        return self.decode.found()
+        return self._decode.found()
 
-    def enqueue_evidence(self) -> None:
-        """Enqueue the way of features and maps to the host, where a refit has to be proved."""
-        if self.probe is not None:
-            for buffer in (*self.features.values(), *self.maps.values()):
-                self._device.fetch(buffer)
-
-    def require_proof(self, kernels: Tensors) -> None:
-        """Compare what xcorr made of the features with the reference, once the stream was waited for.
+    def refit(self, kernels: Tensors) -> None:
+        """Take the kernels of a new target into the engines' weights.
 
         Raises:
-            ParityError: they differ.
+            InferenceError: TensorRT refused a weight.
         """
-        if self.probe is not None:
-            sides = (self.features, self.maps)
-            features, maps = ({name: buffer.host for name, buffer in side.items()} for side in sides)
-            self.probe.require_equal(kernels, features, maps)
+        self.forget_graph()
+        self.stage.refit(kernels)
+
+    def prepare(self, kernels: Tensors, *, capture: bool) -> None:
+        """Run one frame, prove by it that a refit took effect, and capture the next ones.
+
+        Args:
+            kernels: what the weights should be; nothing where kernels are inputs.
+            capture: as a CUDA graph.
+
+        Raises:
+            ParityError: the refit did not take effect.
+            InferenceError: TensorRT or CUDA refused.
+        """
+        self._enqueue()  # the first run may allocate, which a capture forbids
+        self.stage.enqueue_evidence()
+        self._device.synchronize()
+        self.stage.require_proof(kernels)
+        if capture:
+            self._graph = self._device.capture(self._enqueue)
 
     def forget_graph(self) -> None:
         """Free the captured frame."""
-        if self.graph is not None:
-            self._device.forget(self.graph)
-            self.graph = None
+        if self._graph is not None:
+            self._device.forget(self._graph)
+            self._graph = None
 
-    def _fetch_maps(self) -> None:
-        for buffer in self.maps.values():
-            self._device.fetch(buffer)
-
-
-def size_bytes(shape: Tuple[int, ...]) -> int:
-    """Of a float32 tensor."""
-    return int(np.prod(shape)) * np.dtype(np.float32).itemsize
+    def _enqueue(self) -> None:
+        self._frame.enqueue_crop(self._crop, self._size_px)
+        self.stage.enqueue()
+        if self._decode is None:
+            self.stage.enqueue_maps()
+        else:
+            self._decode.enqueue()

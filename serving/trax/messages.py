@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 from siamtrt import UsageError
 
@@ -31,11 +30,11 @@ class Message:
     """
 
     name: str
-    arguments: Tuple[str, ...]
-    properties: Dict[str, str]
+    arguments: tuple[str, ...]
+    properties: dict[str, str]
 
 
-def parse(line: str) -> Optional[Message]:
+def parse(line: str) -> Message | None:
     """Read a line; None for one that is no message, which the protocol lets pass.
 
     Raises:
@@ -44,8 +43,8 @@ def parse(line: str) -> Optional[Message]:
     if not line.startswith(_PREFIX):
         return None
     name, _, rest = line[len(_PREFIX) :].strip("\r\n").partition(" ")
-    arguments: List[str] = []
-    properties: Dict[str, str] = {}
+    arguments: list[str] = []
+    properties: dict[str, str] = {}
     rest = rest.rstrip()
     position = 0
     while position < len(rest):

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from serving.trax.targets import Targets
 
 from runtime.tracker import Tracker
 from serving.trax.messages import Message, compose, parse
 from serving.trax.payload import read_image, read_region
 from serving.trax.serve import serve
-from serving.trax.targets import Targets
 from siamtrt import ArtifactError, BoundingBox, PipelineError, UsageError
 from tests.runtime.stub import StubMatcher, card
 

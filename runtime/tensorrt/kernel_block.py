@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional
 
 import numpy as np
 
@@ -23,7 +22,7 @@ class Target:
         is_known: the target was remembered.
     """
 
-    kept: Optional[int]
+    kept: int | None
     is_known: bool = False
 
 
@@ -45,13 +44,13 @@ class KernelBlock:
 
     def __init__(self, device: Device, card: ModelCard) -> None:
         self._device = device
-        places: Dict[str, int] = {}
+        places: dict[str, int] = {}
         self.size_bytes = 0
         for kernel in card.kernels:
             places[kernel.name] = self.size_bytes
             kernel_bytes = int(np.prod(kernel.shape)) * _FLOAT_BYTES
             self.size_bytes += -(-kernel_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
-        self._fetched: Optional[Buffer] = None
+        self._fetched: Buffer | None = None
         self.host: Tensors = {}
         if card.kernel_inputs:
             self._address = device.allocate(self.size_bytes)
@@ -62,6 +61,14 @@ class KernelBlock:
                 values = self._fetched.host[places[kernel.name] :].view(np.float32)
                 self.host[kernel.name] = values[: int(np.prod(kernel.shape))].reshape(kernel.shape)
         self.addresses = {name: self._address + place for name, place in places.items()}
+
+    def new_target(self) -> Target:
+        """Make room for the kernels of one more target.
+
+        Raises:
+            InferenceError: there is not enough memory.
+        """
+        return Target(None if self._fetched else self._device.allocate(self.size_bytes))
 
     def enqueue_save(self, target: Target) -> None:
         """Enqueue the way of the kernels out of the block: to the target's copy, or to the host."""
