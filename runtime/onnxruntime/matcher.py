@@ -78,7 +78,8 @@ class _Pipeline:
         for picture in self._picture.values():
             network_input(crop(frame, square, fill), picture)
         done_ns = time.perf_counter_ns()
-        times, outputs = {"crop": done_ns - started_ns}, Tensors()
+        times = {"crop": done_ns - started_ns}
+        outputs: Tensors = {}
         for role, engine in self._steps:
             started_ns = done_ns
             outputs.update(engine.run({**kernels, **self._picture, **outputs}))

@@ -5,23 +5,24 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from runtime.decode import Decoder
 from runtime.matcher import Color, StageTimes
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import part_of_frame
-from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
-from runtime.tensorrt.frame import WHOLE, FrameOnGpu
+from runtime.tensorrt.frame import FrameOnGpu
 from runtime.tensorrt.kernel_block import KernelBlock, Target
 from runtime.tensorrt.plans import Plans
-from runtime.tensorrt.search import Search
 from runtime.tensorrt.stage import Stage
 from siamtrt import Array, InferenceError, Manifest, ModelCard, UsageError
 from siamtrt.card import SearchCard
 from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
+
+_WHOLE = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -56,26 +57,27 @@ class Chain:
     """
 
     def __init__(self, engines: Path, card: ModelCard, manifest: Manifest, options: ChainOptions) -> None:
-        trt = library.load("tensorrt")
+        trt, kernels = library.load("tensorrt"), compiled.load_kernels()
         self.card, self._options = card, options
-        self._kernel_library = compiled.load_kernels()
         self._targets: list[Target] = []
         self._current: Target | None = None  # whose kernels xcorr has
         with contextlib.ExitStack() as resources:
             self._device = Device(options.mapped)
             resources.callback(self._device.close)
-            self._plans = Plans(trt, engines, card, manifest, self._device.compute_capability)
-            resources.callback(self._plans.close)
+            plans = Plans(trt, engines, card, manifest, self._device.compute_capability)
+            resources.callback(plans.close)
+            self._frame = FrameOnGpu(self._device, kernels)
+            self._kernels = KernelBlock(self._device, card)
             template = card.target.inputs[0]
             self._template = self._device.allocate(template.size_bytes)
-            self._kernels = KernelBlock(self._device, card)
-            self._target_engine = self._plans.open(
-                card.target.name, {template.name: self._template, **self._kernels.addresses}
-            )
-            self._frame = FrameOnGpu(self._device, self._kernel_library)
-            self._searches = {search.search_px: self._open_search(search) for search in card.searches}
-            for search in self._searches.values():
-                resources.callback(search.forget_graph)
+            given = {template.name: self._template, **self._kernels.addresses}
+            self._target_engine = plans.open(card.target.name, given)
+            self._stages: dict[int, Stage] = {}
+            for search in card.searches:
+                stage = self._stages[search.search_px] = self._open_stage(plans, search)
+                resources.callback(stage.forget_graph)
+                if options.decode:
+                    stage.decode_with(kernels, Decoder(card, search))
             self._resources = resources.pop_all()
 
     def add_target(self) -> Target:
@@ -106,26 +108,25 @@ class Chain:
         """
         started_ns = time.perf_counter_ns()
         target.is_known, self._current = False, None
-        self._show(frame, WHOLE)
-        self._frame.aim(square, fill)
+        self._show(frame, _WHOLE)
+        self._frame.crop.aim(square, fill)
         self._frame.enqueue_crop(self._template, square.out_px)
         self._target_engine.enqueue(self._device.stream)
         self._kernels.enqueue_save(target)
         self._device.synchronize()
         computed_ns = time.perf_counter_ns()
-        for size_px, search in self._searches.items():
-            if not self.card.kernel_inputs:
-                search.refit(self._kernels.host)
-            if not search.is_captured:
+        for size_px, stage in self._stages.items():
+            stage.refit(self._kernels.host)
+            if stage.graph is None:
                 around = Square(square.center_x, square.center_y, square.side_px * size_px // square.out_px, size_px)
-                self._frame.aim(around, fill)
-                search.prepare(self._kernels.host, capture=self._options.graphs)
+                self._frame.crop.aim(around, fill)
+                stage.prepare(self._kernels.host, capture=self._options.graphs)
         target.is_known, self._current = True, target
         return {"target": computed_ns - started_ns, "refit": time.perf_counter_ns() - computed_ns}
 
     def run(
         self, target: Target, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]
-    ) -> tuple[Search, StageTimes]:
+    ) -> tuple[Stage, StageTimes]:
         """One frame, waited for; crop, network and decode run as one, so the time of ``network`` holds all.
 
         Args:
@@ -143,35 +144,30 @@ class Chain:
         """
         if not target.is_known:
             raise InferenceError("no target was remembered", hint="call remember first")
-        search = self._searches[square.out_px]
+        stage = self._stages[square.out_px]
         started_ns = time.perf_counter_ns()
         self._show(frame, part_of_frame(square))
-        self._frame.aim(square, fill)
-        search.aim(last_size)
+        self._frame.crop.aim(square, fill)
+        stage.aim(last_size)
         if self._current is not target:
             self._kernels.enqueue_load(target)
             self._current = target
-        search.run()
+        stage.run()
         self._device.synchronize()
-        return search, {"network": time.perf_counter_ns() - started_ns}
+        return stage, {"network": time.perf_counter_ns() - started_ns}
 
-    def _open_search(self, search: SearchCard) -> Search:
+    def _open_stage(self, plans: Plans, search: SearchCard) -> Stage:
         (stage,) = search.stages
         picture = self.card.graph(stage.search).inputs[0]
         crop = self._device.allocate(picture.size_bytes)
         given = {picture.name: crop, **self._kernels.addresses}
-        opened = Stage(self._device, self._plans, self.card, stage, given, maps_stay=self._options.decode)
-        decode = self._decode(search, opened) if self._options.decode else None
-        return Search(self._device, self._frame, crop, search.search_px, opened, decode)
-
-    def _decode(self, search: SearchCard, stage: Stage) -> DecodeKernel:
-        cls, loc = (stage.maps[name].address for name in ("cls", "loc"))
-        return DecodeKernel(self._device, self._kernel_library, Decoder(self.card, search), cls, loc)
+        before = partial(self._frame.enqueue_crop, crop, search.search_px)
+        return Stage(self._device, plans, self.card, stage, given, before, maps_stay=self._options.decode)
 
     def _show(self, frame: Array, part: tuple[slice, slice]) -> None:
         """Put rows and columns of *frame* where the GPU reads it; a copy to the GPU is part of what is enqueued."""
         if not self._frame.fits(frame):
-            for search in self._searches.values():
-                search.forget_graph()  # it would read the frame at the old address
+            for stage in self._stages.values():
+                stage.forget_graph()  # it would read the frame at the old address
             self._frame.make_room(frame.shape)
         self._frame.write(frame, part)

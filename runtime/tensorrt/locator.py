@@ -20,8 +20,8 @@ class TensorrtLocator(TargetOnChain):
     """A :class:`runtime.locator.Locator` on a chain with decode: 28 bytes come back a frame."""
 
     def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
-        search, times = self._chain.run(self._target, frame, square, fill, last_size)
-        return Located(search.box(), times)
+        stage, times = self._chain.run(self._target, frame, square, fill, last_size)
+        return Located(stage.box(), times)
 
 
 def open_locators(opening: Opening) -> list[Locator]:

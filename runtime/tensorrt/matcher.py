@@ -37,6 +37,5 @@ class TensorrtMatcher(TargetOnChain):
     """A :class:`runtime.matcher.Matcher` on a chain without decode: 75 KB of maps come back a frame."""
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
-        search, times = self._chain.run(self._target, frame, square, fill, (0.0, 0.0))
-        maps = search.stage.maps
-        return Response(maps["cls"].host[0], maps["loc"].host[0], times)
+        stage, times = self._chain.run(self._target, frame, square, fill, (0.0, 0.0))
+        return Response(stage.maps["cls"].host[0], stage.maps["loc"].host[0], times)

@@ -2,10 +2,10 @@ import pytest
 
 from calibration.discover import find_clips
 from calibration.tracked import track
-from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, ModelCard, UsageError
 from tests.calibration.frames import box_of, picture, write_film, write_video
+from tests.doubles.clip import on_the_cpu
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def test_the_boxes_are_those_of_the_tracker(tmp_path, tiny_onnx, card):
     write_video(tmp_path / "v", 4, boxes=1)
     (clip,) = find_clips(tmp_path, 10)
     tracked = track(clip, tiny_onnx, card, threads=1)
-    with Tracker(OnnxMatcher(tiny_onnx, card, threads=1)) as tracker:
+    with Tracker(on_the_cpu(tiny_onnx, threads=1)) as tracker:
         states = [tracker.start(picture(0), BoundingBox(*box_of(0)))]
         states += [tracker.update(picture(position)) for position in range(1, 4)]
     assert [label.box for label in tracked.labels] == [state.box for state in states]
