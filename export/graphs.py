@@ -68,30 +68,20 @@ class _Search(nn.Module):
 
 
 class _Xcorr(nn.Module):
-    """With its kernels as parameters, so that they become initializers of their names."""
+    """Kernels that are no inputs are parameters, so that they become initializers of their names."""
 
-    def __init__(self, network: TrackerNetwork, features: tuple[str, ...], kernels: dict[str, Tensor]) -> None:
+    def __init__(
+        self, network: TrackerNetwork, inputs: tuple[str, ...], features: tuple[str, ...], kernels: dict[str, Tensor]
+    ) -> None:
         super().__init__()
-        self.network, self._features, self._kernels = network, features, tuple(kernels)
-        for name, kernel in kernels.items():
-            self.register_parameter(name, nn.Parameter(kernel))
-
-    def forward(self, *features: Tensor) -> tuple[Tensor, Tensor]:
-        kernels = {name: getattr(self, name) for name in self._kernels}
-        return self.network.correlate(dict(zip(self._features, features, strict=True)), kernels)
-
-
-class _XcorrOfInputs(nn.Module):
-    """With its kernels as inputs, after the features."""
-
-    def __init__(self, network: TrackerNetwork, features: tuple[str, ...], kernels: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network, self._features, self._kernels = network, features, kernels
+        self.network, self._inputs, self._features, self._kernels = network, inputs, features, tuple(kernels)
+        for name in (name for name in kernels if name not in inputs):
+            self.register_parameter(name, nn.Parameter(kernels[name]))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        count = len(self._features)
-        features = dict(zip(self._features, tensors[:count], strict=True))
-        return self.network.correlate(features, dict(zip(self._kernels, tensors[count:], strict=True)))
+        given = dict(zip(self._inputs, tensors, strict=True))
+        kernels = {name: given[name] if name in given else getattr(self, name) for name in self._kernels}
+        return self.network.correlate({name: given[name] for name in self._features}, kernels)
 
 
 @torch.no_grad()
@@ -116,11 +106,8 @@ def trace(
         search = reference_crop(search_px)
         features = network.search(search)
         maps = dict(zip(("cls", "loc"), network.correlate(features, kernels), strict=True))
-        xcorr: nn.Module
-        if kernel_inputs:
-            xcorr, inputs = _XcorrOfInputs(network, tuple(features), tuple(kernels)), {**features, **kernels}
-        else:
-            xcorr, inputs = _Xcorr(network, tuple(features), kernels), features
+        inputs = {**features, **kernels} if kernel_inputs else features
+        xcorr = _Xcorr(network, tuple(inputs), tuple(features), kernels)
         graphs.append(TracedGraph(f"{SEARCH}{suffix}", SEARCH, _Search(network).eval(), {"search": search}, features))
         graphs.append(TracedGraph(f"{XCORR}{suffix}", XCORR, xcorr.eval(), inputs, maps))
     return {graph.name: graph for graph in graphs}

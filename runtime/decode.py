@@ -1,4 +1,4 @@
-"""Score maps to the best box. Families: ``rpn`` (anchors) and ``ban`` (points).
+"""Choose the best box of two score maps. Families: ``rpn`` (anchors) and ``ban`` (points).
 
 Source: PySOT's and NanoTrack's trackers; numbers in tests/golden/pysot. All coordinates are pixels of the search crop,
 relative to its centre.
@@ -70,7 +70,7 @@ class Decoder:
             cls: (2A, R, R) float32, background channels first.
             loc: (4A, R, R) float32.
             width: the target's last width, in crop pixels.
-            height: likewise.
+            height: the target's last height, in crop pixels.
 
         Raises:
             InferenceError: a score or the box is not finite.

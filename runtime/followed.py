@@ -30,11 +30,7 @@ class Followed:
         self._stack.close()
 
     def make_room(self, count: int) -> None:
-        """Open what *count* targets need beyond what is open.
-
-        Raises:
-            PipelineError: the engines cannot be opened.
-        """
+        """Open what *count* targets need beyond what is open."""
         missing = count - len(self._trackers)
         if missing > 0:
             self._trackers += map(self._stack.enter_context, self._open(missing))

@@ -38,13 +38,7 @@ class Opening:
 def open_locators(
     engines: Path, count: int = 1, *, threads: int | None = None, decode: str | None = None
 ) -> list[Locator]:
-    """Open the engines of a folder on the backend they were built for.
-
-    Args:
-        engines: see :class:`Opening`, which documents the other arguments too.
-        count: one locator a target.
-        threads: of the CPU backend.
-        decode: where the box is chosen.
+    """Open the engines of a folder on the backend they were built for; for the arguments see :class:`Opening`.
 
     Raises:
         ArtifactError: the folder is unfinished, changed, or of an unknown backend.

@@ -48,7 +48,6 @@ class FolderSource:
         self.fps = _DEFAULT_FPS
 
     def frames(self) -> Iterator[Array | None]:
-        """See :class:`Source`."""
         for path in self._paths:
             frame = read_image(path)
             if frame is None:
@@ -68,7 +67,6 @@ class VideoSource:
         self.fps = capture.get(cv2.CAP_PROP_FPS) or _DEFAULT_FPS
 
     def frames(self) -> Iterator[Array | None]:
-        """See :class:`Source`."""
         seen = 0
         try:
             while True:

@@ -1,1 +1,1 @@
-"""The networks on TensorRT: a frame goes to the GPU, the box or two small maps come back."""
+"""A locator on TensorRT: a frame goes to the GPU, the box comes back, or the two maps it is chosen from."""

@@ -127,17 +127,11 @@ class Chain:
     def run(
         self, target: Target, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]
     ) -> tuple[Stage, StageTimes]:
-        """One frame, waited for; crop, network and decode run as one, so the time of ``network`` holds all.
-
-        Args:
-            target: of this chain.
-            frame: HxWx3 uint8, BGR.
-            square: the search region.
-            fill: BGR value of the pixels outside the frame.
-            last_size: the target's last width and height in crop pixels; used where the GPU chooses the box.
+        """Look for *target* in one frame, see :class:`runtime.locator.Locator`, and wait for the answer.
 
         Returns:
-            What holds the answer, valid until the next call.
+            What holds the answer, valid until the next call; and the times: crop, network and decode run as one, so
+            that of ``network`` holds all.
 
         Raises:
             InferenceError: the GPU failed, or the target was not remembered.

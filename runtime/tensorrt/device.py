@@ -36,7 +36,7 @@ class Buffer:
 
 
 class Device:
-    """The GPU as one matcher uses it.
+    """The GPU as one chain uses it.
 
     Args:
         mapped: let the GPU use host memory in place instead of copying; by default where they share one memory.

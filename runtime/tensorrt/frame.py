@@ -31,11 +31,7 @@ class FrameOnGpu:
         return self._buffer.host.shape == frame.shape
 
     def make_room(self, shape: tuple[int, ...]) -> None:
-        """Take memory for frames of another shape; graphs captured before are void, and nothing may be on the stream.
-
-        Raises:
-            InferenceError: there is not enough.
-        """
+        """Take memory for frames of another shape. It voids captured graphs, and nothing may be on the stream."""
         self._device.release(self._buffer)
         self._buffer = self._device.buffer(shape, np.uint8)
 

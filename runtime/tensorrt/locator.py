@@ -33,18 +33,7 @@ def open_locators(opening: Opening) -> list[Locator]:
 def open_targets(
     engines: Path, card: ModelCard, manifest: Manifest, count: int = 1, options: ChainOptions | None = None
 ) -> list[Locator]:
-    """Open engines for *count* targets: one copy where the kernels are inputs, else one a target.
-
-    Args:
-        engines: folder of a build for ``tensorrt``.
-        card: of the model.
-        manifest: of the build.
-        count: how many locators.
-        options: of each chain.
-
-    Raises:
-        PipelineError: see :class:`runtime.tensorrt.chain.Chain`.
-    """
+    """Open engines for *count* targets, see :class:`Chain`: one where the kernels are inputs, else one a target."""
     options = options or ChainOptions()
     if count > 1 and not card.kernel_inputs:
         log.info("%d targets take %d copies of the engines; exported with --kernel-inputs they share one", count, count)

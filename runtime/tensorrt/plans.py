@@ -36,16 +36,7 @@ class Plans:
         self._engines: list[Engine] = []
 
     def open(self, graph: str, addresses: dict[str, int]) -> Engine:
-        """Load the plan of *graph*.
-
-        Args:
-            graph: its name.
-            addresses: tensor name -> address on the GPU; has every tensor of the graph.
-
-        Raises:
-            EngineMismatchError: the plan is of another TensorRT, GPU or model.
-            InferenceError: there is not enough memory to run it.
-        """
+        """Load the plan of the graph called *graph*, see :class:`Engine`."""
         path = self._folder / f"{graph}{SUFFIX}"
         engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses)
         self._engines.append(engine)
@@ -62,11 +53,7 @@ class Plans:
 
 
 def _require_environment(engines: Path, manifest: Manifest, machine: dict[str, str]) -> None:
-    """Prove that plans belong to this machine, before TensorRT reads them.
-
-    Raises:
-        EngineMismatchError: they were built with another TensorRT or for another GPU.
-    """
+    """Prove that plans belong to this machine, before TensorRT reads them."""
     for key, here in machine.items():
         built = manifest.environment.get(key)
         if built != here:

@@ -67,11 +67,7 @@ class Stage:
             self._decode.aim(*last_size)
 
     def run(self) -> None:
-        """Enqueue one frame.
-
-        Raises:
-            InferenceError: TensorRT or CUDA refused.
-        """
+        """Enqueue one frame."""
         if self.graph is None:
             self._enqueue()
         else:
@@ -89,25 +85,16 @@ class Stage:
         return self._decode.found()
 
     def refit(self, kernels: Tensors) -> None:
-        """Take the kernels of a new target, unless they are inputs.
-
-        Raises:
-            InferenceError: TensorRT refused a weight.
-        """
+        """Take the kernels of a new target, unless they are inputs."""
         if self._weights:
             self.forget_graph()
             self._xcorr.refit(kernels, self._weights)
 
     def prepare(self, kernels: Tensors, *, capture: bool) -> None:
-        """Run one frame, prove by it that a refit took effect, and capture the next ones.
-
-        Args:
-            kernels: what the weights should be.
-            capture: as a CUDA graph.
+        """Run one frame, prove by it that *kernels* took effect, and capture the next ones where that is wanted.
 
         Raises:
             ParityError: the refit did not take effect.
-            InferenceError: TensorRT or CUDA refused.
         """
         self._enqueue()  # the first run may allocate, which a capture forbids
         for buffer in self._buffers.values() if self._proof else ():

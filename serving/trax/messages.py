@@ -48,11 +48,11 @@ def parse(line: str) -> Message | None:
     rest = rest.rstrip()
     position = 0
     while position < len(rest):
-        found = _ARGUMENT.match(rest, position)
-        if found is None:
+        matched = _ARGUMENT.match(rest, position)
+        if matched is None:
             raise UsageError(f"a TraX message has damaged arguments: {_short(line)}", hint="is a quote missing?")
-        position = found.end()
-        text = _UNESCAPED.sub(_unescape, found.group(1) if found.group(2) is None else found.group(2))
+        position = matched.end()
+        text = _UNESCAPED.sub(_unescape, matched.group(1) if matched.group(2) is None else matched.group(2))
         named = _NAMED.fullmatch(text)
         if named:
             properties[named.group(1)] = named.group(2)
@@ -71,8 +71,8 @@ def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _unescape(found: re.Match[str]) -> str:
-    return "\n" if found.group(1) == "n" else found.group(1)
+def _unescape(matched: re.Match[str]) -> str:
+    return "\n" if matched.group(1) == "n" else matched.group(1)
 
 
 def _short(line: str) -> str:
