@@ -10,7 +10,7 @@ from runtime.crop import crop
 from runtime.tensorrt.chain import Chain, ChainOptions
 from runtime.tensorrt.locator import open_targets
 from runtime.tensorrt.matcher import TensorrtMatcher
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import EngineMismatchError, InferenceError, ParityError, UsageError
 from siamtrt.geometry import Square
 from tests import tiny

@@ -23,7 +23,8 @@ from runtime.locator import HostLocator
 from runtime.tensorrt.chain import ChainOptions
 from runtime.tensorrt.locator import open_targets
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence, load_sequence
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError, UsageError
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
