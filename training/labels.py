@@ -18,7 +18,7 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 @dataclass(frozen=True)
 class Targets:
-    """For a batch.
+    """Labels and offsets of a batch.
 
     Attributes:
         labels: BxN int64: POSITIVE, NEGATIVE or IGNORED, sampled to at most 64 an example.
@@ -27,6 +27,10 @@ class Targets:
 
     labels: Tensor
     offsets: Tensor
+
+    def to(self, device: torch.device) -> Targets:
+        """The same on *device*."""
+        return Targets(self.labels.to(device), self.offsets.to(device))
 
 
 def anchors(stride: int, ratios: tuple[float, ...], scales: tuple[float, ...], cells: int, crop_px: int) -> Tensor:

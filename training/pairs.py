@@ -54,9 +54,9 @@ class PairSampler:
     def pair(self, index: int) -> Pair:
         """Draw pair *index*."""
         rng = np.random.default_rng([self._config.seed, index, int(self._augmented)])
-        ranges = self._config.augmentation
+        ranges = self._config.data.augmentation
         template, search = self._source(rng).pair(rng)
-        positive = not self._augmented or rng.random() >= self._config.negative
+        positive = not self._augmented or rng.random() >= self._config.data.negative
         if not positive:
             template = self._source(rng).pair(rng)[0]
         template_crop, _ = crop(template, TEMPLATE_PX, 1.0, _draw(rng, ranges.template_shift_px, ranges.template_scale))
