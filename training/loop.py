@@ -163,7 +163,8 @@ class Loop:
             return
         averaged = copy.deepcopy(self.task.network)
         averaged.load_state_dict(self._average)
-        score = self.task.score(averaged.eval())
+        with torch.no_grad():
+            score = self.task.score(averaged.eval())
         log.info("step %d: loss %.3f, score on held-out data %.3f", self.step, self.history[-1]["loss"], score)
         if score >= self._best:
             self._best = score

@@ -16,7 +16,6 @@ def maps(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor
     return cls, loc
 
 
-@torch.no_grad()
 def validation_overlap(network: nn.Module, batches: list[Batch], grid: Tensor, device: torch.device) -> float:
     """Mean intersection over union of the best-scored box with the truth, 0..1.
 

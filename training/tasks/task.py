@@ -64,5 +64,5 @@ class Task(Protocol):
         """How well the averaged weights do on held-out data: the weights of the largest value are kept.
 
         Args:
-            network: a copy of ``network`` with the averaged weights, in evaluation mode.
+            network: a copy of ``network`` with the averaged weights, in evaluation mode; no gradient is followed.
         """
