@@ -8,9 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 from calibration import measure
 from calibration.observe import Observer
 from calibration.sampler import Crops
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from siamtrt import ArtifactError, GraphCard, InferenceError, ModelCard, TensorSpec
+from siamtrt.geometry import Square
 
 
 def write_graph(path, nodes, weights, *, shape=(1, 4)):
