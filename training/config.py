@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import tomllib
 
-from siamtrt import UsageError
+from siamtrt import UsageError, documents
 
 _Settings = TypeVar("_Settings")
 _ELSEWHERE = ("device", "checkpoint_minutes")  # a run may go on with another value of these
@@ -113,7 +112,7 @@ class Config:
     steps: int
     data: DataConfig
     optimizer: OptimizerConfig = OptimizerConfig()
-    task: Mapping[str, Any] = field(default_factory=dict)
+    task: dict[str, Any] = field(default_factory=dict)
     ema: float = 0.998
     validate_steps: int = 250
     checkpoint_minutes: float = 5.0
@@ -140,51 +139,33 @@ class Config:
     @classmethod
     def from_table(cls, table: Mapping[str, Any], name: str = "the configuration") -> Config:
         """Build a configuration from parsed TOML, see :func:`parsed`; keys without a table are put into theirs."""
-        own = {key.name for key in fields(cls)}
-        tables = {"data": DataConfig, "optimizer": OptimizerConfig}
+        tables = {name: get_type_hints(cls)[name] for name in ("data", "optimizer")}
         home = {key.name: name for name, settings in tables.items() for key in fields(settings)}
         nested: dict[str, Any] = {name: dict(table.get(name, {})) for name in (*tables, "task")}
-        for key, value in table.items():
-            if key not in own:
-                nested[home.get(key, "task")][key] = value
-            elif key not in nested:
-                nested[key] = value
-        return parsed(cls, nested, name)
+        top = {key.name for key in fields(cls)} - set(nested)
+        for key in set(table) - set(nested) - top:
+            nested[home.get(key, "task")][key] = table[key]
+        for key, settings in tables.items():  # by themselves first, so that a message names the table
+            nested[key] = asdict(parsed(settings, nested[key], f"{name} [{key}]"))
+        return parsed(cls, {**nested, **{key: table[key] for key in top & set(table)}}, name)
 
     def claim(self) -> str:
-        """What a saved state is only good for: all settings but those that change no weight."""
+        """Digest of all settings that change weights: a saved state is good for these alone."""
         table = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
-        return json.dumps(table, sort_keys=True)
+        return documents.digest(table)
 
 
 def parsed(settings: type[_Settings], table: Mapping[str, Any], name: str) -> _Settings:
-    """An instance of the dataclass *settings* from a parsed TOML table.
-
-    Args:
-        settings: its fields are numbers, strings, mappings, dataclasses, or tuples of strings or of dataclasses.
-        table: by field name.
-        name: of the table, for messages.
+    """An instance of the dataclass *settings* from a parsed TOML table that messages call *name*.
 
     Raises:
         UsageError: an unknown, missing or mistyped key, or a value out of range.
     """
-    hints = get_type_hints(settings)
     try:
-        return settings(**{key: _value(hints.get(key), key, value, name) for key, value in table.items()})
+        return documents.build(settings, table)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{name}: {error}", hint=f"known keys: {', '.join(hints)}") from error
-
-
-def _value(hint: Any, key: str, value: Any, name: str) -> Any:
-    """*value* of *key* as the annotation *hint* wants it; without a hint it is left to the dataclass to refuse."""
-    if get_origin(hint) is tuple and isinstance(value, (list, tuple)):
-        return tuple(_value(get_args(hint)[0], key, entry, name) for entry in value)
-    if is_dataclass(hint) and isinstance(value, Mapping):
-        return parsed(hint, value, f"{name} [{key}]")  # type: ignore[arg-type]
-    wanted = (int, float) if hint is float else get_origin(hint) or hint
-    if wanted is not None and (isinstance(value, bool) or not isinstance(value, wanted)):
-        raise TypeError(f"{key} = {value!r} is not of the kind {getattr(hint, '__name__', hint)}")
-    return value
+        known = ", ".join(get_type_hints(settings))
+        raise UsageError(f"{name}: {error}", hint=f"known keys: {known}") from error
 
 
 def _require_positive(settings: object, *names: str) -> None:

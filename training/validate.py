@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from siamtrt.geometry import proposals
 from training.batches import Batch
 from training.labels import overlaps
 
@@ -40,8 +42,7 @@ def best_boxes(cls: Tensor, loc: Tensor, grid: Tensor) -> Tensor:
     logits = cls.reshape(batch, 2, -1)
     best = (logits[:, 1] - logits[:, 0]).argmax(1)
     offsets = loc.reshape(batch, 4, -1)[torch.arange(batch), :, best]
-    anchor = grid[:, best].T
-    return torch.cat([offsets[:, :2] * anchor[:, 2:] + anchor[:, :2], offsets[:, 2:].exp() * anchor[:, 2:]], 1)
+    return torch.from_numpy(np.stack(proposals(offsets.T.numpy(), grid[:, best].numpy()), axis=1))
 
 
 def _paired(one: Tensor, other: Tensor) -> Tensor:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import pytest
 
+from networks.models import spec
 from siamtrt import BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
 from training.config import Augmentation, Config, DataConfig, SourceConfig
@@ -13,6 +16,7 @@ from training.sources import Labelled, open_sources
 VIDEOS = SourceConfig(kind="videos", path="videos")
 STILL = dict.fromkeys(Augmentation.__dataclass_fields__, 0.0)
 UNMOVED = View(0, 0, 1, 1)
+SIDE_PX = math.sqrt((60 + 50) * (40 + 50))  # of the template's square around an object of 60x40
 
 
 def config(*sources, **changes):
@@ -20,7 +24,7 @@ def config(*sources, **changes):
 
 
 def sampler(settings, root, **changes):
-    return PairSampler(open_sources(settings, root), settings, 255, **changes)
+    return PairSampler(open_sources(settings, root), settings, spec("siamrpn_lite0"), **changes)
 
 
 def draw(sources, count=60):
@@ -94,6 +98,7 @@ def test_the_search_crop_is_shifted_and_scaled_as_far_as_asked_and_the_template_
     unmoved = [sampler(still, tmp_path).pair(index) for index in range(40)]
     moved = [pairs.pair(index) for index in range(40)]
     width, height = unmoved[0].box.width, unmoved[0].box.height
+    assert (width, height) == pytest.approx([side * 127 / math.sqrt(68 * 60) for side in (36, 28)])
     assert all(pair.box.center == pytest.approx((127.5, 127.5)) for pair in unmoved)
     shifts = [abs(side - 127.5) for pair in moved for side in pair.box.center]
     factors = [factor for pair in moved for factor in (pair.box.width / width, pair.box.height / height)]
@@ -111,9 +116,8 @@ def bright(side_px, box):
 
 
 def test_the_undisturbed_crop_has_the_trackers_geometry():
-    cut, moved = crop(bright(400, BoundingBox(170, 180, 60, 40)), 255, 255 / 127, UNMOVED)
-    scale = 127 / np.sqrt((60 + 50) * (40 + 50))
-    assert (moved.width, moved.height) == pytest.approx((60 * scale, 40 * scale))
+    cut, moved = crop(bright(400, BoundingBox(170, 180, 60, 40)), 255, SIDE_PX * 255 / 127, UNMOVED)
+    assert (moved.width, moved.height) == pytest.approx((60 * 127 / SIDE_PX, 40 * 127 / SIDE_PX))
     assert moved.center == pytest.approx((127.5, 127.5))
     x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(moved) > 0.97
@@ -122,7 +126,7 @@ def test_the_undisturbed_crop_has_the_trackers_geometry():
 @pytest.mark.parametrize("view", [UNMOVED, View(31, -17, 1.15, 0.9)])
 def test_an_enlarged_object_lies_in_its_box_to_a_tenth_of_a_pixel(view):
     """At six times the size, half a pixel of the image is three of the crop."""
-    cut, moved = crop(bright(60, BoundingBox(24, 25, 12, 10)), 255, 255 / 127, view)
+    cut, moved = crop(bright(60, BoundingBox(24, 25, 12, 10)), 255, 44.0, view)
     rows, columns = np.indices(cut.shape[:2])
     light = cut[..., 0].astype(float)
     center = ((light * (columns + 0.5)).sum() / light.sum(), (light * (rows + 0.5)).sum() / light.sum())
@@ -130,7 +134,7 @@ def test_an_enlarged_object_lies_in_its_box_to_a_tenth_of_a_pixel(view):
 
 
 def test_a_shifted_and_scaled_crop_moves_the_box_with_the_picture():
-    cut, moved = crop(bright(400, BoundingBox(170, 180, 60, 40)), 255, 2.0, View(40, -30, 1.15, 0.9))
+    cut, moved = crop(bright(400, BoundingBox(170, 180, 60, 40)), 255, 2 * SIDE_PX, View(40, -30, 1.15, 0.9))
     x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(moved) > 0.95
     assert moved.center == pytest.approx((167.5, 97.5))

@@ -115,6 +115,13 @@ def test_the_norms_of_the_trunk_keep_their_statistics(data, tmp_path):
     assert not torch.equal(network.get_buffer(f"{_NORMS[1]}.running_mean"), moving)
 
 
+def test_the_anchors_lie_around_the_middle_of_the_crop(data):
+    grid = open_task(config(), data, CPU)._grid
+    assert grid.shape == (4, 5 * 25 * 25)
+    assert (grid[:2].min(), grid[:2].mean(), grid[:2].max()) == pytest.approx((31.5, 127.5, 223.5))
+    assert grid[2:, 2 * 625].tolist() == [64, 64]  # the third ratio is 1
+
+
 def test_processes_draw_different_pairs(data):
     first, second = (
         next(open_task(config(), data, Place(torch.device("cpu"), rank, 2)).batches(0, 1)) for rank in (0, 1)
@@ -163,7 +170,7 @@ def test_a_second_round_starts_from_the_weights_of_the_first(data, tmp_path):
         ({"start": "mars"}, "unknown start 'mars'"),
         ({"model": "siamrpn_mobilenetv2", "start": "imagenet"}, "no ImageNet weights for the trunk of siamrpn_mobile"),
         ({"kind": "sound"}, "unknown kind of task 'sound'"),
-        ({"speed": 3}, "unexpected keyword argument 'speed'"),
+        ({"speed": 3}, r"\[task\]: speed unknown(.|\n)*known keys: model, kind, start"),
     ],
 )
 def test_models_starts_and_kinds_that_do_not_fit_are_refused(data, changes, complaint):

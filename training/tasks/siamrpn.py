@@ -14,11 +14,12 @@ from networks.efficientnet_lite import EfficientNetLite0
 from networks.models import ModelSpec, build, spec
 from networks.siamrpn import SiamRPN
 from siamtrt import UsageError
+from siamtrt.geometry import anchor_grid
 from training.batches import Batch, batches, collate
 from training.config import Config, parsed
-from training.labels import anchors, assign
+from training.labels import assign
 from training.losses import losses
-from training.pairs import TEMPLATE_PX, PairSampler
+from training.pairs import PairSampler
 from training.place import Place
 from training.sources import open_sources
 from training.start_weights import load_imagenet
@@ -76,8 +77,8 @@ class SiamRPNTask:
             raise UsageError(
                 f"{self.settings.model} is of the family {model.family}; training knows rpn", hint="siamrpn_lite0"
             )
-        self._sampler = PairSampler(open_sources(config, data), config, model.search_px)
-        held_out = PairSampler(open_sources(config, data, validation=True), config, model.search_px, augmented=False)
+        self._sampler = PairSampler(open_sources(config, data), config, model)
+        held_out = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
         count = config.data.validation_pairs
         self._held_out = [
             collate([held_out.pair(index) for index in range(start, min(start + _SCORED_TOGETHER, count))])
@@ -136,10 +137,12 @@ def _start(settings: Settings, seed: int) -> nn.Module:
 
 
 def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> Tensor:
-    """The anchors of the map that *network* puts out."""
+    """The anchors of the map that *network* puts out: centre and size in crop pixels, 4xN."""
     if not isinstance(network, SiamRPN):
         raise UsageError("this task trains SiamRPN++ only", hint="siamrpn_lite0")
-    crops = (torch.zeros(1, 3, side, side, device=device) for side in (TEMPLATE_PX, model.search_px))
+    crops = (torch.zeros(1, 3, side, side, device=device) for side in (model.template_px, model.search_px))
     with torch.no_grad():
         cls, _ = network.eval()(*crops)
-    return anchors(model.stride, model.anchor_ratios, model.anchor_scales, cls.shape[2], model.search_px)
+    grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, cls.shape[2]))
+    grid[:2] += model.search_px / 2
+    return grid
