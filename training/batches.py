@@ -18,11 +18,11 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of B pairs.
+    """B pairs as tensors.
 
     Attributes:
         template: Bx3x127x127 float32, BGR, 0..255, channels last.
-        search: Bx3xSxS likewise.
+        search: Bx3xSxS float32 of the same kind.
         boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
         positive: B bool.
         number: of the batch in the run, over all processes; seeds what is drawn for it.

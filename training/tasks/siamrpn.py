@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from networks.checkpoint import load
-from networks.efficientnet_lite import EfficientNetLite0
 from networks.models import ModelSpec, build, spec
 from networks.siamrpn import SiamRPN
+from networks.trunks.efficientnet_lite import EfficientNetLite0
 from siamtrt import UsageError
 from siamtrt.geometry import anchor_grid
 from training.batches import Batch, batches, collate
