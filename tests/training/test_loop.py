@@ -91,6 +91,14 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(whole, tmp_path):
     assert_same_state(state(tmp_path), state(whole))
 
 
+def test_a_finished_run_has_nothing_left_to_do(whole):
+    again = Loop(Line(), config(), whole)
+    before = state(whole)
+    again.run()
+    assert again.task.scored == []
+    assert_same_state(state(whole), before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("at", [1, 2])  # the step after 2 is scored
 def test_an_interrupted_step_is_finished_before_the_state_is_saved(whole, tmp_path, number, at):
@@ -150,6 +158,7 @@ def test_each_group_has_its_share_of_the_rate_and_what_is_in_none_is_frozen(tmp_
     assert first == pytest.approx(1e-2, rel=1e-3)  # AdamW's first step is the rate, whatever the gradient
     assert second == pytest.approx(1e-3, rel=1e-3)
     assert first_bias == norm == norm_bias == second_bias == 0
+    assert loop.task.network[0].bias.grad is None  # it would count when gradients are clipped
 
 
 def test_a_group_is_frozen_before_its_step(tmp_path):
