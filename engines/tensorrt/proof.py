@@ -4,55 +4,44 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any, List, Sequence
+from typing import Any, Sequence
 
+from engines.tensorrt.building import Building
 from siamtrt import BuildError
-from siamtrt.libraries import tensorrt as library
 
 log = logging.getLogger(__name__)
 
 
-def load(trt: Any, logger: Any, plan: bytes) -> Any:
-    """Open a plan that was built a moment ago.
-
-    Raises:
-        BuildError: TensorRT refuses it.
-    """
-    engine = trt.Runtime(logger).deserialize_cuda_engine(plan)
-    if engine is None:
-        raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(logger)}")
-    return engine
-
-
-def require_refittable(trt: Any, logger: Any, plan: bytes, names: Sequence[str]) -> None:
+def require_refittable(building: Building, plan: bytes, names: Sequence[str]) -> None:
     """Prove that every weight of *names* can be replaced in *plan*.
 
     Raises:
         BuildError: one was folded away or renamed.
     """
-    found = set(trt.Refitter(load(trt, logger, plan), logger).get_all_weights())
-    missing = sorted(set(names) - found)
+    trt = building.trt
+    refitter = trt.Refitter(building.loaded(plan), building.logger)
+    missing = sorted(set(names) - set(refitter.get_all_weights()))
     if missing:
         raise BuildError(
             f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
         )
 
 
-def require_int8(trt: Any, logger: Any, plan: bytes, name: str) -> None:
-    """Tell how many layers of a detailed plan work on INT8.
+def require_int8(building: Building, plan: bytes, name: str) -> None:
+    """Prove that layers of a detailed plan work on INT8, and log how many.
 
     A calibration cache from elsewhere may be ignored without an error, and the plan is then a slow FP16 one.
 
     Args:
-        trt: the library.
-        logger: its logger.
+        building: that made the plan.
         plan: built with detailed profiling verbosity.
         name: of the plan, for messages.
 
     Raises:
         BuildError: none does.
     """
-    inspector = load(trt, logger, plan).create_engine_inspector()
+    trt, engine = building.trt, building.loaded(plan)
+    inspector = engine.create_engine_inspector()
     layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
     working = [entry for entry in layers if any("int8" in text.lower() for text in _formats(entry))]
     if not working:
@@ -60,5 +49,5 @@ def require_int8(trt: Any, logger: Any, plan: bytes, name: str) -> None:
     log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
 
 
-def _formats(entry: Any) -> List[str]:
+def _formats(entry: Any) -> list[str]:
     return [str(side.get("Format/Datatype")) for side in (*entry.get("Inputs", ()), *entry.get("Outputs", ()))]
