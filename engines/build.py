@@ -31,7 +31,7 @@ class Backend(Protocol):
     """A way to make engines: a module of one of the wings.
 
     Attributes:
-        SUFFIX: of an engine file.
+        SUFFIX: suffix of an engine file.
         OPTIONS: the fields of :class:`TensorrtOptions` that mean something to it.
         CORRECTION_SAMPLES: how many crops it corrects the biases of INT8 on by default; None if it corrects none.
     """
@@ -62,7 +62,7 @@ class BuildRequest:
         onnx: folder written by the export stage.
         out: becomes self-contained: the engines, a copy of the model card, and the manifest, written last.
         backend: one of ``BACKENDS``.
-        precisions: of the graphs.
+        precisions: what the graphs shall compute in.
         command: recorded in the manifest as the way to build it again.
         tensorrt: settings of the backends ``tensorrt`` and ``typed``.
         int8: what INT8 takes.
@@ -102,7 +102,7 @@ def build(request: BuildRequest) -> Manifest:
     settings = {
         "backend": request.backend,
         "precision": str(request.precisions),
-        **request.tensorrt.settings(backend.OPTIONS),
+        **_recorded(request.tensorrt, backend.OPTIONS),
         **int8.settings,
     }
     ranges = {path.name: sha256(path) for path in int8.parents}
@@ -145,6 +145,12 @@ def _backend(request: BuildRequest) -> Backend:
             flag = _OTHER_FLAGS.get(option.name, f"--{option.name.replace('_', '-')}")
             raise UsageError(f"{flag} is of no use to --backend {request.backend}", hint="leave it out")
     return backend
+
+
+def _recorded(options: TensorrtOptions, names: Sequence[str]) -> dict[str, Any]:
+    """The options *names* for a manifest, without the timing cache, which only saves time."""
+    values = {name: getattr(options, name) for name in names if name != "timing_cache"}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _correction_samples(request: BuildRequest, backend: Backend) -> int | None:

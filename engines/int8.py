@@ -43,7 +43,7 @@ class Int8:
     """What an INT8 engine of one graph needs beside the graph.
 
     Attributes:
-        ranges: of its activations, measured on this graph.
+        ranges: the values its activations take, measured on this graph.
         floats: names of the nodes that the caller wishes in floating point, sorted.
         samples: folder of the crops that the graph was calibrated on; None where it sees no crops: the inputs of an
             xcorr graph, 5 MB a frame, are not stored.
@@ -77,10 +77,10 @@ def int8_inputs(
     """Read what *wish* names, and prove that it fits the graphs.
 
     Args:
-        onnx_folder: of the export stage.
-        card: of the model.
-        precisions: of its graphs.
-        wish: of the caller.
+        onnx_folder: written by the export stage.
+        card: the card of the model.
+        precisions: what its graphs shall compute in.
+        wish: what the caller wishes.
         correction_samples: how many crops biases are corrected on; None where the backend corrects none.
 
     Raises:
@@ -175,7 +175,7 @@ def read_sample(path: Path, shape: tuple[int, ...]) -> Array:
 
     Args:
         path: a PNG, or an array of uint8, HxWx3 or 1x3xHxW; BGR.
-        shape: of the graph's input, 1x3xHxW.
+        shape: the shape of the graph's input, 1x3xHxW.
 
     Returns:
         float32 of *shape*, 0..255, C-contiguous.

@@ -37,7 +37,7 @@ def quantize(
     Args:
         model: a float32 graph; not changed.
         plan: made of this graph, or of one that differs in the values of its weights alone.
-        ranges: of its activations.
+        ranges: the values its activations take.
         kernels: weights that a refit replaces; they stay float32 and are quantised whenever the graph is loaded.
 
     Raises:

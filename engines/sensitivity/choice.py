@@ -25,7 +25,7 @@ def way_out(path: Path, folder: Path, precisions: GraphPrecisions) -> Way:
     Args:
         path: written by ``python -m engines.sensitivity``.
         folder: the ONNX folder to build from; the ranking must be of it.
-        precisions: of its graphs.
+        precisions: what its graphs shall compute in.
 
     Returns:
         See :meth:`engines.sensitivity.ranking.Sensitivity.way_out`.
@@ -64,7 +64,7 @@ def until(way: Way, most_noise: float) -> list[str]:
     """``GRAPH:LAYER`` of the layers that *way* takes out of INT8 until no more noise than *most_noise* remains.
 
     Args:
-        way: of the graphs in INT8.
+        way: the steps of :func:`way_out`.
         most_noise: a share of the power of the maps.
 
     Raises:

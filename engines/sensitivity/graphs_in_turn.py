@@ -22,13 +22,13 @@ class GraphsInTurn:
     """The FP32 graphs of a model's ordinary search on some samples; what they read and put out stays at hand.
 
     Args:
-        folder: of the export stage.
-        calibration: its samples are pairs: a template, and a search crop of the same target.
+        folder: written by the export stage.
+        calibration: a calibration folder; its samples are pairs: a template, and a search crop of the same target.
         count: how many samples to run, spread over all there are.
-        threads: of each operator; all cores when None.
+        threads: how many each operator takes; all cores when None.
 
     Attributes:
-        card: of the model.
+        card: the card of the model.
         models: graph name -> its FP32 form, in the order they run.
         maps: ``GRAPH:NAME`` -> map of each xcorr graph, for each sample.
 

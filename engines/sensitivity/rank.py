@@ -33,12 +33,12 @@ def rank(
     """Rank the convolutions of the graphs of a search.
 
     Args:
-        folder: of the export stage.
-        calibration: of the calibration stage, for *folder*.
+        folder: written by the export stage.
+        calibration: written by the calibration stage, for *folder*.
         samples: how many of its crops to run.
         most_steps: how many steps out of INT8 to try in each graph, see
             :func:`engines.sensitivity.way_out.steps_out_of_int8`.
-        threads: of each operator; all cores when None.
+        threads: how many each operator takes; all cores when None.
         corrected: correct the biases as the builder does; without, the loss is that of rounding alone.
 
     Raises:

@@ -20,7 +20,7 @@ class Loss:
         graph: where the place is.
         layer: the node, a convolution.
         noise: power of the error of the map that suffers most, over the power of that map.
-        cosine: of the angle to the FP32 map, mean over the samples, for the map that suffers most.
+        cosine: cosine of the angle to the FP32 map, mean over the samples, for the map that suffers most.
         macs_share: its share of the multiply-accumulates of the graph.
         signal_to_noise_db: *noise* for those who read the file, see :func:`decibel`.
     """
@@ -43,11 +43,11 @@ class Step:
     """One step of taking layers out of INT8.
 
     Attributes:
-        graph: they are in.
+        graph: the graph they are in.
         layers: taken out by this step; none by the first.
-        noise: of the whole graph with these and all earlier layers out, see :class:`Loss`.
-        cosine: of the whole graph with these and all earlier layers out, see :class:`Loss`.
-        macs_share: of the graph's multiply-accumulates that are out of INT8 by then.
+        noise: as in :class:`Loss`, for the whole graph with these and all earlier layers out.
+        cosine: as in :class:`Loss`, for the whole graph with these and all earlier layers out.
+        macs_share: share of the graph's multiply-accumulates that are out of INT8 by then.
     """
 
     graph: str

@@ -24,9 +24,9 @@ def steps_out_of_int8(
     worst layers still in INT8, alone or together with the convolution that feeds it.
 
     Args:
-        graph: its name.
-        model: its FP32 form.
-        losses: of its layers alone, worst first; those that stay in floating point anyway left out.
+        graph: name of the graph.
+        model: the graph in FP32.
+        losses: what its layers cost alone, worst first; those that stay in floating point anyway left out.
         judge: tells noise and cosine of the graph in INT8 with some layers in floating point.
         most_steps: how many to take at most.
 

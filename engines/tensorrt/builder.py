@@ -12,7 +12,6 @@ import onnx
 from engines.graph import GraphJob, read_graph
 from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.int8 import int8
-from engines.tensorrt.proof import require_int8, require_refittable
 from siamtrt import BuildError, MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.environment import describe
 from siamtrt.files import write_bytes
@@ -30,7 +29,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Args:
         job: the graph.
-        options: of the build.
+        options: settings of the build.
 
     Raises:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
@@ -47,11 +46,11 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     cache_path = _timing_cache_path(trt, options)
     _load_timing_cache(building.config, cache_path)
     with _precision(building, model, job, options):
-        plan = building.plan(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
+        plan = building.serialized(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
     if job.refit:
-        require_refittable(building, plan, job.refit)
+        building.require_refittable(plan, job.refit)
     if job.int8 and options.detailed:
-        require_int8(building, plan, job.out.name)
+        building.require_int8(plan, job.out.name)
     write_bytes(job.out, plan)
     if cache_path:
         write_bytes(cache_path, bytes(building.config.get_timing_cache().serialize()))

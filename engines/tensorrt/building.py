@@ -1,7 +1,8 @@
-"""What both TensorRT builders share: their options, and a network from its ONNX graph to its plan."""
+"""What both TensorRT builders share: their options, and a network from its ONNX graph to its proved plan."""
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -30,8 +31,8 @@ class TensorrtOptions:
         workspace_mib: scratch memory a layer may take while it runs.
         detailed: keep layer names in the plan, for layer reports; such a plan runs a little slower.
         timing_cache: folder of the caches that make a second build fast; None keeps none.
-        compute_capabilities: of the GPUs a plan of TensorRT-RTX shall run on, e.g. ``("8.9",)``; empty leaves it to
-            the library.
+        compute_capabilities: the GPUs that a plan of TensorRT-RTX shall run on, e.g. ``("8.9",)``; empty leaves the
+            choice to the library.
         calibrator: one of ``CALIBRATORS``: take the ranges of the calibration as they are, or let TensorRT measure its
             own over the samples; xcorr, whose samples are not stored, always takes the former.
     """
@@ -41,11 +42,6 @@ class TensorrtOptions:
     timing_cache: Path | None = None
     compute_capabilities: tuple[str, ...] = ()
     calibrator: str = OUR_RANGES
-
-    def settings(self, names: Sequence[str]) -> dict[str, Any]:
-        """The options *names* for a manifest, without the timing cache, which only saves time."""
-        values = {name: getattr(self, name) for name in names if name != "timing_cache"}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -64,10 +60,10 @@ class Building:
 
         Args:
             trt: the library.
-            kind: of network, one of its ``NetworkDefinitionCreationFlag``.
+            kind: what network to create, one of its ``NetworkDefinitionCreationFlag``.
             model: the graph.
             source: its file, for messages.
-            options: of the build.
+            options: settings of the build.
 
         Raises:
             BuildError: the parser refused the graph; all its errors are in the message.
@@ -91,7 +87,7 @@ class Building:
         """The layers of the network."""
         return [self.network.get_layer(index) for index in range(self.network.num_layers)]
 
-    def plan(self, name: str, *, hint: str) -> bytes:
+    def serialized(self, name: str, *, hint: str) -> bytes:
         """Build the network into the plan *name*, with a line in the log every few seconds.
 
         Raises:
@@ -104,16 +100,48 @@ class Building:
             raise BuildError(f"TensorRT {self.trt.__version__} cannot build {name}: {problems}", hint=hint)
         return bytes(plan)
 
-    def loaded(self, plan: bytes) -> Any:
-        """The engine of a plan that was built a moment ago.
+    def require_refittable(self, plan: bytes, names: Sequence[str]) -> None:
+        """Prove that every weight of *names* can be replaced in *plan*.
 
         Raises:
-            BuildError: TensorRT refuses it.
+            BuildError: one was folded away or renamed.
         """
+        refitter = self.trt.Refitter(self._load(plan), self.logger)
+        missing = sorted(set(names) - set(refitter.get_all_weights()))
+        if missing:
+            raise BuildError(
+                f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
+            )
+
+    def require_int8(self, plan: bytes, name: str) -> None:
+        """Prove that layers of a detailed plan work on INT8, and log how many.
+
+        A calibration cache from elsewhere may be ignored without an error, and the plan is then a slow FP16 one.
+
+        Args:
+            plan: built with detailed profiling verbosity.
+            name: name of the plan, for messages.
+
+        Raises:
+            BuildError: none does.
+        """
+        trt, engine = self.trt, self._load(plan)
+        inspector = engine.create_engine_inspector()
+        layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
+        working = [layer for layer in layers if any("int8" in text.lower() for text in _formats(layer))]
+        if not working:
+            raise BuildError(f"no layer of {name} works on INT8", hint="--calibrator tensorrt, or --precision fp16")
+        log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
+
+    def _load(self, plan: bytes) -> Any:
         engine = self.trt.Runtime(self.logger).deserialize_cuda_engine(plan)
         if engine is None:
             raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(self.logger)}")
         return engine
+
+
+def _formats(layer: Any) -> list[str]:
+    return [str(side.get("Format/Datatype")) for side in (*layer.get("Inputs", ()), *layer.get("Outputs", ()))]
 
 
 @contextmanager

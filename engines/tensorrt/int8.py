@@ -33,7 +33,7 @@ def int8(building: Building, model: onnx.ModelProto, job: GraphJob, wanted: Int8
     ``wanted.floats`` and, short of ``int8-all``, the correlations are pinned to FP16.
 
     Args:
-        building: of *model*; its layers are pinned, its config gets the flags and the calibrator.
+        building: the network of *model*; its layers are pinned, its config gets the flags and the calibrator.
         model: the exported graph.
         job: the engine to build.
         wanted: what of it stays in floating point, and where its ranges come from.
@@ -62,7 +62,7 @@ def _pin(building: Building, layers: Mapping[str, str]) -> None:
     """Make layers compute in FP16.
 
     Args:
-        building: of their network.
+        building: the network they are in.
         layers: name of the ONNX node -> name of its output. The parser names layers after nodes, and the last layer
             of a node gives the tensor called like the node's output.
 

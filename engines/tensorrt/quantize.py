@@ -30,7 +30,7 @@ def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, floats: Collectio
 
     Args:
         model: float32; modified in place.
-        ranges: of its activations.
+        ranges: the values its activations take.
         floats: names of the nodes whose inputs stay floating point.
 
     Returns:

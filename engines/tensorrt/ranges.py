@@ -53,8 +53,8 @@ class Batches:
 
     Args:
         samples: each gives the address on the GPU of one sample of the graph's one input, when called.
-        path: of the cache; its name has to change with the graph, the library and the samples.
-        version: of TensorRT.
+        path: where the cache lies; its name has to change with the graph, the library and the samples.
+        version: the version of TensorRT.
     """
 
     def __init__(self, samples: Sequence[Callable[[], int]], path: Path, version: str) -> None:

@@ -28,7 +28,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Args:
         job: the graph.
-        options: of the build.
+        options: settings of the build.
 
     Raises:
         MissingDependencyError: no library that takes typed graphs is installed.
@@ -41,7 +41,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     building = Building.of(trt, kind, typed_graph(job), job.source, options)
     if options.compute_capabilities:
         _set_targets(trt, building.config, options.compute_capabilities)
-    write_bytes(job.out, building.plan(job.out.name, hint="--precision fp32"))
+    write_bytes(job.out, building.serialized(job.out.name, hint="--precision fp32"))
 
 
 def typed_graph(job: GraphJob) -> onnx.ModelProto:

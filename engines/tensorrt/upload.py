@@ -18,7 +18,7 @@ class Upload:
     """Memory of the GPU for one sample, freed at the end of its ``with`` block.
 
     Args:
-        shape: of a sample in float32.
+        shape: the shape of a sample in float32.
 
     Raises:
         MissingDependencyError: there is no CUDA runtime.

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from engines import __main__ as engines_main
 from engines.int8 import _float_layers
@@ -15,8 +17,8 @@ from engines.sensitivity.graphs_in_turn import GraphsInTurn, noise
 from engines.sensitivity.rank import convolution_macs, rank
 from engines.sensitivity.ranking import Loss, Sensitivity, Step, decibel
 from engines.sensitivity.way_out import steps_out_of_int8
-from siamtrt import ArtifactError, GraphPrecisions, Manifest, UsageError, cli
-from siamtrt.card import ROLES
+from siamtrt import ArtifactError, GraphCard, GraphPrecisions, Manifest, UsageError, cli
+from siamtrt.card import ROLES, StageCard
 from siamtrt.files import sha256
 from tests.calibrated import write_calibration
 from tests.engines.onnxruntime.test_quantize import BOTTLENECK
@@ -54,6 +56,62 @@ def test_the_graphs_reproduce_themselves_and_notice_a_change(tiny_onnx, calibrat
                 weight.raw_data = (np.frombuffer(weight.raw_data, np.float32) * 2).tobytes()
         # the whole tiny model is linear but for its ReLUs, so twice the weights is twice the map: noise 1
         assert noise(graphs.maps, graphs.variant(graph, louder))[0] == pytest.approx(1.0, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def two_stages(tmp_path_factory):
+    """The tiny model with a second stage, whose search graph goes on from the features of the first."""
+    folder = tmp_path_factory.mktemp("stages") / "onnx"
+    card = write_tiny_model(folder)
+    features, maps = card.graph("search").outputs, card.graph("xcorr").outputs
+    deep = tuple(replace(feature, name=feature.name.replace("feature", "deep")) for feature in features)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", [a.name, "w"], [b.name], name=b.name) for a, b in zip(features, deep)],
+        "deeper",
+        [helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, spec.shape) for spec in features],
+        [helper.make_tensor_value_info(spec.name, TensorProto.FLOAT, spec.shape) for spec in deep],
+        [numpy_helper.from_array(np.random.default_rng(1).random((8, 8, 1, 1), np.float32), "w")],
+    )
+    deeper = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    (folder / "search.2.onnx").write_bytes(deeper.SerializeToString())
+    xcorr, renamed = onnx.load(str(folder / "xcorr.onnx")), {a.name: b.name for a, b in zip(features, deep)}
+    for value in xcorr.graph.input:
+        value.name = renamed[value.name]
+    for node in xcorr.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    (folder / "xcorr.2.onnx").write_bytes(xcorr.SerializeToString())
+    second = StageCard("search.2", "xcorr.2", card.kernel_names)
+    graphs = (GraphCard("search.2", features, deep, "search"), GraphCard("xcorr.2", deep, maps, "xcorr"))
+    search = replace(card.search, stages=(*card.search.stages, second))
+    replace(card, searches=(search,), graphs=(*card.graphs, *graphs)).save(folder)
+    names = [f"{name}.onnx" for name in ("target", *search.graphs)]
+    more = {"command": "", "parents": [], "settings": {}, "environment": {}}
+    Manifest.of(folder, [*names, "model.json"], stage="export", **more).save(folder)
+    return folder, write_calibration(folder.parent / "calibration", folder, samples=2)
+
+
+def test_a_change_reaches_every_stage_behind_it_and_none_before(two_stages):
+    graphs = GraphsInTurn(*two_stages, 2, threads=1)
+    assert list(graphs.models) == ["target", "search", "xcorr", "search.2", "xcorr.2"]
+    for name, weight, changed in (
+        ("search", "stem", {"xcorr", "xcorr.2"}),
+        ("search.2", "w", {"xcorr.2"}),
+        ("xcorr", "cls.head", {"xcorr"}),
+        ("target", "stem", {"xcorr", "xcorr.2"}),
+    ):
+        louder = onnx.ModelProto()
+        louder.CopyFrom(graphs.models[name])
+        (values,) = [value for value in louder.graph.initializer if value.name == weight]
+        values.raw_data = (numpy_helper.to_array(values) * 2).tobytes()
+        maps = graphs.variant(name, louder)
+        differing = {key.split(":")[0] for key in maps[0] if not np.array_equal(maps[0][key], graphs.maps[0][key])}
+        assert differing == changed
+
+
+def test_every_stage_is_ranked(two_stages):
+    ranking = rank(*two_stages, 2, 1, threads=1)
+    assert {"search.2:deep_cls", "search.2:deep_loc", "xcorr.2:cls"} <= {loss.name for loss in ranking.layers}
+    assert {step.graph for step in ranking.steps} == {"target", "search", "xcorr", "search.2", "xcorr.2"}
 
 
 def test_every_convolution_is_ranked_worst_first(measured):
