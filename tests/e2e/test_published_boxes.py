@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import BoundingBox, GraphPrecisions
 from tests.built import build
 
