@@ -128,7 +128,7 @@ class Building:
         trt, engine = self.trt, self._load(plan)
         inspector = engine.create_engine_inspector()
         layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
-        working = [layer for layer in layers if any("int8" in text.lower() for text in _formats(layer))]
+        working = [entry for entry in layers if any("int8" in text.lower() for text in _formats(entry))]
         if not working:
             raise BuildError(f"no layer of {name} works on INT8", hint="--calibrator tensorrt, or --precision fp16")
         log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
@@ -140,8 +140,8 @@ class Building:
         return engine
 
 
-def _formats(layer: Any) -> list[str]:
-    return [str(side.get("Format/Datatype")) for side in (*layer.get("Inputs", ()), *layer.get("Outputs", ()))]
+def _formats(entry: Any) -> list[str]:
+    return [str(side.get("Format/Datatype")) for side in (*entry.get("Inputs", ()), *entry.get("Outputs", ()))]
 
 
 @contextmanager
