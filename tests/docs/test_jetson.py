@@ -34,22 +34,10 @@ def test_the_commands_of_runtime_and_benchmarks_have_the_options_they_show():
     assert [options.out.name for options in judged] == ["vot", "power.json"]
 
 
-def test_every_make_target_it_names_exists():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"\bmake ([a-z-]+)", TEXT)):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"no target {target}"
-
-
 @pytest.mark.parametrize("words", ["did not take the activation ranges it was served", "refused the timing cache"])
 def test_the_messages_of_the_trouble_table_are_those_of_the_code(words):
     assert words in TEXT
     assert any(words in path.read_text(encoding="utf-8") for path in (ROOT / "engines").rglob("*.py"))
-
-
-@pytest.mark.parametrize("name", ["Dockerfile.l4t", "requirements/board.txt", "requirements/check_board.sh"])
-def test_the_files_it_names_are_there(name):
-    assert name in TEXT
-    assert (ROOT / name).is_file()
 
 
 def test_the_image_has_no_torch_and_takes_the_pins():
