@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
+import contextlib
 import importlib.util
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
+import sys
+import warnings
 
 import pytest
 
@@ -19,7 +22,6 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 VARIABLES = {*re.findall(r"^##\? (\w+)=", MAKEFILE, re.MULTILINE), "KEEP", "MAX_DRIFT"}
 # Programs of others. What a word of a path stands for is not checked, a script of ours has to be there.
 OTHERS = {"pip", "rsync", "docker", "nvpmodel", "jetson_clocks", "apt", "sh", "torchrun", "vot", "trtexec"}
-TABLES = ("benchmarks", "runtime", "serving")
 
 
 def of(program):
@@ -44,27 +46,40 @@ def test_make_knows_the_target_and_the_variables(command, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def parser_of(stage, words, monkeypatch):
+    """The parser that ``python -m STAGE WORDS`` makes, with the options of the command that the words choose."""
+    if stage in ("export", "training", "networks"):
+        pytest.importorskip("torch", reason="needs torch")
+    parsers = []
+    monkeypatch.setattr(cli, "run", lambda main, arguments, argv=None: parsers.append(arguments))
+    monkeypatch.setattr(sys, "argv", [stage, *words])
+    with warnings.catch_warnings(), contextlib.suppress(SystemExit):
+        warnings.simplefilter("ignore")  # a module that is imported already is run a second time
+        runpy.run_module(stage, run_name="__main__")
+    return parsers[0]
+
+
+def options_and_commands(parser):
+    """Every option of a parser and of its commands, and the names of those."""
+    options, names = set(parser._option_string_actions), set()
+    for action in parser._actions:
+        for name, command in action.choices.items() if isinstance(action.choices, dict) else ():
+            options |= set(command._option_string_actions)
+            names.add(name)
+    return options, names
+
+
 @of(r"python3? -m (?!pip |pytest |studies\.|STAGE)|torchrun ")
-def test_python_knows_the_options(command):
+def test_python_knows_the_options(command, monkeypatch):
     stage, *words = shlex.split(re.sub(r".* -m ", "", command.line))
     words = ["1" if word == "N" else word for word in words if word != "..."]
-    if stage in TABLES:
-        parser = cli.table(stage, "", importlib.import_module(f"{stage}.__main__").COMMANDS, words)
-    else:
-        if stage in ("export", "training", "networks"):
-            pytest.importorskip("torch", reason="needs torch")
-        parser = importlib.import_module(f"{stage}.__main__")._arguments()
-    if command.whole and not stage.startswith("training"):
+    parser = parser_of(stage, words, monkeypatch)
+    if command.whole:
         parser.parse_args(words)
-    elif command.whole or words:
-        known, parsers = set(), [parser]
-        for each in parsers:
-            known |= set(each._option_string_actions)
-            for action in each._actions:
-                parsers += (action.choices or {}).values() if isinstance(action.choices, dict) else ()
-        assert {word for word in words if word.startswith("--")} <= known
-        if stage in TABLES and not words[0].startswith("-"):
-            assert words[0] in {name for name, *_ in importlib.import_module(f"{stage}.__main__").COMMANDS}
+        return
+    options, names = options_and_commands(parser)
+    assert {word for word in words if word.startswith("--")} <= options
+    assert not names or words[0].startswith("-") or words[0] in names
 
 
 @of(r"python3? -m studies\.")
