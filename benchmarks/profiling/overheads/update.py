@@ -168,7 +168,7 @@ def _torch_ms(model: str, checkpoint: Path) -> float:
     command = [
         sys.executable,
         "-m",
-        "networks",
+        "networks.stopwatch",
         "--model",
         model,
         "--checkpoint",
