@@ -9,12 +9,12 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from engines.build import build
 from runtime.crop import crop, network_input
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, ModelCard
 from siamtrt.geometry import Square
+from tests.built import build
 from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
