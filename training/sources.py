@@ -131,7 +131,11 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         UsageError: an unknown kind, or nothing to hold out.
         ArtifactError: a folder is empty or damaged.
     """
-    chosen = [entry for entry in config.sources if entry.kind in ("videos", "masks")] if validation else config.sources
+    chosen = (
+        [entry for entry in config.data.sources if entry.kind in ("videos", "masks")]
+        if validation
+        else config.data.sources
+    )
     if not chosen:
         raise UsageError(
             "no source has videos to hold out, which choose the weights that are kept",
@@ -146,9 +150,9 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
     root = data / entry.path
     if not root.is_dir():
         raise ArtifactError(f"no such data folder: {root}", hint="--data FOLDER, see the configuration's sources")
-    skip, only = ((), config.validation) if validation else (config.validation, None)
+    skip, only = ((), config.data.validation) if validation else (config.data.validation, None)
     if entry.kind in ("videos", "masks", "composites"):
-        videos = Videos(root, skip=skip, only=only, frame_gap=config.frame_gap)
+        videos = Videos(root, skip=skip, only=only, frame_gap=config.data.frame_gap)
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos
     if entry.kind == "images":
         return Images(root, skip=skip)

@@ -53,4 +53,4 @@ def torch_ms(model: str, checkpoint: Path) -> float:
         raise MissingDependencyError(
             "PyTorch is not installed here", hint="leave --checkpoint out, or use a workstation"
         )
-    return float(child.output(["networks", "--model", model, "--checkpoint", checkpoint, "--frames", FRAMES]))
+    return float(child.output(["networks.stopwatch", "--model", model, "--checkpoint", checkpoint, "--frames", FRAMES]))

@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.profiling.overheads.pysots_way import PysotsWay
 from runtime.crop import crop, network_input
+from runtime.locator import HostLocator
 from runtime.matcher import Color, Response, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
@@ -44,11 +45,11 @@ class _FixedMaps:
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
         crop(frame, square, fill)
-        return StageTimes()
+        return {}
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         network_input(crop(frame, square, fill), self._input)
-        return Response(self.cls, self.loc, StageTimes())
+        return Response(self.cls, self.loc, {})
 
     def close(self) -> None:
         pass
@@ -72,15 +73,15 @@ def measure(
     cv2.setNumThreads(1)
     frames, card = _frames(), ModelCard.load(engines)
     maps = _FixedMaps(card)
-    ours = _updates_ms(Tracker(maps), frames)
+    ours = _updates_ms(Tracker(HostLocator(maps)), frames)
     theirs = _median_ms(PysotsWay(card, _BOX, frames[0], maps.cls, maps.loc).update, frames)
     figures: dict[str, Any] = {"glue_ms": ours, "glue_upstream_way_ms": theirs, "glue_ratio": theirs / ours}
-    figures["update_ms"] = _updates_ms(Tracker(OnnxMatcher(engines, card, threads=1)), frames)
+    figures["update_ms"] = _updates_ms(Tracker.open(engines, threads=1), frames)
     if opencv_files:
         figures["opencv_nano_ms"] = _opencv_ms(*opencv_files, frames)
         figures["opencv_nano_ratio"] = figures["opencv_nano_ms"] / figures["update_ms"]
     if memory_frames:
-        figures["memory_mib"] = _memory(Tracker(OnnxMatcher(engines, card, threads=1)), frames, memory_frames)
+        figures["memory_mib"] = _memory(Tracker.open(engines, threads=1), frames, memory_frames)
     if network:
         figures["network_ms"] = _network_ms(OnnxMatcher(engines, card, threads=1), frames)
     return figures
@@ -119,7 +120,7 @@ def _network_ms(matcher: OnnxMatcher, frames: list[Array]) -> float:
     square = Square(*_BOX.center, 300, matcher.card.search.search_px)
     matcher.remember(frames[0], Square(*_BOX.center, 150, matcher.card.template_px), (0, 0, 0))
     samples = [matcher.match(frames[index % len(frames)], square, (0, 0, 0)) for index in range(_WARM_UP + FRAMES)]
-    return statistics.median(response.times.network_ns or 0 for response in samples[_WARM_UP:]) / 1e6
+    return statistics.median(answer.times["search"] + answer.times["xcorr"] for answer in samples[_WARM_UP:]) / 1e6
 
 
 def _opencv_ms(backbone: Path, head: Path, frames: list[Array]) -> float:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Optional, Sequence, Tuple
 
-from runtime.matcher import StageTimes
-
-STAGES = ("crop", "target", "search", "xcorr", "network", "refit", "decode")
+from runtime.matcher import STAGES, StageTimes
 
 
 @dataclass(frozen=True)
@@ -62,8 +60,7 @@ class Samples:
     @classmethod
     def of_calls(cls, frames: Sequence[int], calls: Sequence[Call], origin_ns: int) -> Samples:
         """Columns of *calls*, made in *frames*, with times from *origin_ns*."""
-        rows = [_stages(call) for call in calls]
-        columns = {stage: tuple(row[stage] for row in rows) for stage in STAGES}
+        columns = {stage: tuple(call.times.get(stage) for call in calls) for stage in STAGES}
         return cls(
             frame=tuple(frames),
             started=tuple(call.started for call in calls),
@@ -71,17 +68,3 @@ class Samples:
             stages_ns={stage: column for stage, column in columns.items() if any(ns is not None for ns in column)},
             began_ns=tuple(call.began_ns - origin_ns for call in calls),
         )
-
-
-def _stages(call: Call) -> dict[str, int | None]:
-    times = call.times
-    apart = times.search_ns is not None and times.xcorr_ns is not None
-    return {
-        "crop": times.crop_ns,
-        "target": times.network_ns if call.started else None,
-        "search": times.search_ns if apart else None,
-        "xcorr": times.xcorr_ns if apart else None,
-        "network": None if call.started or apart else times.network_ns,
-        "refit": times.refit_ns,
-        "decode": times.decode_ns,
-    }
