@@ -17,7 +17,6 @@ from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_scor
 from tests.runtime.tensorrt.test_crop import assert_like_opencv
 from tests.runtime.tensorrt.test_decode import POINTS, RPN, by_kernel, random_maps, values
 
-
 LAUNCH = re.compile(r"(\w+)<<<(\w+, \w+), 0, static_cast<cudaStream_t>\(stream\)>>>\((.*)\);")
 
 

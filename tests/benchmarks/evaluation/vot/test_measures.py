@@ -16,7 +16,7 @@ VOT2018 = Protocol.load("vot2018")
 
 
 def write_case(folder, runs, *, left=80):
-    """Runs are (frames, failures, shift): a 40x40 box at x = *left* in 200x200, predicted with a constant shift in x."""
+    """Runs are (frames, failures, shift): a 40x40 box at *left* in 200x200, predicted with a constant shift in x."""
     annotations = {}
     for number, (frames, failures, shift) in enumerate(runs):
         name = f"s{number}"
