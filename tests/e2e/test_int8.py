@@ -17,7 +17,6 @@ from siamtrt import GraphPrecisions, ModelCard, cli
 from siamtrt.geometry import Place, search_square, template_square
 from tests.built import build
 
-
 LEAST_DB = 20.0  # a hundredth of the maps' power
 
 

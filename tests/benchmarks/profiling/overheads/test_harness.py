@@ -13,7 +13,7 @@ from siamtrt import ProbeError, UsageError, cli
 from tests.benchmarks.profiling.power.boards import hwmon
 from tests.benchmarks.profiling.speed.clips import write_kept
 
-LIMIT = 0.02  # of a frame of the tiny model in the same run, which takes about as long as one of NanoTrackV3
+LIMIT = 0.02  # of a frame of the tiny model in the same run
 
 
 @pytest.fixture(scope="module")
