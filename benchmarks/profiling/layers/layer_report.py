@@ -73,11 +73,7 @@ class LayerReport:
 
     @classmethod
     def load(cls, path: Path) -> LayerReport:
-        """Read a report.
-
-        Raises:
-            ArtifactError: it is absent, of another schema, or something else.
-        """
+        """Read a report; ArtifactError where it is absent, of another schema, or something else."""
         return FORMAT.read(path, cls)
 
 
