@@ -137,7 +137,7 @@ DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -293,11 +293,15 @@ chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried th
 	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"
 
 BOARD_TESTS := $(wildcard $(addprefix tests/,siamtrt sequences calibration engines runtime serving doubles benchmarks contract))
-test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
-	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+# Two processes, each on a core of its own (tests/conftest.py); the tests of a file share what they built.
+PYTEST := -m pytest -n 2 --dist loadfile
+test: CHOSEN = -m "not slow"
+test: test-all  ## The tests that take seconds, the board-side ones on Python 3.8 too where one is installed
+test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: exports of ResNet-50, real sequences, whole runs
+	$(PYTHON) $(PYTEST) $(CHOSEN)
+	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
-check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
+check: $(DEV)  ## Formatter, linter, types, import contract, then 'test'
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
