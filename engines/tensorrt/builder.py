@@ -10,6 +10,7 @@ from typing import Any, Iterator
 import onnx
 
 from engines.graph import GraphJob, read_graph
+from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.int8 import int8
 from siamtrt import BuildError, MissingDependencyError, ModelCard, Precision, UsageError
@@ -20,7 +21,6 @@ from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
 OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "timing_cache", "calibrator")
-CORRECTION_SAMPLES: int | None = None
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
 
@@ -39,6 +39,8 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     """
     trt = require_library()
     model = read_graph(job.source)
+    if job.int8:
+        model = with_corrected_biases(model, job, job.int8)
     kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
     building = Building.of(trt, kind, model, job.source, options)
     if job.refit:
