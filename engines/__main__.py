@@ -18,7 +18,6 @@ def main(options: argparse.Namespace) -> None:
     precisions = GraphPrecisions.parse(options.precision)
     tensorrt = TensorrtOptions(
         options.workspace_mib,
-        options.detailed,
         options.timing_cache,
         tuple(options.compute_capability or ()),
         options.calibrator,
@@ -81,7 +80,6 @@ def _arguments() -> argparse.ArgumentParser:
     )
     tensorrt = arguments.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
-    tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")
     tensorrt.add_argument("--timing-cache", type=Path, help="folder that makes a second build fast (tensorrt)")
     tensorrt.add_argument(
         "--calibrator",

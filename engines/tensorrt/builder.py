@@ -20,7 +20,7 @@ from siamtrt.libraries import cuda
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
-OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "timing_cache", "calibrator")
+OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
 
@@ -35,7 +35,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
         UsageError: this GPU has no fast kernels of that precision.
         ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8` for what INT8 takes.
-        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or a detailed one has no INT8.
+        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or an INT8 one has no INT8.
     """
     trt = require_library()
     model = read_graph(job.source)
@@ -51,7 +51,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         plan = building.serialized(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
     if job.refit:
         building.require_refittable(plan, job.refit)
-    if job.int8 and options.detailed:
+    if job.int8:
         building.require_int8(plan, job.out.name)
     write_bytes(job.out, plan)
     if cache_path:

@@ -19,7 +19,7 @@ from siamtrt.files import write_bytes
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
-OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "compute_capabilities")
+OPTIONS: tuple[str, ...] = ("workspace_mib", "compute_capabilities")
 _OLDEST_STRONGLY_TYPED = (10, 0)
 
 

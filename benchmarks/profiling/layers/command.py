@@ -18,9 +18,7 @@ from siamtrt.environment import describe
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument(
-        "--engines", type=Path, required=True, help="folder written by python -m engines; plans need --detailed"
-    )
+    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
     parser.add_argument("--runs", type=int, default=50, help="the medians are of")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")

@@ -22,11 +22,13 @@ class Layer:
         graph: it belongs to.
         name: of the layer in the engine; fusion may have joined several of the exported graph.
         type: of operation, as the backend calls it.
-        precision: ``float32``, ``float16``, ``int8``, ...: the type of its first output.
+        precision: ``float32``, ``float16``, ``int8``, ...: what it computes in; the type of its first output where the
+            backend tells no more.
         output_shape: of its first output.
         ms_p50: median latency of one run, in milliseconds.
         macs: multiply-accumulates; 0 for a layer that has none.
         bytes: read and written: inputs, weights and outputs.
+        output_precision: the type of its first output where that may be another one; None where it may not.
     """
 
     graph: str
@@ -37,6 +39,7 @@ class Layer:
     ms_p50: float
     macs: int
     bytes: int
+    output_precision: Optional[str] = None
 
 
 @dataclass(frozen=True)
