@@ -211,8 +211,9 @@ engines: $(ENGINES)  ## Graphs to engines: PRECISION=... BACKEND=...
 $(ENGINES): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
 	$(call done,engines)$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) \
 		$(if $(NEEDS_RANGES),--ranges $(RESULT_calibrate)) \
-		$(if $(NEEDS_RANKING),--sensitivity $(SENSITIVITY)) $(FLOAT_LAYERS:%=--keep %) $(MAX_NOISE:%=--max-drift %) \
-		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(COMPUTE_CAPABILITY:%=--compute-capability %) --out $(@D)
+		$(if $(NEEDS_RANKING),--sensitivity $(SENSITIVITY)) $(FLOAT_LAYERS:%=--float-layers %) $(MAX_NOISE:%=--max-noise %) \
+		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(COMPUTE_CAPABILITY:%=--compute-capability %) \
+		--out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder; minutes, rerun to resume
 	$(call idle,calibrate)

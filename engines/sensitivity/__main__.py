@@ -32,7 +32,9 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
     arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
     arguments.add_argument("--samples", type=cli.count, default=8, help="how many calibration crops to run")
-    arguments.add_argument("--steps", type=cli.count, default=4, help="how many steps out of INT8 to try in each graph")
+    arguments.add_argument(
+        "--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph, 0 for none"
+    )
     arguments.add_argument("--show", type=cli.count, default=20, help="how many layers to print")
     arguments.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
     arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")

@@ -149,6 +149,8 @@ def test_engines_are_named_as_their_precision_names_itself(checkout, precision):
 def test_the_old_names_of_variables_mean_the_new(checkout, old, new):
     _, calls = make(checkout, "engines", "PRECISION=int8", "FRAMES=frames", old)
     assert stages(calls) == ["export", "calibration", "engines.sensitivity", "engines"]
+    name, _, number = new.lower().replace("_", "-").partition("=")
+    assert value(calls[-1], f"--{name}") == number
     assert make(checkout, "engines", "PRECISION=int8", new)[1] == []
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from typing import DefaultDict, List, Sequence, Tuple
+from typing import Sequence, Tuple
 
-from benchmarks.profiling.layers.report import Layer
+from benchmarks.profiling.layers.layer_report import Layer
 from siamtrt import ArtifactError, UsageError
 from siamtrt.libraries.inspector import PlanLayer, plan_layers
 
 Run = Sequence[Tuple[str, float]]  # name and milliseconds of each layer, in the order they ran
 
 
-def layers(information: str, runs: Sequence[Run], graph: str) -> List[Layer]:
+def layers(information: str, runs: Sequence[Run], graph: str) -> list[Layer]:
     """Join what the inspector tells with what the profiler measured, in the order the layers ran.
 
     Two layers may have one name: they are told apart by their order.
@@ -37,7 +37,7 @@ def layers(information: str, runs: Sequence[Run], graph: str) -> List[Layer]:
         raise UsageError(
             f"the plan of {graph} does not tell its layers' types and tensors", hint="build the engines anew"
         )
-    entries: DefaultDict[str, List[PlanLayer]] = defaultdict(list)
+    entries: defaultdict[str, list[PlanLayer]] = defaultdict(list)
     for entry in known:
         entries[entry.name].append(entry)
     seen: Counter[str] = Counter()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any
 
 import numpy as np
 
-from benchmarks.profiling.layers.report import Layer
+from benchmarks.profiling.layers.layer_report import Layer
 from benchmarks.profiling.layers.tensorrt_layers import Run, layers
 from runtime.tensorrt.device import Device
 from siamtrt import EngineMismatchError, GraphCard, InferenceError
@@ -17,7 +17,7 @@ _WARM_UP = 5
 _REBUILD = "build the engines anew on this machine"
 
 
-def profile(path: Path, graph: GraphCard, runs: int) -> List[Layer]:
+def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
     """Run one plan and take the median of each of its layers.
 
     Args:
@@ -45,7 +45,7 @@ def profile(path: Path, graph: GraphCard, runs: int) -> List[Layer]:
     return layers(library.layer_information(trt, engine), timed, graph.name)
 
 
-def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> List[Run]:
+def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> list[Run]:
     context = library.execution_context(trt, engine)
     if context is None:
         raise InferenceError(f"TensorRT cannot make a context for {graph.name}", hint="free memory of the GPU")
@@ -64,7 +64,7 @@ def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> 
         if not context.execute_async_v3(device.stream):
             raise InferenceError(f"TensorRT cannot run {graph.name}")
         device.synchronize()
-    timed: List[Run] = profiler.runs[_WARM_UP:]
+    timed: list[Run] = profiler.runs[_WARM_UP:]
     return timed
 
 
@@ -77,7 +77,7 @@ def _profiler(trt: Any) -> Any:
     class Profiler(trt.IProfiler):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)  # without this TensorRT crashes
-            self.runs: List[List[Tuple[str, float]]] = []
+            self.runs: list[list[tuple[str, float]]] = []
 
         def report_layer_time(self, layer_name: str, ms: float) -> None:
             self.runs[-1].append((layer_name, ms))
