@@ -65,7 +65,6 @@ BUILT       := $(BACKEND)-$(LABEL)
 DATA_SET    := $(or $(call set_name,$(SEQUENCES)),clip)
 ONNX        := $(MODEL_DIR)/onnx/manifest.json
 ENGINES     := $(MODEL_DIR)/engines/$(BUILT)/manifest.json
-DETAILED    := $(MODEL_DIR)/engines/$(BUILT)-detailed/manifest.json
 RANGES      := $(MODEL_DIR)/calibration/manifest.json
 SENSITIVITY := $(MODEL_DIR)/sensitivity.json
 NEEDS_RANGES  := $(if $(findstring int8,$(PRECISION)),$(RANGES))
@@ -209,12 +208,12 @@ endif
 
 engines: $(ENGINES)  ## Graphs to engines: PRECISION=... BACKEND=...
 	$(call idle,engines)
-$(ENGINES) $(DETAILED): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
+$(ENGINES): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
 	$(call done,engines)$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) \
 		$(if $(NEEDS_RANGES),--ranges $(RESULT_calibrate)) \
 		$(if $(NEEDS_RANKING),--sensitivity $(SENSITIVITY)) $(FLOAT_LAYERS:%=--float-layers %) $(MAX_NOISE:%=--max-noise %) \
 		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(COMPUTE_CAPABILITY:%=--compute-capability %) \
-		$(if $(findstring -detailed/,$@),--detailed) --out $(@D)
+		--out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder; minutes, rerun to resume
 	$(call idle,calibrate)
@@ -264,7 +263,7 @@ ope: need-SEQUENCES $(ENGINES) $(call forced,ope)  ## One pass (OTB, UAV123, GOT
 
 layers: $(LAYERS)  ## Latency of each layer of each engine
 	$(call idle,layers)
-$(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES)) $(call forced,layers)
+$(LAYERS): $(ENGINES) $(call forced,layers)
 	$(call done,layers)$(PYTHON) -m benchmarks layers --engines $(<D) $(THREADS_OPTION) --out "$@"
 
 overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
