@@ -11,7 +11,7 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
 
-_INTERRUPTED = 130
+INTERRUPTED = 130
 _MOST = 2**31 - 1
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,7 @@ def run(
         0, the ``exit_code`` of a :class:`PipelineError`, or 130 after Ctrl-C. Other exceptions keep their traceback.
     """
     options = arguments.parse_args(argv)
-    level = logging.WARNING if options.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    start_log(logging.WARNING if options.quiet else logging.INFO)
     try:
         main(options)
     except PipelineError as error:
@@ -77,8 +76,13 @@ def run(
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was finished is kept\n")
-        return _INTERRUPTED
+        return INTERRUPTED
     return 0
+
+
+def start_log(level: int) -> None:
+    """Log to standard error, since standard output carries results."""
+    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
 
 
 def count(text: str) -> int:

@@ -18,6 +18,7 @@ from siamtrt.libraries import cuda
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+OWN_PROCESS = True
 OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
