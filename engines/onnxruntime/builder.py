@@ -17,6 +17,7 @@ from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.ranges import Ranges
 
 SUFFIX = ".onnx"
+OWN_PROCESS = False
 OPTIONS: tuple[str, ...] = ()
 
 
