@@ -66,6 +66,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = ""
     return f'<div class="scroll"><table class="{look}">{top}<tbody>{body}</tbody></table></div>'
 
 
+def folded(summary: str, lines: Sequence[str]) -> str:
+    """Plain *lines* that are shown on request; nothing where there are none."""
+    entries = "".join(f"<li>{escape(words)}</li>" for words in lines)
+    return f"<details><summary>{escape(summary)}</summary><ul>{entries}</ul></details>" if lines else ""
+
+
 def figure(value: float | None, digits: int = 3) -> str:
     """A figure for a table; a dash where there is none."""
     return _NONE if value is None else f"{value:,.{digits}f}"
