@@ -26,8 +26,8 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
     """Name, figure and note of each tile at the top."""
     measures, figures, power = report.measures, report.speed.figures, report.speed.power
     interval = measures.eao_interval_95
-    spread = "too few sequences for an interval"
-    if interval is not None and len(report.sequences) > 1:
+    spread = "no interval: one sequence is long enough"
+    if interval is not None and len(report.sequences) > 1 and interval[0] < interval[1]:
         spread = f"95 % interval {interval[0]:.3f} to {interval[1]:.3f}"
     update = figures.update_ms
     drawn = None if power.load is None or "total" not in power.load else power.load["total"].mean_w

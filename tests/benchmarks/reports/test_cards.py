@@ -66,7 +66,7 @@ def test_a_calm_run_is_not_doubted():
 def test_one_sequence_has_no_interval_and_a_short_one_no_eao():
     report = made.report()
     alone = replace(report, sequences={"one": report.sequences["one"]})
-    assert headline(alone)[0][2] == "too few sequences for an interval"
+    assert headline(alone)[0][2] == "no interval: one sequence is long enough"
     short = replace(report, measures=replace(report.measures, eao={**made.EAO, "all": None}, eao_interval_95=None))
     assert headline(short)[0] == ("EAO", "-", "runs are too short")
 
