@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
+from siamtrt.files import require_writable
 from siamtrt.version import VERSION
 
 INTERRUPTED, _NOBODY_READS = 130, 141  # 128 and the signal's number, as shells have it
@@ -87,7 +88,7 @@ def run(
 
     Args:
         main: does the work; prints the result to standard output.
-        arguments: made by :func:`parser`.
+        arguments: made by :func:`parser`; that ``--out`` can be written, if there is one, is found out before the work.
         argv: the command line without the program; that of the process by default.
 
     Returns:
@@ -98,6 +99,8 @@ def run(
     start_log(logging.WARNING if options.quiet else logging.INFO)
     try:
         with _interruptible():
+            if getattr(options, "out", None):
+                require_writable(options.out)
             main(options)
             sys.stdout.flush()
     except PipelineError as error:

@@ -32,11 +32,24 @@ def test_an_update_needs_a_start():
         (BoundingBox(-30, 10, 20, 20), "outside the frame"),
         (BoundingBox(10, 10, 0, 20), "no area"),
         (BoundingBox(10, math.nan, 20, 20), "not a number"),
+        (BoundingBox(10, 10, 641, 20), "far larger than the frame of 320x240"),
+        (BoundingBox(10, 10, 20, 481), "far larger than the frame"),
+        ((10, 10, 20, 20), r"a BoundingBox, not \(10, 10, 20, 20\)\n  try: BoundingBox"),
     ],
 )
 def test_a_box_that_cannot_be_tracked_is_refused(box, complaint):
     with pytest.raises(UsageError, match=complaint):
         started(StubMatcher(card()), box)
+
+
+def test_a_box_a_little_larger_than_the_frame_is_tracked():
+    assert started(StubMatcher(card()), BoundingBox(-20, -20, 360, 280)).update(FRAME).box
+
+
+def test_only_a_long_term_tracker_says_whether_the_target_is_lost():
+    assert started(StubMatcher(card())).update(FRAME).lost is None
+    assert tracker_of(StubMatcher(card())).start(FRAME, BOX).lost is None
+    assert tracker_of(StubMatcher(long_term_card())).start(FRAME, BOX).lost is False
 
 
 def test_a_changed_frame_size_is_refused_and_the_target_kept():
