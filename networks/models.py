@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from networks import efficientnet_lite
+from networks import efficientnet_lite, siamrpn_nano
 from networks.alexnet import AlexNet
 from networks.fit import block_counts, fit_to
 from networks.mobilenet import MobileNetV2
@@ -89,6 +89,20 @@ def _lite0(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(trunk, _LEVELS, channels, _by_level(64, 64, 64), _anchors(), weighted=True)
 
 
+def _nano(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    channels = _by_level(*siamrpn_nano.CHANNELS)
+    cells = siamrpn_nano.TEMPLATE_CELLS
+    return SiamRPN(
+        siamrpn_nano.NanoTrunk(),
+        _LEVELS,
+        channels,
+        _by_level(64, 64, 64),
+        _anchors(),
+        weighted=True,
+        template_cells=cells,
+    )
+
+
 def _by_level(*widths: int) -> dict[str, int]:
     return dict(zip(_LEVELS, widths, strict=True))
 
@@ -104,6 +118,9 @@ def _pysot(experiment: str, penalty_k: float, window_influence: float, lr: float
 MODELS: dict[str, ModelSpec] = {
     "siamrpn_lite0": ModelSpec(
         build=_lite0, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
+    ),
+    "siamrpn_nano": ModelSpec(
+        build=_nano, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
     ),
     "siamrpn_r50": ModelSpec(
         build=lambda state: _resnet(state, weighted=True), tracker=_pysot("siamrpn_r50_l234_dwxcorr", 0.05, 0.42, 0.38)

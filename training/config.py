@@ -34,6 +34,9 @@ class SourceConfig:
 class Augmentation:
     """How crops vary; shifts in pixels of the crop, the rest as shares or probabilities.
 
+    ``search_zoom`` scales both sides alike, as a tracker whose last box had a wrong size would cut; ``search_scale``
+    draws each side for itself. ``flip`` mirrors both crops.
+
     Source: Li et al., CVPR 2019, sec. 3.1 (the uniform shift of 64 px), and PySOT's configurations.
     """
 
@@ -41,9 +44,11 @@ class Augmentation:
     template_scale: float = 0.05
     search_shift_px: float = 64.0
     search_scale: float = 0.18
+    search_zoom: float = 0.0
     blur: float = 0.2
     gray: float = 0.25
     color: float = 0.25
+    flip: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class Config:
     Attributes:
         model: a key of ``networks.models.MODELS`` of the family ``rpn``.
         start: ``imagenet`` for the trunk's published weights, ``none`` for random ones, or the path of weights to go on
-            from.
+            from: those of the model, or NanoTrackV3's for a model on its trunk.
         sources: where pairs come from.
         validation: names of the videos held out of every source; checkpoints are chosen by them.
         steps: optimizer steps in all.
@@ -62,10 +67,14 @@ class Config:
         trunk_lr_share: the trunk's rate relative to ``lr`` once it trains.
         trunk_from_step: the trunk's upper stages train from this step on.
         trunk_layers: prefixes of the parameters that then train.
+        trunk_depthwise: whether the trunk's depthwise convolutions of stride 1 train too; without them a step of
+            MobileNetV3-small takes less than half as long on a CPU.
         warmup_steps: linear warm-up, followed by a cosine to zero.
         weight_decay: of AdamW.
         negative: share of pairs whose template shows another object.
         frame_gap: largest distance of template and search frame in a video.
+        least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within a
+            sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
         loc_weight: of the box loss relative to the classification loss.
         ema: decay of the averaged weights that are validated and kept.
         checkpoint_minutes: how often the state is saved.
@@ -85,10 +94,12 @@ class Config:
     trunk_lr_share: float = 0.1
     trunk_from_step: int = 0
     trunk_layers: tuple[str, ...] = ()
+    trunk_depthwise: bool = True
     warmup_steps: int = 100
     weight_decay: float = 1e-4
     negative: float = 0.2
     frame_gap: int = 50
+    least_overlap: float = 0.6
     loc_weight: float = 1.2
     ema: float = 0.998
     checkpoint_minutes: float = 5.0

@@ -61,9 +61,10 @@ class PairSampler:
             template = self._source(rng).pair(rng)[0]
         template_crop, _ = crop(template, TEMPLATE_PX, 1.0, _draw(rng, ranges.template_shift_px, ranges.template_scale))
         context = self._search_px / TEMPLATE_PX
-        search_crop, box = crop(
-            search, self._search_px, context, _draw(rng, ranges.search_shift_px, ranges.search_scale)
-        )
+        view = _draw(rng, ranges.search_shift_px, ranges.search_scale)
+        if ranges.search_zoom:
+            view = _zoomed(view, (1 + ranges.search_zoom) ** float(rng.uniform(-1, 1)))
+        search_crop, box = crop(search, self._search_px, context, view)
         if self._augmented:
             gray = rng.random() < ranges.gray
             template_crop, search_crop = (
@@ -71,6 +72,9 @@ class PairSampler:
             )
             if rng.random() < ranges.blur:
                 search_crop = cv2.blur(search_crop, (int(rng.integers(2, 8)),) * 2)
+            if ranges.flip and rng.random() < ranges.flip:
+                template_crop, search_crop = (np.ascontiguousarray(view[:, ::-1]) for view in (template_crop, search_crop))
+                box = BoundingBox(self._search_px - box.x - box.width, box.y, box.width, box.height)
         return Pair(template_crop, search_crop, box, bool(positive))
 
     def _source(self, rng: np.random.Generator) -> Source:
@@ -127,6 +131,10 @@ def _draw(rng: np.random.Generator, shift_px: float, scale: float) -> View:
         float(rng.uniform(1 - scale, 1 + scale)),
         float(rng.uniform(1 - scale, 1 + scale)),
     )
+
+
+def _zoomed(view: View, factor: float) -> View:
+    return View(view.shift_x_px, view.shift_y_px, view.scale_x * factor, view.scale_y * factor)
 
 
 def _recolor(rng: np.random.Generator, view: Array, ranges: Augmentation, *, gray: bool) -> Array:

@@ -263,11 +263,16 @@ def _paste(rng: np.random.Generator, canvas: Array, image: Array, mask: Array, s
     height, width = canvas.shape[:2]
     x = float(rng.uniform(0, max(1.0, width - extent.width * scale)))
     y = float(rng.uniform(0, max(1.0, height - extent.height * scale)))
-    move = np.array([[scale, 0, x - extent.x * scale], [0, scale, y - extent.y * scale]])
-    opacity = cv2.warpAffine(mask.astype(np.float32), move, (width, height), flags=cv2.INTER_LINEAR)
-    moved = cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR)
-    blended = canvas + opacity[..., None] * (moved.astype(np.float32) - canvas)
-    canvas[:] = np.clip(blended, 0, 255).astype(np.uint8)
+    left, top = int(x), int(y)
+    right = min(width, math.ceil(x + extent.width * scale) + 1)
+    bottom = min(height, math.ceil(y + extent.height * scale) + 1)
+    move = np.array([[scale, 0, x - left - extent.x * scale], [0, scale, y - top - extent.y * scale]])
+    size = (right - left, bottom - top)
+    opacity = cv2.warpAffine(mask.astype(np.float32), move, size, flags=cv2.INTER_LINEAR)
+    moved = cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR)
+    under = canvas[top:bottom, left:right]
+    blended = under + opacity[..., None] * (moved.astype(np.float32) - under)
+    under[:] = np.clip(blended, 0, 255).astype(np.uint8)
     return BoundingBox(x, y, extent.width * scale, extent.height * scale)
 
 

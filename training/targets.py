@@ -14,6 +14,7 @@ from torch import Tensor
 POSITIVE_IOU, NEGATIVE_IOU = 0.6, 0.3
 POSITIVES, TOTAL = 16, 64
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+_NEAR_BEST = 5 / 6
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ def overlaps(grid: Tensor, boxes: Tensor) -> Tensor:
     return shared / (grid[2] * grid[3] + width * height - shared)
 
 
-def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Generator) -> Targets:
+def assign(
+    grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Generator, least_overlap: float = POSITIVE_IOU
+) -> Targets:
     """Label the anchors of a batch.
 
     Args:
@@ -69,9 +72,11 @@ def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Gener
         boxes: Bx4, centre and size of the object in each search crop.
         positive: B bool; in an example that is not, anchors on the object are the negatives that matter.
         generator: of the sampling.
+        least_overlap: the lowest overlap that may be positive where no anchor fits the object better.
     """
     iou = overlaps(grid, boxes)
-    on_object = iou > POSITIVE_IOU
+    floor = (_NEAR_BEST * iou.amax(1, keepdim=True)).clamp(min(least_overlap, POSITIVE_IOU), POSITIVE_IOU)
+    on_object = iou > floor
     labels = torch.full_like(iou, IGNORED, dtype=torch.int64)
     for index in range(len(boxes)):
         chosen = _some(on_object[index], POSITIVES, generator)

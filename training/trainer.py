@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from networks.checkpoint import load
+from networks.checkpoint import load, read_state
 from networks.models import ModelSpec, build, spec
+from networks.quick import fix_depthwise
 from networks.siamrpn import SiamRPN
+from networks.siamrpn_nano import NanoTrunk
 from networks.tracker import TrackerNetwork
 from siamtrt import ArtifactError, InferenceError, UsageError
 from siamtrt.files import whole_file
@@ -26,7 +28,7 @@ from training.config import Config
 from training.losses import losses
 from training.pairs import TEMPLATE_PX, PairSampler
 from training.sources import open_sources
-from training.start_weights import load_imagenet
+from training.start_weights import load_imagenet, load_nanotrack
 from training.targets import anchors, assign
 from training.validate import validation_overlap
 
@@ -116,7 +118,7 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             cls, loc = (forward or self.network)(batch.template, batch.search)
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step * self._world + self._rank)
-        targets = assign(self._grid, batch.boxes, batch.positive, generator)
+        targets = assign(self._grid, batch.boxes, batch.positive, generator, self.config.least_overlap)
         found = losses(cls, loc, targets, self.config.loc_weight)
         if not found.total.isfinite():
             raise InferenceError(
@@ -186,7 +188,7 @@ class Trainer:
         for name, parameter in self.network.named_parameters():
             if not name.startswith(_TRUNK):
                 heads.append(parameter)
-            elif prefixes and name.startswith(prefixes):
+            elif prefixes and name.startswith(prefixes) and parameter.requires_grad:
                 trunk.append(parameter)
             parameter.requires_grad_(not name.startswith(_TRUNK))
         groups = [{"params": heads, "share": 1.0}]
@@ -224,9 +226,15 @@ def _start(config: Config) -> TrackerNetwork:
     if config.start == "imagenet":
         load_imagenet(network.get_submodule("backbone"))
     elif Path(config.start).is_file():
-        network = load(config.model, Path(config.start))
+        state = read_state(Path(config.start))
+        if isinstance(network.get_submodule("backbone"), NanoTrunk) and "ban_head.cls_logits.0.weight" in state:
+            load_nanotrack(network.get_submodule("backbone"), state)
+        else:
+            network = load(config.model, Path(config.start))
     elif config.start != "none":
         raise UsageError(f"unknown start {config.start!r}", hint="imagenet, none, or the path of weights")
+    if not config.trunk_depthwise:
+        fix_depthwise(network.get_submodule("backbone"))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
