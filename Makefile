@@ -69,7 +69,7 @@ setup: $(SETUP) $(DEV)  ## Make the virtual environment (demo and test do it by 
 
 test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
 	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/calibration tests/engines tests/runtime tests/tensorrt tests/benchmarks,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/sequences tests/calibration tests/engines tests/runtime tests/serving tests/doubles tests/benchmarks,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
 check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
 	$(PYTHON) -m ruff format --check .

@@ -1,58 +1,43 @@
-"""``python -m benchmarks``: one subcommand a module."""
+"""``python -m benchmarks``: one subcommand a module, imported when it is chosen."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
-from benchmarks import clip, demo, drift, overhead
-from benchmarks.layers import measure
-from benchmarks.ope import command as ope
-from benchmarks.power import watch
-from benchmarks.report import bench, compare
-from benchmarks.speed import command as speed
-from benchmarks.speed import harness_cost
-from benchmarks.sweep import command as sweep
-from benchmarks.tensorrt_chain import command as chain
-from benchmarks.tensorrt_chain import kernel_times
-from benchmarks.vot import evaluate, run, workspace
 from siamtrt import cli
 
-_COMMANDS = (
-    ("bench", bench, "everything there is to measure of an engine folder, in one report and one page"),
-    ("clip", clip, "render a clip with known truth"),
-    ("vot", run, "run a tracker under the reset-based VOT protocol"),
-    ("evaluate", evaluate, "measures of trackers from their raw VOT results"),
-    ("vot-workspace", workspace, "a workspace in which the VOT toolkit runs the tracker"),
-    ("ope", ope, "one-pass evaluation: success and precision without resets"),
-    ("speed", speed, "frame rates, percentiles, stages and power"),
-    ("drift", drift, "how closely a run without resets follows another, or the truth"),
-    ("layers", measure, "latency of each layer of each engine"),
-    ("compare", compare, "layer reports or full reports side by side"),
-    ("sweep", sweep, "every mix of precisions, and which are worth having"),
-    ("power", watch, "what the board draws"),
-    ("overhead", overhead, "what a frame costs beside the network"),
-    ("kernels", kernel_times, "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),
-    ("chain", chain, "a frame on TensorRT, chained on the GPU and through the host"),
-    ("harness-cost", harness_cost, "how much slower a frame looks because it is timed"),
-    ("demo", demo, "track the rendered clip and show how well that went"),
+COMMANDS = (
+    (
+        "bench",
+        "benchmarks.reports.bench",
+        "everything there is to measure of an engine folder, in one report and one page",
+    ),
+    ("clip", "sequences.rendered.command", "render a clip with known truth"),
+    ("vot", "benchmarks.evaluation.vot.run", "run a tracker under the reset-based VOT protocol"),
+    ("evaluate", "benchmarks.evaluation.vot.evaluate", "measures of trackers from their raw VOT results"),
+    ("vot-workspace", "benchmarks.evaluation.vot.workspace", "a workspace in which the VOT toolkit runs the tracker"),
+    ("ope", "benchmarks.evaluation.ope.command", "one-pass evaluation: success and precision without resets"),
+    ("speed", "benchmarks.profiling.speed.command", "frame rates, percentiles, stages and power"),
+    ("drift", "benchmarks.evaluation.drift", "how closely a run without resets follows another, or the truth"),
+    ("layers", "benchmarks.profiling.layers.command", "latency of each layer of each engine"),
+    ("compare", "benchmarks.reports.compare", "layer reports or full reports side by side"),
+    ("sweep", "benchmarks.trials.sweep.command", "every mix of precisions, and which are worth having"),
+    ("power", "benchmarks.profiling.power.command", "what the board draws"),
+    ("overhead", "benchmarks.profiling.overheads.update", "what a frame costs beside the network"),
+    (
+        "kernels",
+        "benchmarks.profiling.overheads.chain.kernel_times",
+        "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT",
+    ),
+    (
+        "chain",
+        "benchmarks.profiling.overheads.chain.command",
+        "a frame on TensorRT, chained on the GPU and through the host",
+    ),
+    ("harness-cost", "benchmarks.profiling.overheads.harness", "how much slower a frame looks because it is timed"),
+    ("demo", "benchmarks.reports.demo", "track the rendered clip and show how well that went"),
 )
 
 
-def main(options: argparse.Namespace) -> None:
-    """Run the chosen command."""
-    options.main(options)
-
-
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("benchmarks", "Measure a tracker.")
-    commands = arguments.add_subparsers(required=True, metavar="COMMAND")
-    for name, module, description in _COMMANDS:
-        command = commands.add_parser(name, help=description, description=description, allow_abbrev=False)
-        module.add_arguments(command)
-        command.set_defaults(main=module.main)
-    return arguments
-
-
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run_table("benchmarks", "Measure a tracker.", COMMANDS))

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from calibration import methods
-from calibration.as_the_thesis import wrongly
 from calibration.calibrate import Request, calibrate
 from calibration.measure import present
 from siamtrt import cli
+from studies.thesis_calibration import wrongly
 
 log = logging.getLogger(__name__)
 

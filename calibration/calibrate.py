@@ -15,12 +15,13 @@ from calibration.observe import Observer
 from calibration.sampler import choose
 from calibration.samples import Samples
 from calibration.tracked import track
-from siamtrt import Manifest, ModelCard, UsageError, calibration_cache
+from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt import ranges as range_files
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
+from siamtrt.libraries import calibration_cache
 
 CACHE_TENSORRT = "8.5.2"  # of JetPack 5.1; the builder writes the header anew for another version
 

@@ -9,7 +9,7 @@ from typing import Iterable, Iterator, Optional, Set, Tuple
 import cv2
 
 from siamtrt import Array, ArtifactError, BoundingBox
-from siamtrt.images import read_image
+from siamtrt.libraries.images import read_image
 
 
 @dataclass(frozen=True)

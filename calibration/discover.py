@@ -20,7 +20,7 @@ import numpy as np
 from calibration.clips import Clip, Label
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from siamtrt.files import read_json
-from siamtrt.images import images_of
+from siamtrt.libraries.images import images_of
 
 BOXES, STILLS = "groundtruth.txt", "boxes.json"
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv")

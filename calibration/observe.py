@@ -15,7 +15,7 @@ from onnxruntime import InferenceSession
 
 from calibration.histogram import Histogram
 from siamtrt import Array, ArtifactError, GraphCard, InferenceError, Tensors
-from siamtrt.session import RUN_ERRORS, open_session
+from siamtrt.libraries.onnxruntime import RUN_ERRORS, open_session
 
 _GROUP_BYTES = 1 << 30
 

@@ -13,9 +13,9 @@ import numpy as np
 from calibration.clips import Clip, Label
 from runtime.crop import crop
 from runtime.frames import fill_color
-from runtime.geometry import search_side, template_side
 from runtime.matcher import Color, Square
 from siamtrt import Array, BoundingBox, ModelCard, UsageError
+from siamtrt.geometry import search_side, template_side
 
 # The spread of a tracker's own error: of the centre, in mean sides of the target, and of the logarithm of the size.
 _CENTER_ERROR = 0.1

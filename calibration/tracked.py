@@ -11,7 +11,7 @@ from typing import List, Optional
 from tqdm import tqdm
 
 from calibration.clips import Clip, Label
-from runtime.onnx_matcher import OnnxMatcher
+from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker, TrackerState
 from siamtrt import Array, InferenceError, ModelCard
 

@@ -9,7 +9,7 @@ from typing import List
 
 from engines.build import BACKENDS, build
 from engines.sensitivity.choose import layers_to_keep
-from engines.tensorrt_options import CALIBRATORS, OUR_RANGES, TensorrtOptions
+from engines.tensorrt.options import CALIBRATORS, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
 from siamtrt.precision import GRAPHS
 

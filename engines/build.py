@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from engines import onnx_runtime, tensorrt_flags, tensorrt_typed
 from engines.int8_inputs import int8_inputs
 from engines.job import GraphJob
-from engines.tensorrt_options import OUR_RANGES, TensorrtOptions
+from engines.onnxruntime import builder as onnx_runtime
+from engines.tensorrt import flags as tensorrt_flags
+from engines.tensorrt import typed as tensorrt_typed
+from engines.tensorrt.options import OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from export.graphs import TracedGraph
 from siamtrt import Array, ParityError, Tensors
-from siamtrt.session import open_session
+from siamtrt.libraries.onnxruntime import open_session
 
 TOLERANCE = 1e-4
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from networks import efficientnet_lite, siamrpn_nano
+from networks.adopt_widths import block_counts, fit_to
 from networks.alexnet import AlexNet
-from networks.fit import block_counts, fit_to
 from networks.mobilenet import MobileNetV2
 from networks.nanotrack import NanoTrack
 from networks.resnet import Bottleneck, ResNet50

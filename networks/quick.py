@@ -1,4 +1,4 @@
-"""Convolutions a channel at a time whose gradients are convolutions too: on a CPU torch's own are many times as slow."""
+"""Convolutions a channel at a time whose gradients are convolutions too: on a CPU torch's own are far slower."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ChannelCorrelation(torch.autograd.Function):
         return _batched(response, len(feature), channels_last=ctx.channels_last)
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of both arguments."""
         planes, kernels = ctx.saved_tensors
@@ -75,7 +75,7 @@ class FixedDepthwise(torch.autograd.Function):
         return _same_depthwise(x, weight, dilation)
 
     @staticmethod
-    @once_differentiable  # type: ignore[no-untyped-call]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         """The gradient of the input alone."""
         (weight,) = ctx.saved_tensors

@@ -10,7 +10,7 @@ from typing import Iterator, Optional, Protocol
 import cv2
 
 from siamtrt import Array, MissingDependencyError, UsageError
-from siamtrt.images import SUFFIXES, images_of, read_image
+from siamtrt.libraries.images import SUFFIXES, images_of, read_image
 
 _DEFAULT_FPS = 30.0
 

@@ -13,7 +13,7 @@ import cv2
 from tqdm import tqdm
 
 from runtime.annotate import GREEN, RED, VideoWriter, draw_box
-from runtime.open import DECODES, open_matchers
+from runtime.open_engines import DECODES, open_matchers
 from runtime.readahead import ReadAhead
 from runtime.results import ResultWriter
 from runtime.sources import Source, open_source

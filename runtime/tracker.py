@@ -13,10 +13,10 @@ from typing import Optional, Tuple, Type, Union
 
 from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
-from runtime.geometry import context_side, search_side, template_side
 from runtime.locator import Locator, as_locator
 from runtime.matcher import Color, Matcher, Square, StageTimes
 from siamtrt import Array, BoundingBox, UsageError
+from siamtrt.geometry import context_side, search_side, template_side
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Tracker:
         Args:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
-            decode: where the box is chosen, see :func:`runtime.open.open_matchers`.
+            decode: where the box is chosen, see :func:`runtime.open_engines.open_matchers`.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
             UsageError: its backend has no such decode.
         """
-        from runtime.open import open_matcher
+        from runtime.open_engines import open_matcher
 
         return cls(open_matcher(Path(engines), threads=threads, decode=decode))
 

@@ -94,7 +94,7 @@ class BoundingBox:
     def iou(self, other: BoundingBox) -> float:
         """Intersection over union of two continuous boxes, 0..1; 0 when both are empty.
 
-        The VOT metrics use a raster overlap instead: ``benchmarks.vot.overlap``.
+        The VOT metrics use a raster overlap instead: ``benchmarks.evaluation.vot.overlap``.
         """
         width = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
         height = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)

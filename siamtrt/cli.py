@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import shlex
 import sys
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
 
@@ -21,6 +22,36 @@ def parser(stage: str, description: str) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog=f"python -m {stage}", description=description, allow_abbrev=False)
     made.add_argument("--quiet", action="store_true", help="log warnings and errors only")
     return made
+
+
+Commands = Sequence[Tuple[str, str, str]]
+
+
+def table(stage: str, description: str, commands: Commands, argv: Sequence[str]) -> argparse.ArgumentParser:
+    """A parser for ``python -m STAGE COMMAND`` that has imported the module of the chosen command alone.
+
+    Args:
+        stage: the package.
+        description: of it, for ``--help``.
+        commands: name, dotted module and one line of help of each; a module has ``add_arguments`` and ``main``.
+        argv: the words after the stage; the first that is no option chooses.
+    """
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    arguments = parser(stage, description)
+    subparsers = arguments.add_subparsers(required=True, metavar="COMMAND")
+    for name, module, summary in commands:
+        command = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if name == chosen:
+            loaded = importlib.import_module(module)
+            loaded.add_arguments(command)
+            command.set_defaults(main=loaded.main)
+    return arguments
+
+
+def run_table(stage: str, description: str, commands: Commands, argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command of a :func:`table` that *argv* chooses, see :func:`run`."""
+    words = sys.argv[1:] if argv is None else argv
+    return run(lambda options: options.main(options), table(stage, description, commands, words), words)
 
 
 def run(

@@ -10,6 +10,8 @@ from engines.build import build
 from siamtrt import GraphPrecisions
 from tests.tiny import write_tiny_model
 
+pytest_plugins = ["tests.doubles.board"]
+
 _REFERENCE_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

@@ -12,7 +12,14 @@ import pytest
 import siamtrt
 
 ROOT = Path(__file__).parents[1]
-BOARD = ("siamtrt", "engines.build", "runtime.track", "runtime.onnx_matcher", "benchmarks.__main__", "benchmarks.demo")
+BOARD = (
+    "siamtrt",
+    "engines.build",
+    "runtime.track",
+    "runtime.onnxruntime.matcher",
+    "benchmarks.__main__",
+    "benchmarks.reports.demo",
+)
 
 
 @pytest.mark.parametrize("package", ["siamtrt", "engines", "runtime", "benchmarks", "calibration"])

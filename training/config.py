@@ -73,8 +73,8 @@ class Config:
         weight_decay: of AdamW.
         negative: share of pairs whose template shows another object.
         frame_gap: largest distance of template and search frame in a video.
-        least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within a
-            sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
+        least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within
+            a sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
         loc_weight: of the box loss relative to the classification loss.
         ema: decay of the averaged weights that are validated and kept.
         checkpoint_minutes: how often the state is saved.

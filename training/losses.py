@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own name for it
 from torch import Tensor
 
-from training.targets import NEGATIVE, POSITIVE, Targets
+from training.labels import NEGATIVE, POSITIVE, Targets
 
 
 @dataclass(frozen=True)

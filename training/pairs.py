@@ -73,7 +73,9 @@ class PairSampler:
             if rng.random() < ranges.blur:
                 search_crop = cv2.blur(search_crop, (int(rng.integers(2, 8)),) * 2)
             if ranges.flip and rng.random() < ranges.flip:
-                template_crop, search_crop = (np.ascontiguousarray(view[:, ::-1]) for view in (template_crop, search_crop))
+                template_crop, search_crop = (
+                    np.ascontiguousarray(view[:, ::-1]) for view in (template_crop, search_crop)
+                )
                 box = BoundingBox(self._search_px - box.x - box.width, box.y, box.width, box.height)
         return Pair(template_crop, search_crop, box, bool(positive))
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
-from siamtrt.images import images_of, read_image
+from siamtrt.libraries.images import images_of, read_image
 from training.config import Config, SourceConfig
 
 _MIN_SIDE_PX = 8.0

@@ -44,9 +44,7 @@ def load_nanotrack(trunk: nn.Module, published: dict[str, Tensor]) -> None:
         trunk: a :class:`networks.siamrpn_nano.NanoTrunk`.
         published: what :func:`networks.checkpoint.read_state` reads from ``nanotrackv3.pth``.
     """
-    state = {
-        key.removeprefix("backbone."): value for key, value in published.items() if key.startswith("backbone.")
-    }
+    state = {key.removeprefix("backbone."): value for key, value in published.items() if key.startswith("backbone.")}
     trunk.load_state_dict(trunk.state_dict() | state)
 
 

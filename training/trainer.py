@@ -25,11 +25,11 @@ from siamtrt import ArtifactError, InferenceError, UsageError
 from siamtrt.files import whole_file
 from training.batches import Batch, batches, collate
 from training.config import Config
+from training.labels import anchors, assign
 from training.losses import losses
 from training.pairs import TEMPLATE_PX, PairSampler
 from training.sources import open_sources
 from training.start_weights import load_imagenet, load_nanotrack
-from training.targets import anchors, assign
 from training.validate import validation_overlap
 
 STATE_NAME, BEST_NAME = "state.pth", "best.pth"

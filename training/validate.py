@@ -7,7 +7,7 @@ from torch import Tensor
 
 from networks.tracker import TrackerNetwork
 from training.batches import Batch
-from training.targets import overlaps
+from training.labels import overlaps
 
 
 @torch.no_grad()

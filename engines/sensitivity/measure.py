@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from tqdm import tqdm
 
-from engines.bias_correction import correct_biases
-from engines.onnx_runtime import float_layers
-from engines.quantize import quantize
-from engines.sensitivity.chain import Chain, noise
-from engines.sensitivity.path import path
+from engines.onnxruntime.bias_correction import correct_biases
+from engines.onnxruntime.builder import float_layers
+from engines.onnxruntime.quantize import quantize
+from engines.sensitivity.graphs_in_turn import Chain, noise
 from engines.sensitivity.report import Loss, Sensitivity, Step
+from engines.sensitivity.steps_out_of_int8 import path
 from siamtrt import Manifest, ModelCard, Precision
 from siamtrt.environment import describe
 from siamtrt.files import sha256
@@ -37,13 +37,13 @@ def measure(
         folder: of the export stage.
         calibration: of the calibration stage, for *folder*.
         samples: how many of its crops to run.
-        most_steps: how many to take out of INT8 in each graph, see :func:`engines.sensitivity.path.path`.
+        most_steps: how many to take out of INT8 in each graph, see :func:`engines.sensitivity.steps_out_of_int8.path`.
         threads: of each operator; all cores when None.
         corrected: correct the biases as the builder does; without, the loss is that of rounding alone.
 
     Raises:
         ArtifactError: a folder is unfinished, or they are not of the same model.
-        UsageError: see :class:`engines.sensitivity.chain.Chain`.
+        UsageError: see :class:`engines.sensitivity.graphs_in_turn.Chain`.
     """
     Manifest.load(folder, stage="export")
     measured = Manifest.load(calibration, stage="calibration")
@@ -87,7 +87,7 @@ class _Judge:
         return sorted(losses, key=lambda loss: -loss.noise)
 
     def way_out(self, losses: Sequence[Loss], most_steps: int) -> List[Step]:
-        """The steps of :func:`engines.sensitivity.path.path`; what ``int8`` leaves in float is so from the start."""
+        """The steps out of INT8; what ``int8`` leaves in float is so from the start."""
         fixed = float_layers(self.model, self.graph, Precision.INT8, self.kernels)
         free = [loss for loss in losses if loss.layer not in fixed]
         with tqdm(desc=f"{self.graph}, way out of INT8", unit="trial") as progress:

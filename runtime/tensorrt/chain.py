@@ -15,11 +15,11 @@ from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel, part_of_frame
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
-from runtime.tensorrt.probe import Probe
+from runtime.tensorrt.refit_proof import Probe
 from runtime.tensorrt.search import Search, size_bytes
 from runtime.tensorrt.targets import KernelBlock, Target
 from siamtrt import Array, EngineMismatchError, GraphPrecisions, InferenceError, Manifest, ModelCard, UsageError
-from siamtrt import tensorrt as library
+from siamtrt.libraries import tensorrt as library
 
 
 class Chain:

@@ -8,7 +8,8 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
-from siamtrt import Array, cuda
+from siamtrt import Array
+from siamtrt.libraries import cuda
 
 _HOST_ALLOC_MAPPED = 2
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _ON_DEVICE = 1, 2, 3

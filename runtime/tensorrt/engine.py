@@ -8,7 +8,7 @@ from typing import Any, Dict, Sequence
 import numpy as np
 
 from siamtrt import EngineMismatchError, GraphCard, InferenceError, Tensors
-from siamtrt import tensorrt as library
+from siamtrt.libraries import tensorrt as library
 
 _REBUILD = "build the engines anew on this machine: make engines BACKEND=tensorrt"
 
@@ -19,7 +19,7 @@ class Engine:
     Args:
         trt: the TensorRT library.
         runtime: its runtime; it has to outlive the engine.
-        logger: its logger, see :func:`siamtrt.tensorrt.make_logger`.
+        logger: its logger, see :func:`siamtrt.libraries.tensorrt.make_logger`.
         path: of the plan.
         graph: what the model card says of it.
         addresses: tensor name -> address on the GPU; has every tensor of *graph*.

@@ -10,7 +10,7 @@ from runtime.decode import Candidate, Decoder
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from runtime.tensorrt.engine import Engine
-from runtime.tensorrt.probe import Probe
+from runtime.tensorrt.refit_proof import Probe
 from siamtrt import ModelCard, Tensors, UsageError
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clip import write_clip
-from tests.benchmarks.report.call import call
+from sequences.rendered.command import write_clip
+from tests.benchmarks.reports.call import call
 
 
 @pytest.fixture(scope="session")

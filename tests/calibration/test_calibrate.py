@@ -12,21 +12,14 @@ import pytest
 
 from calibration import __main__ as command
 from calibration import measure
-from calibration.as_the_thesis import wrongly
 from calibration.calibrate import calibrate
 from calibration.sampler import Crops
-from siamtrt import (
-    ArtifactError,
-    GraphCard,
-    Manifest,
-    ModelCard,
-    TensorSpec,
-    calibration_cache,
-    cli,
-)
+from siamtrt import ArtifactError, GraphCard, Manifest, ModelCard, TensorSpec, cli
 from siamtrt.card import LostSearch
 from siamtrt.files import sha256
+from siamtrt.libraries import calibration_cache
 from siamtrt.ranges import Ranges
+from studies.thesis_calibration import wrongly
 from tests.calibration.conftest import CROPS
 from tests.tiny import write_tiny_model
 
@@ -69,7 +62,7 @@ def test_samples_are_stored_for_other_calibrators(calibrated):
 
 def test_ranges_are_the_extremes_over_all_samples(calibrated, tiny_onnx):
     """Computed anew from the stored crops, by the plain reference: numpy for the input, ONNX Runtime for a feature."""
-    from siamtrt.session import open_session
+    from siamtrt.libraries.onnxruntime import open_session
 
     ranges = Ranges.load(calibrated / "search.ranges.json", onnx=tiny_onnx / "search.onnx").tensors
     session = open_session(tiny_onnx / "search.onnx", threads=1)
@@ -194,7 +187,7 @@ def test_a_long_term_model_has_its_large_graphs_measured(request_of, tmp_path):
 
 def test_the_thesis_way_gives_other_ranges_of_xcorr_and_says_so(calibrated, request_of, tmp_path):
     manifest = calibrate(request_of(), tmp_path, "", wrongly(seed=0))
-    assert manifest.settings["method"].endswith("shown by calibration.as_the_thesis")
+    assert manifest.settings["method"].endswith("shown by studies.thesis_calibration")
     wrong = json.loads((tmp_path / "xcorr.ranges.json").read_text())["tensors"]
     right = json.loads((calibrated / "xcorr.ranges.json").read_text())["tensors"]
     assert not 0.5 < wrong["correlation_cls"]["amax"] / right["correlation_cls"]["amax"] < 2

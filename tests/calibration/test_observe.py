@@ -9,7 +9,7 @@ from calibration import measure
 from calibration.observe import Observer
 from calibration.sampler import Crops
 from runtime.matcher import Square
-from runtime.onnx_matcher import OnnxMatcher
+from runtime.onnxruntime.matcher import OnnxMatcher
 from siamtrt import ArtifactError, GraphCard, InferenceError, ModelCard, TensorSpec
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from calibration.discover import find_clips
 from calibration.tracked import track
-from runtime.onnx_matcher import OnnxMatcher
+from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, ModelCard, UsageError
 from tests.calibration.frames import box_of, picture, write_film, write_video

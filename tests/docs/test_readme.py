@@ -43,7 +43,7 @@ def test_the_python_example_runs_as_printed(shipped_engines, tmp_path):
     engines = tmp_path / "build" / "siamrpn_lite0" / "engines"
     engines.mkdir(parents=True)
     (engines / "onnxruntime-fp16").symlink_to(shipped_engines)
-    from benchmarks.clip import write_clip
+    from sequences.rendered.command import write_clip
 
     write_clip(tmp_path / "build" / "clip", seed=7, count=5)
     code = block + "\nassert 0 <= state.score <= 1\n"

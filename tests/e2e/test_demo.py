@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.clip import write_clip
-from benchmarks.demo import run
+from benchmarks.reports.demo import run
+from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.clip import write_clip
-from benchmarks.datasets import load_sequence
-from benchmarks.drift import drift
-from benchmarks.layers.onnx_profile import profile
-from benchmarks.layers.report import LayerReport
+from benchmarks.evaluation.drift import drift
+from benchmarks.profiling.layers.onnx_profile import profile
+from benchmarks.profiling.layers.report import LayerReport
 from calibration.__main__ import _arguments as calibration_arguments
 from calibration.__main__ import main as calibrate
 from engines.build import build
 from runtime.tracker import Tracker
+from sequences.datasets import load_sequence
+from sequences.rendered.command import write_clip
 from siamtrt import GraphPrecisions, ModelCard, cli
 
 

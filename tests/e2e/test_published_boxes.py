@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.datasets import load_sequence
 from engines.build import build
 from runtime.tracker import Tracker
+from sequences.datasets import load_sequence
 from siamtrt import BoundingBox, GraphPrecisions
 
 torch = pytest.importorskip("torch", reason="exporting needs torch")

@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from engines import onnx_runtime
 from engines.__main__ import _arguments, main
 from engines.build import build
 from engines.job import GraphJob
+from engines.onnxruntime import builder as onnx_runtime
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, Precision, UsageError, cli
-from siamtrt.session import open_session
+from siamtrt.libraries.onnxruntime import open_session
 from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
@@ -233,7 +233,7 @@ def test_a_graph_onnxruntime_cannot_run_is_refused():
 
 
 def test_a_silent_fall_back_is_an_error(tiny_onnx, monkeypatch):
-    monkeypatch.setattr("siamtrt.session.PROVIDER", "CUDAExecutionProvider")
+    monkeypatch.setattr("siamtrt.libraries.onnxruntime.PROVIDER", "CUDAExecutionProvider")
     with pytest.warns(UserWarning, match="CUDAExecutionProvider"), pytest.raises(BuildError, match="chose"):
         open_session(tiny_onnx / "search.onnx")
 

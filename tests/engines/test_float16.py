@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.layers.work import macs_of
+from benchmarks.profiling.layers.work import macs_of
 from engines.float16 import to_float16
 from siamtrt import BuildError
-from siamtrt.session import open_session
+from siamtrt.libraries.onnxruntime import open_session
 
 RNG = np.random.default_rng(0)
 MACS = 8 * 8 * 4 * (3 + 4) * 9

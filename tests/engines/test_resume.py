@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from engines import onnx_runtime
 from engines.build import build
+from engines.onnxruntime import builder as onnx_runtime
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, UsageError
 from siamtrt.files import sha256
 from tests.calibrated import write_calibration

@@ -10,15 +10,15 @@ import pytest
 from engines import __main__ as engines_main
 from engines.int8_inputs import _layers_to_keep
 from engines.sensitivity.__main__ import _arguments, main
-from engines.sensitivity.chain import Chain, noise
 from engines.sensitivity.choose import layers_to_keep
+from engines.sensitivity.graphs_in_turn import Chain, noise
 from engines.sensitivity.measure import convolution_macs, measure
-from engines.sensitivity.path import path
 from engines.sensitivity.report import Loss, Sensitivity, Step, decibel
+from engines.sensitivity.steps_out_of_int8 import path
 from siamtrt import ArtifactError, Manifest, UsageError, cli
 from siamtrt.files import sha256
 from tests.calibrated import write_calibration
-from tests.engines.test_quantize import BOTTLENECK
+from tests.engines.onnxruntime.test_quantize import BOTTLENECK
 from tests.tiny import write_tiny_model
 
 

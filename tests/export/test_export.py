@@ -17,7 +17,7 @@ from networks import models
 from networks.models import MODELS
 from siamtrt import ArtifactError, Manifest, ModelCard, ParityError, cli
 from siamtrt.card import LostSearch, TrackerConstants
-from siamtrt.session import open_session
+from siamtrt.libraries.onnxruntime import open_session
 from tests.networks.thin import thin_siamrpn
 
 NAMES = [f"{kind}{level}" for level in "234" for kind in ("cls", "loc")]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from runtime.decode import anchor_grid
-from runtime.geometry import context_side, search_side, template_side
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox
 from siamtrt.card import TrackerConstants
+from siamtrt.geometry import context_side, search_side, template_side
 from tests.runtime.stub import StubMatcher, card
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pysot/tracker.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 
 from runtime import results as results_module
 from runtime import track as track_module
-from runtime.__main__ import _arguments, main
+from runtime.__main__ import COMMANDS
 from runtime.readahead import ReadAhead
 from runtime.sources import FolderSource, open_source
 from runtime.track import track
@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 
 def run(*argv):
-    return cli.run(main, _arguments(), ["--quiet", *map(str, argv)])
+    return cli.run_table("runtime", "", COMMANDS, ["--quiet", *map(str, argv)])
 
 
 def lines(out, name="boxes.txt"):

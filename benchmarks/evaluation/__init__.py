@@ -1,0 +1,1 @@
+"""How well a tracker tracks: VOT with resets, one pass, drift."""

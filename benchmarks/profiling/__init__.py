@@ -1,0 +1,1 @@
+"""What a tracker costs: time, layers, power, and what the harness adds."""

@@ -1,0 +1,103 @@
+"""Layer times from ONNX Runtime's own profile of a run of its own: profiling slows a session down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+import onnx
+
+from benchmarks.profiling.layers.report import Layer
+from benchmarks.profiling.layers.work import macs_of, original_name
+from siamtrt import ArtifactError, GraphCard, Tensors
+from siamtrt.libraries.onnxruntime import open_session
+
+_WARM_UP = 5
+_ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
+_NAMES = {"float": "float32"}
+_KERNEL = "_kernel_time"
+_COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
+
+log = logging.getLogger(__name__)
+
+
+def profile(path: Path, graph: GraphCard, runs: int, threads: Optional[int]) -> List[Layer]:
+    """Run one graph and take the median of each of its nodes.
+
+    Args:
+        path: the ONNX file.
+        graph: its interface; inputs are filled with noise, since time does not depend on values here.
+        runs: how many are counted, after a warm-up.
+        threads: of each operator.
+
+    Raises:
+        ArtifactError: the graph cannot be opened, or ONNX Runtime wrote no profile.
+    """
+    rng = np.random.default_rng(0)
+    feeds: Tensors = {spec.name: rng.random(spec.shape, np.float32) for spec in graph.inputs}
+    with tempfile.TemporaryDirectory() as folder:
+        session = open_session(path, threads=threads, profile_prefix=Path(folder) / "profile")
+        for _ in range(_WARM_UP + runs):
+            session.run(None, feeds)
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return layers(events, graph.name, runs, macs_of(onnx.load(str(path))))
+
+
+def layers(events: List[Dict[str, Any]], graph: str, runs: int, macs: Dict[str, int]) -> List[Layer]:
+    """Turn profile events into layers, in the order they ran; the last *runs* durations of each count.
+
+    Args:
+        events: of ONNX Runtime's profile.
+        graph: name for the layers.
+        runs: how many were asked for.
+        macs: node name -> multiply-accumulates, see :func:`benchmarks.profiling.layers.work.macs_of`.
+
+    Raises:
+        ArtifactError: there is no event of a node.
+    """
+    durations: Dict[str, List[float]] = defaultdict(list)
+    details: Dict[str, Dict[str, Any]] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
+            name = event["name"][: -len(_KERNEL)]
+            durations[name].append(event["dur"] / 1000)
+            details[name] = event["args"]
+    if not durations:
+        raise ArtifactError(f"ONNX Runtime's profile of {graph} names no node")
+    nameless = [
+        name for name in durations if details[name].get("op_name") in _COMPUTES and original_name(name) not in macs
+    ]
+    if nameless:
+        log.warning(
+            "this ONNX Runtime dropped the names of %d layers of %s, so their work counts as 0", len(nameless), graph
+        )
+    return [
+        _layer(graph, name, details[name], durations[name][-runs:], macs.get(original_name(name), 0))
+        for name in durations
+    ]
+
+
+def _layer(graph: str, name: str, details: Dict[str, Any], durations_ms: List[float], macs: int) -> Layer:
+    inputs, outputs = (_tensors(details.get(f"{side}_type_shape", [])) for side in ("input", "output"))
+    kind = details.get("op_name", "unknown")
+    dtype, shape = outputs[0] if outputs else ("unknown", ())
+    return Layer(
+        graph=graph,
+        name=name,
+        type=kind,
+        precision=_NAMES.get(dtype, dtype),
+        output_shape=shape,
+        ms_p50=statistics.median(durations_ms),
+        macs=macs if kind in _COMPUTES else 0,
+        bytes=sum(_ITEM_BYTES.get(item, 4) * int(np.prod(size)) for item, size in (*inputs, *outputs)),
+    )
+
+
+def _tensors(entries: List[Dict[str, List[int]]]) -> List[Tuple[str, Tuple[int, ...]]]:
+    return [(dtype, tuple(shape)) for entry in entries for dtype, shape in entry.items()]

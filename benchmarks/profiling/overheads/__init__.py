@@ -1,0 +1,1 @@
+"""What a frame costs beside the network, and what measuring it costs."""

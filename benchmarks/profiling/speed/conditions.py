@@ -1,0 +1,184 @@
+"""Clocks and temperatures of the machine while it was measured.
+
+Sources: Linux ``cpufreq``, ``devfreq`` and ``thermal`` in sysfs; L4T offers the GPU's clock as a ``devfreq`` device.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from benchmarks.profiling.power.rails import COLDEST_C, Reading
+
+_GPU_DEVICES = ("*gv11b*", "*ga10b*", "*gp10b*", "*gm20b*", "*gpu*")
+
+Range = Tuple[float, float]
+
+
+@dataclass(frozen=True)
+class MachineState:
+    """At one instant; empty or None where the machine does not tell.
+
+    Attributes:
+        cpu_mhz: of each core that is online.
+        gpu_mhz: of the GPU.
+        temperatures_c: zone -> degrees Celsius.
+    """
+
+    cpu_mhz: Tuple[float, ...]
+    gpu_mhz: Optional[float]
+    temperatures_c: Dict[str, float]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Over a run. What is not known is None, and ``reasons`` says why under its name.
+
+    Attributes:
+        power_mode: number and name of nvpmodel's, such as ``0 MAXN``.
+        cpu_mhz: lowest and highest clock seen of a core, before the first sequence and after each.
+        gpu_mhz: likewise of the GPU, and in each reading of tegrastats during the run.
+        governor: of the CPU's clock, such as ``performance`` or ``schedutil``.
+        gpu_clock_fixed: the GPU's lowest and highest clock are one, as ``jetson_clocks`` sets them.
+        temperatures_start_c: zone -> degrees Celsius, before the first frame.
+        temperatures_end_c: likewise, after the last.
+        reasons: name of a field that is None -> why.
+    """
+
+    power_mode: Optional[str]
+    cpu_mhz: Optional[Range]
+    gpu_mhz: Optional[Range]
+    governor: Optional[str]
+    gpu_clock_fixed: Optional[bool]
+    temperatures_start_c: Optional[Dict[str, float]]
+    temperatures_end_c: Optional[Dict[str, float]]
+    reasons: Dict[str, str]
+
+    @property
+    def doubts(self) -> Tuple[str, ...]:
+        """What of them makes figures doubtful, a sentence each."""
+        if self.gpu_clock_fixed is not False:
+            return ()
+        seen = f", seen at {self.gpu_mhz[0]:.0f} to {self.gpu_mhz[1]:.0f} MHz" if self.gpu_mhz else ""
+        return (f"the GPU's clock was free to change{seen}: run nvpmodel, then jetson_clocks, before measuring",)
+
+    @classmethod
+    def of(cls, document: Dict[str, Any]) -> Conditions:
+        """Read the JSON that ``dataclasses.asdict`` of conditions becomes.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        fields = dict(document)
+        for name in ("cpu_mhz", "gpu_mhz"):
+            if fields[name] is not None:
+                low, high = fields[name]
+                fields[name] = (low, high)
+        return cls(**fields)
+
+
+def read_state(root: Path = Path("/")) -> MachineState:
+    """Look at the machine; a few file reads, to be done outside of what is timed.
+
+    Args:
+        root: where ``/sys`` and ``/proc`` are looked up; another folder in tests.
+    """
+    return MachineState(_cpu_mhz(root), _gpu(root, "cur_freq"), _temperatures_c(root))
+
+
+def conditions_of(
+    states: Sequence[MachineState], readings: Sequence[Reading] = (), root: Path = Path("/")
+) -> Conditions:
+    """Sum up a run.
+
+    Args:
+        states: the first taken before it and the last after it.
+        readings: of a power probe during it, which may show more.
+        root: where ``/sys`` is looked up.
+    """
+    cpu = [clock for state in states for clock in state.cpu_mhz]
+    shown = [state.gpu_mhz for state in states] + [reading.gpu_mhz for reading in readings]
+    gpu = [float(clock) for clock in shown if clock is not None]
+    before, after = (side.temperatures_c for side in (states[0], states[-1]))
+    if readings:
+        before, after = before or readings[0].temperatures_c, after or readings[-1].temperatures_c
+    lowest, highest = _gpu(root, "min_freq"), _gpu(root, "max_freq")
+    made = Conditions(
+        power_mode=_power_mode(root),
+        cpu_mhz=(min(cpu), max(cpu)) if cpu else None,
+        gpu_mhz=(min(gpu), max(gpu)) if gpu else None,
+        governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        gpu_clock_fixed=None if lowest is None or highest is None else lowest == highest,
+        temperatures_start_c=before or None,
+        temperatures_end_c=after or None,
+        reasons={},
+    )
+    made.reasons.update({name: why for name, why in _WHY.items() if getattr(made, name) is None})
+    return made
+
+
+_WHY = {
+    "power_mode": "this machine has no nvpmodel, or it has not been set since it was flashed",
+    "cpu_mhz": "this system shows no clock of the CPU (cpufreq, /proc/cpuinfo)",
+    "gpu_mhz": "this machine has no GPU whose clock devfreq shows",
+    "governor": "this system shows no cpufreq governor",
+    "gpu_clock_fixed": "this machine has no GPU whose clock devfreq shows",
+    "temperatures_start_c": "this machine shows no thermal zone",
+    "temperatures_end_c": "this machine shows no thermal zone",
+}
+
+
+def _power_mode(root: Path) -> Optional[str]:
+    """Source: nvpmodel keeps ``pmode:0000`` in its status and ``POWER_MODEL ID=0 NAME=MAXN`` in its configuration."""
+    number = re.search(r"pmode:(\d{1,4})", _text(root / "var/lib/nvpmodel/status") or "", re.ASCII)
+    if not number:
+        return None
+    mode = int(number[1])
+    name = re.search(rf"POWER_MODEL ID={mode} NAME=(\w+)", _text(root / "etc/nvpmodel.conf") or "")
+    return f"{mode} {name[1]}" if name else str(mode)
+
+
+def _cpu_mhz(root: Path) -> Tuple[float, ...]:
+    files = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
+    clocks_khz = [_number(path) for path in files]
+    found = tuple(clock / 1e3 for clock in clocks_khz if clock is not None)
+    if found:
+        return found
+    lines = re.findall(r"^cpu MHz\s*: (\d+(?:\.\d+)?)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    return tuple(float(line) for line in lines)
+
+
+def _gpu(root: Path, name: str) -> Optional[float]:
+    for pattern in _GPU_DEVICES:
+        for folder in sorted((root / "sys/class/devfreq").glob(pattern)):
+            clock_hz = _number(folder / name)
+            if clock_hz is not None:
+                return clock_hz / 1e6
+    return None
+
+
+def _temperatures_c(root: Path) -> Dict[str, float]:
+    found: Dict[str, float] = {}
+    for folder in _in_order(list((root / "sys/class/thermal").glob("thermal_zone*"))):
+        zone, millidegrees = _text(folder / "type"), _number(folder / "temp")
+        if zone and millidegrees is not None and millidegrees / 1000 >= COLDEST_C:
+            found[zone] = millidegrees / 1000
+    return found
+
+
+def _in_order(folders: List[Path]) -> List[Path]:
+    return sorted(folders, key=lambda folder: (len(folder.name), folder.name))
+
+
+def _text(path: Path) -> Optional[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> Optional[int]:
+    text = _text(path)
+    return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None

@@ -1,0 +1,137 @@
+"""Time the tracker on sequences, with restarts after failures as in the VOT protocol."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.evaluation.vot.results import FAILED, SKIPPED
+from benchmarks.evaluation.vot.run import follow
+from benchmarks.profiling.power.energy import Window
+from benchmarks.profiling.power.probe import NONE, ProbeChoice
+from benchmarks.profiling.power.watched import watching
+from benchmarks.profiling.speed.call_times import Samples
+from benchmarks.profiling.speed.conditions import Conditions, conditions_of, read_state
+from benchmarks.profiling.speed.figures import Figures, figures_of, rate
+from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
+from benchmarks.profiling.speed.report import WINDOW, SpeedReport, Video
+from runtime.tracker import Tracker
+from sequences import datasets
+from siamtrt import Manifest, ModelCard, UsageError
+from siamtrt.environment import describe
+
+_NO_PROBE = ProbeChoice(NONE)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is made.
+
+    Attributes:
+        protocol: says how many frames are skipped after a failure.
+        threads: of the CPU backend; all cores when None.
+        warm_up_updates: before each sequence, apart.
+        block_bytes: memory for frames that are decoded ahead; power is read over one block after the other.
+        probe: of the power beside; its root is where the machine's ``/sys`` is looked up.
+        idle_s: how long to rest beforehand, to learn what the machine draws at idle.
+    """
+
+    protocol: Protocol
+    threads: Optional[int] = None
+    warm_up_updates: int = 10
+    block_bytes: int = 512 << 20
+    probe: ProbeChoice = _NO_PROBE
+    idle_s: float = 0.0
+
+
+def measure(
+    engines: Path,
+    sequences: Sequence[datasets.Sequence],
+    settings: Settings,
+    *,
+    command: str,
+) -> SpeedReport:
+    """Run every sequence once.
+
+    Args:
+        engines: folder written by ``python -m engines``.
+        sequences: each is warmed up, then tracked from its first frame.
+        settings: how.
+        command: kept in the report.
+
+    Raises:
+        UsageError: there is no frame to time.
+        ProbeError: a probe that was asked for by name does not work.
+        PipelineError: of the runtime.
+    """
+    manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
+    root = settings.probe.root
+    states = [read_state(root)]
+    laps: List[TimedLap] = []
+    origin_ns = time.perf_counter_ns()
+    with watching(settings.probe, settings.idle_s) as watched, Tracker.open(
+        engines, threads=settings.threads
+    ) as tracker:
+        recorder = Recorder(tracker)
+        for sequence in sequences:
+            laps.append(_lap(recorder, sequence, settings, origin_ns))
+            states.append(read_state(root))
+        watched.finish()
+    videos, windows = tuple(lap.video for lap in laps), [window for lap in laps for window in lap.windows]
+    conditions = conditions_of(states, watched.readings(windows), root)
+    figures = _figures(videos, conditions)
+    timed_ns = sum(sum(video.samples.total_ns) for video in videos)
+    return SpeedReport(
+        title=f"{card.name} {manifest.settings['backend']} {manifest.settings['precision']}",
+        command=command,
+        window=WINDOW,
+        figures=figures,
+        videos=videos,
+        power=watched.report(windows, frames=figures.frames, timed_ns=timed_ns, origin_ns=origin_ns),
+        conditions=conditions,
+        environment=describe(root),
+        engines_manifest=asdict(manifest),
+    )
+
+
+def _figures(videos: Sequence[Video], conditions: Conditions) -> Figures:
+    figures = figures_of(
+        [video.samples for video in videos],
+        skipped=sum(video.skipped for video in videos),
+        warm_up=sum(len(video.warm_up) for video in videos),
+    )
+    return replace(figures, warnings=(*figures.warnings, *conditions.doubts))
+
+
+@dataclass(frozen=True)
+class TimedLap:
+    """One sequence, and when its frames were tracked without a pause, in nanoseconds of the monotonic clock."""
+
+    video: Video
+    windows: List[Window]
+
+
+def _lap(recorder: Recorder, sequence: datasets.Sequence, settings: Settings, origin_ns: int) -> TimedLap:
+    """Warm up, then track *sequence*."""
+    if len(sequence) < 2:
+        raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")
+    ahead = Preloaded(sequence.name, sequence.images, sequence.regions, block_bytes=settings.block_bytes)
+    warmed = range(min(settings.warm_up_updates + 1, len(ahead)))
+    recorder.start(ahead.frame(0), ahead.start_box(0))
+    for index in warmed[1:]:
+        recorder.update(ahead.frame(index))
+    warm_up = Samples.of_calls(warmed, recorder.take(), origin_ns)
+    entries = follow(recorder, ahead, settings.protocol).entries
+    called = [index for index, entry in enumerate(entries) if entry != SKIPPED]
+    calls = recorder.take()
+    samples = Samples.of_calls(called, calls, origin_ns)
+    failures = sum(entry == FAILED for entry in entries)
+    log.info("%s: %.1f FPS over %d frames, %d failures", sequence.name, rate(samples), len(samples), failures)
+    video = Video(sequence.name, rate(samples), failures, len(entries) - len(called), warm_up, samples)
+    return TimedLap(video, stretches(calls, ahead.paused_ns))

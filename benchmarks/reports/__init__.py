@@ -1,0 +1,1 @@
+"""What is shown: the bench report, comparisons, the demo."""

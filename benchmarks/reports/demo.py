@@ -1,0 +1,129 @@
+"""``python -m benchmarks demo``: track the rendered clip and show how well that went."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Tuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
+from runtime.tracker import Tracker
+from siamtrt import Array, ArtifactError, BoundingBox, cli
+from siamtrt.files import whole_file, write_text
+from siamtrt.libraries.images import read_image
+
+VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
+_TILES = (4, 3)  # columns, rows
+_TILE_PX = (400, 300)
+_CLIP_FPS = 30.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the clip went.
+
+    Attributes:
+        overlaps: intersection over union with the truth, a frame after the first each.
+        occluded: whether the object was partly hidden, likewise.
+        fps: frames a second of the tracker alone: crop, networks, decode.
+    """
+
+    overlaps: List[float]
+    occluded: List[bool]
+    fps: float
+
+    @property
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        hidden = [overlap for overlap, occluded in zip(self.overlaps, self.occluded) if occluded]
+        lost = sum(overlap == 0 for overlap in self.overlaps)
+        return (
+            f"mean overlap with the truth  {np.mean(self.overlaps):.3f}\n"
+            f"lowest while partly hidden   {f'{min(hidden):.3f}' if hidden else 'it never was'}\n"
+            f"frames without any overlap   {lost} of {len(self.overlaps)}\n"
+            f"tracker alone                {self.fps:.1f} FPS\n"
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
+    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Track the clip and write the pictures."""
+    outcome = run(options.engines, options.clip, options.out, threads=options.threads)
+    log.info("mean overlap %.3f, see %s", np.mean(outcome.overlaps), options.out)
+
+
+def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
+    """Track the clip in *clip* and write video, summary and, last, the contact sheet to *out*.
+
+    Raises:
+        ArtifactError: the clip is not whole.
+    """
+    truth = [BoundingBox.parse(line) for line in _lines(clip / "groundtruth.txt")]
+    occluded = [line == "1" for line in _lines(clip / "occlusion.tag")]
+    overlaps: List[float] = []
+    tiles: List[Array] = []
+    shown = set(np.linspace(0, len(truth) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
+    spent_ns = 0
+    with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
+        for index, box in enumerate(tqdm(truth, desc="demo", unit="frame", leave=False)):
+            frame = _frame(clip / "color" / f"{index + 1:08d}.jpg")
+            started_ns = time.perf_counter_ns()
+            state = tracker.update(frame) if index else tracker.start(frame, box)
+            if index:
+                spent_ns += time.perf_counter_ns() - started_ns
+                overlaps.append(state.box.iou(box))
+            draw_box(frame, box, WHITE)
+            draw_box(frame, state.box, GREEN, "" if state.score is None else f"{state.score:.2f}")
+            video.write(frame)
+            if index in shown:
+                tiles.append(_tile(frame, index))
+    outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
+    files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
+    write_text(out / SUMMARY_NAME, outcome.summary + files)
+    _write_sheet(out / SHEET_NAME, tiles)
+    return outcome
+
+
+def _lines(path: Path) -> List[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"cannot read {path}", hint="render the clip: python -m benchmarks clip") from error
+
+
+def _frame(path: Path) -> Array:
+    frame = read_image(path)
+    if frame is None:
+        raise ArtifactError(f"{path} is not a readable image", hint="render the clip: python -m benchmarks clip")
+    return frame
+
+
+def _tile(frame: Array, index: int) -> Array:
+    tile: Array = cv2.resize(frame, _TILE_PX, interpolation=cv2.INTER_AREA)
+    cv2.putText(tile, f"frame {index}", (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(tile, f"frame {index}", (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, WHITE, 1, cv2.LINE_AA)
+    return tile
+
+
+def _write_sheet(path: Path, tiles: List[Array]) -> None:
+    blank = np.zeros_like(tiles[0])
+    tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
+    rows: Tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
+    with whole_file(path) as temporary:
+        cv2.imwrite(str(temporary), np.vstack(rows))

@@ -1,0 +1,1 @@
+"""Drawings and pages: SVG, axes, plots, bars, HTML."""

@@ -1,0 +1,77 @@
+"""The frame of a page: one file that holds its style and the script of tables that sort; nothing from outside."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Optional, Sequence
+
+from benchmarks.reports.drawing.svg import Drawing
+
+_STYLE, _SORT = Path(__file__).with_name("style.css"), Path(__file__).with_name("sort.js")
+_NONE = "-"
+
+
+def page(title: str, body: str) -> str:
+    """A whole HTML document; *body* is markup."""
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE.read_text()}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        f"<script>\n{_SORT.read_text()}</script>\n</body>\n</html>\n"
+    )
+
+
+def card(title: str, content: str, *, note: str = "", width: str = "half") -> str:
+    """A part of the page with a heading.
+
+    Args:
+        title: the heading.
+        content: markup.
+        note: plain words below it.
+        width: ``third``, ``half``, ``rest`` (two thirds) or ``wide``.
+    """
+    below = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f'<section class="card {width}"><h2>{escape(title)}</h2>{content}{below}</section>'
+
+
+def chart(title: str, drawing: Drawing, *, note: str = "", width: str = "half") -> str:
+    """A part of the page that is a drawing."""
+    return card(title, drawing.markup, note=note, width=width)
+
+
+def tile(name: str, figure: str, note: str = "") -> str:
+    """One figure, large."""
+    below = f"<span>{escape(note)}</span>" if note else ""
+    return f'<div class="tile"><span>{escape(name)}</span><b>{escape(figure)}</b>{below}</div>'
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = "", foreign: Sequence[bool] = ()) -> str:
+    """A table of plain words.
+
+    Args:
+        heads: of the columns; none for a table without.
+        rows: cells.
+        look: ``sorts`` by a click on a head, ``words`` for text instead of figures, ``dense`` for long names.
+        foreign: one a row: whether it was measured by someone else.
+    """
+    head = "".join(f"<th>{escape(words)}</th>" for words in heads)
+    top = f"<thead><tr>{head}</tr></thead>" if heads else ""
+    lines = []
+    for index, row in enumerate(rows):
+        mark = ' class="foreign"' if index < len(foreign) and foreign[index] else ""
+        cells = (_cell(words) if "sorts" in look else f"<td>{escape(words)}</td>" for words in row)
+        lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
+    body = "".join(lines)
+    return f'<div class="scroll"><table class="{look}">{top}<tbody>{body}</tbody></table></div>'
+
+
+def figure(value: Optional[float], digits: int = 3) -> str:
+    """A figure for a table; a dash where there is none."""
+    return _NONE if value is None else f"{value:,.{digits}f}"
+
+
+def _cell(words: str) -> str:
+    """With the key that the script sorts by."""
+    key = "" if words == _NONE else words.replace(",", "").replace("%", "").strip()
+    return f'<td data-key="{escape(key, quote=True)}">{escape(words)}</td>'

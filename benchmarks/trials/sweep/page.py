@@ -1,0 +1,160 @@
+"""The sweep as a table and a page: every mix, the Pareto fronts, and beside them what someone else measured."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from benchmarks.reports.drawing import page
+from benchmarks.reports.drawing.page import figure
+from benchmarks.reports.drawing.plots import Point, points
+from benchmarks.trials.sweep.row import Row, front
+from siamtrt.files import read_json
+
+_THESIS = Path(__file__).parents[2] / "reports" / "published" / "thesis_agx_xavier.json"
+_SIZE = (1060.0, 420.0)
+_OURS, _FRONT, _THEIRS = (
+    "measured here",
+    "measured here, on the front",
+    "thesis, AGX Xavier, VOT2018: measured by others",
+)
+
+
+def published() -> Dict[str, Any]:
+    """The thesis' table: ``source``, ``caution``, ``rows``, ``remarks``."""
+    return read_json(_THESIS)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A line a mix for the terminal."""
+    heads = f"{'EAO':>6} {'accuracy':>9} {'failures':>9} {'drift':>6} {'FPS':>7} {'J/frame':>8}"
+    lines = [f"{'target+search+xcorr':22} {heads}"]
+    for row in rows:
+        if row.skipped:
+            lines.append(f"{row.label:22} skipped: {row.skipped}")
+            continue
+        lines.append(
+            f"{row.label:22} {figure(row.eao):>6} {figure(row.accuracy):>9} {figure(row.failures, 0):>9} "
+            f"{figure(row.drift_overlap):>6} {figure(row.fps, 1):>7} {figure(row.joules_a_frame):>8}"
+        )
+    return "\n".join(lines)
+
+
+def sweep_page(rows: Sequence[Row], about: Dict[str, Any], thesis: Dict[str, Any]) -> str:
+    """The whole page, as HTML that needs nothing else.
+
+    Args:
+        rows: of all mixes.
+        about: as ``sweep.json`` holds it.
+        thesis: see :func:`published`.
+    """
+    title = f"{about['model']}: {len(rows)} mixes of precision on {about['request']['backend']}"
+    machine = about["environment"].get("board") or about["environment"].get("cpu") or "unknown machine"
+    frames = about["frames"]
+    head = (
+        f'<h1>{escape(title)}</h1><p class="quiet">{len(frames)} sequence{"s" if len(frames) > 1 else ""}, '
+        f"{sum(frames.values()):,} frames, on {escape(machine)}</p>{_leak(rows)}"
+    )
+    cards = [_rate(rows, thesis), _joules(rows), _mixes(rows), _thesis(thesis), _skipped(rows)]
+    return page.page(title, f'{head}<div class="cards">{"".join(cards)}</div>')
+
+
+def _leak(rows: Sequence[Row]) -> str:
+    names = [row.label for row in rows if row.leaked]
+    if not names:
+        return ""
+    words = f"Calibrated on sequences they are judged on, on request: {', '.join(names)}."
+    return f'<p class="warning"><strong>Leaked.</strong> {escape(words)}</p>'
+
+
+def _rate(rows: Sequence[Row], thesis: Dict[str, Any]) -> str:
+    places = {row.label: (row.fps, row.eao) for row in rows if row.fps is not None and row.eao is not None}
+    if not places:
+        return page.card("EAO against frames a second", "<p>No mix has both.</p>", width="wide")
+    best = front(list(places.values()), least_cost=False)
+    theirs = [Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True) for row in thesis["rows"]]
+    drawing = points([*_dots(places, best), *theirs], ("frames a second", "EAO"), front=best, size=_SIZE)
+    note = (
+        "Up and to the right is better; the dashed line joins the mixes that no other beats in both. Hollow: "
+        f"{thesis['source']}. Another model, machine and set of sequences, so only the shapes compare."
+    )
+    return page.chart("EAO against frames a second", drawing, note=note, width="wide")
+
+
+def _joules(rows: Sequence[Row]) -> str:
+    places = {
+        row.label: (row.joules_a_frame, row.eao)
+        for row in rows
+        if row.joules_a_frame is not None and row.eao is not None
+    }
+    if not places:
+        reasons = sorted({row.no_power for row in rows if row.no_power}) or ["no mix was measured"]
+        words = f"<p>Not drawn, there are no joules: {escape('; '.join(reasons))}.</p>"
+        return page.card("EAO against joules a frame", words, width="wide")
+    best = front(list(places.values()), least_cost=True)
+    drawing = points(_dots(places, best), ("joules a frame", "EAO"), front=best, size=_SIZE)
+    note = "Up and to the left is better. The thesis gives no energy of the module, so it has no dot here."
+    return page.chart("EAO against joules a frame", drawing, note=note, width="wide")
+
+
+def _dots(places: Dict[str, Tuple[float, float]], best: List[Tuple[float, float]]) -> List[Point]:
+    return [
+        Point(label, x, y, _FRONT if (x, y) in best else _OURS, labelled=(x, y) in best)
+        for label, (x, y) in sorted(places.items(), key=lambda item: item[1] in best)
+    ]
+
+
+_COLUMNS: Tuple[Tuple[str, Callable[[Row], str]], ...] = (
+    ("target+search+xcorr", lambda row: row.label),
+    ("EAO", lambda row: figure(row.eao)),
+    ("95 % interval", lambda row: "{:.3f} to {:.3f}".format(*row.eao_interval_95) if row.eao_interval_95 else "-"),
+    ("accuracy", lambda row: figure(row.accuracy)),
+    ("failures", lambda row: figure(row.failures, 0)),
+    ("drift", lambda row: figure(row.drift_overlap)),
+    ("FPS", lambda row: figure(row.fps, 1)),
+    ("update ms", lambda row: figure(row.update_p50_ms, 2)),
+    ("W", lambda row: figure(row.mean_w, 2)),
+    ("J a frame", lambda row: figure(row.joules_a_frame)),
+)
+
+
+def _mixes(rows: Sequence[Row]) -> str:
+    heads = [head for head, _ in _COLUMNS]
+    lines = [[cell(row) for _, cell in _COLUMNS] for row in rows if not row.skipped]
+    note = (
+        "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences, "
+        "drift says little once the target is lost. "
+        "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
+    )
+    shaky = [row.label for row in rows if row.unstable]
+    which = "all" if len(shaky) == len(lines) else ", ".join(shaky)
+    note += f" Times to doubt, the reasons stand in the reports: {which}." if shaky else ""
+    return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")
+
+
+def _thesis(thesis: Dict[str, Any]) -> str:
+    heads = ["", "EAO", "accuracy", "robustness", "FPS", "GPU W"]
+    lines = [
+        [
+            row["name"],
+            figure(row["eao"]),
+            figure(row["accuracy"]),
+            figure(row["robustness"]),
+            figure(row["fps"], 1),
+            figure(row["gpu_w"], 1),
+        ]
+        for row in thesis["rows"]
+    ]
+    note = f"From {thesis['source']}: {thesis['caution']}. Also: {'; '.join(thesis['remarks'])}."
+    content = page.table(heads, lines, foreign=[True] * len(lines))
+    return page.card("Measured by someone else, for comparison", content, note=note, width="wide")
+
+
+def _skipped(rows: Sequence[Row]) -> str:
+    lines = [[row.label, row.skipped] for row in rows if row.skipped]
+    if not lines:
+        return ""
+    return page.card(
+        "Skipped", page.table([], lines, look="words"), note="In the words of what refused it.", width="wide"
+    )

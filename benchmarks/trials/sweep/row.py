@@ -1,0 +1,101 @@
+"""What is known of one mix, and the file of them all."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from benchmarks.reports.cards.side_by_side import mean_w
+from benchmarks.reports.document import Report
+from siamtrt.files import sha256
+
+SCHEMA, KIND = 1, "sweep"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mix of precisions.
+
+    Attributes:
+        label: in the order target, search, xcorr.
+        skipped: why it was not measured, in the words of what refused it; None where it was.
+        report_sha256: of its report, which holds every sample.
+        eao: expected average overlap; None where runs are too short.
+        eao_interval_95: by bootstrap over the sequences; None for one sequence.
+        accuracy: mean overlap after burn-in.
+        failures: in all.
+        drift_overlap: mean overlap with the boxes of the first mix, both without resets; mean of the sequences.
+        no_drift: why there is none.
+        fps: tracked frames over their time.
+        update_p50_ms: median of an update.
+        mean_w: of the whole module under load.
+        joules_a_frame: likewise.
+        no_power: why there are no watts; None where there are.
+        unstable: what makes its times doubtful.
+        leaked: it was calibrated on sequences that it is judged on.
+    """
+
+    label: str
+    skipped: Optional[str] = None
+    report_sha256: Optional[str] = None
+    eao: Optional[float] = None
+    eao_interval_95: Optional[Tuple[float, float]] = None
+    accuracy: Optional[float] = None
+    failures: Optional[float] = None
+    drift_overlap: Optional[float] = None
+    no_drift: Optional[str] = None
+    fps: Optional[float] = None
+    update_p50_ms: Optional[float] = None
+    mean_w: Optional[float] = None
+    joules_a_frame: Optional[float] = None
+    no_power: Optional[str] = None
+    unstable: Tuple[str, ...] = ()
+    leaked: bool = False
+
+    @classmethod
+    def of(cls, label: str, path: Path) -> Row:
+        """The row of a mix whose report is *path*.
+
+        Raises:
+            ArtifactError: it is no report.
+        """
+        report = Report.load(path)
+        power, update = report.speed.power, report.speed.figures.update_ms
+        return cls(
+            label,
+            report_sha256=sha256(path),
+            eao=report.measures.eao["all"],
+            eao_interval_95=report.measures.eao_interval_95 if len(report.sequences) > 1 else None,
+            accuracy=report.measures.accuracy,
+            failures=report.measures.failures,
+            fps=report.speed.figures.fps_pooled,
+            update_p50_ms=update.p50 if update else None,
+            mean_w=mean_w(report),
+            joules_a_frame=power.joules_a_frame,
+            no_power=power.reasons.get("joules_a_frame") or power.reasons.get("load"),
+            unstable=report.speed.figures.warnings,
+            leaked=bool(report.leaked),
+        )
+
+
+def front(places: Sequence[Tuple[float, float]], *, least_cost: bool) -> List[Tuple[float, float]]:
+    """The Pareto front: what nothing else beats in both directions.
+
+    Args:
+        places: (x, y); more y is better.
+        least_cost: less x is better (joules), else more (frames a second).
+
+    Returns:
+        Of the places, from the best x to the best y.
+    """
+    kept: List[Tuple[float, float]] = []
+    for x, y in sorted(set(places), key=lambda place: (place[0] if least_cost else -place[0], -place[1])):
+        if not kept or y > kept[-1][1]:
+            kept.append((x, y))
+    return kept
+
+
+def as_document(rows: Sequence[Row], about: Dict[str, Any]) -> Dict[str, Any]:
+    """What ``sweep.json`` holds; *about* says of what the rows are."""
+    return {"schema": SCHEMA, "kind": KIND, **about, "rows": [asdict(row) for row in rows]}

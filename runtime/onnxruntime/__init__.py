@@ -1,0 +1,1 @@
+"""The networks on ONNX Runtime: crops by OpenCV, kernels by patched bytes."""

@@ -1,0 +1,47 @@
+"""Proof that a refit took effect: TensorRT's response against ONNX Runtime's to the same features and kernels.
+
+A stale or swapped kernel tracks on in silence, with a box that is merely worse; so every refit is proved. The features
+are those of the frame that the target was given in: noise lies outside the ranges an INT8 plan was calibrated for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from runtime.onnxruntime.matcher import Xcorr
+from siamtrt import ModelCard, ParityError, Precision, Tensors
+
+# Largest difference over the range of a map; docs/decisions/0003 has what was measured.
+TOLERANCES = {Precision.FP32: 0.02, Precision.FP16: 0.02, Precision.INT8: 0.15, Precision.INT8_ALL: 0.15}
+
+
+class Probe:
+    """The reference of one xcorr plan.
+
+    Args:
+        engines: folder with the plan and, beside it, the ONNX graph it was built from.
+        card: of the model.
+        graph: name of the xcorr graph.
+        precision: of the plan.
+    """
+
+    def __init__(self, engines: Path, card: ModelCard, graph: str, precision: Precision) -> None:
+        self._graph, self._tolerance = graph, TOLERANCES[precision]
+        self._reference = Xcorr(engines, card, graph, threads=1)
+
+    def require_equal(self, kernels: Tensors, features: Tensors, maps: Tensors) -> None:
+        """Compare the maps that a refitted plan made of *features* with the reference.
+
+        Raises:
+            ParityError: they differ by more than the tolerance, or are no numbers.
+        """
+        self._reference.refit(kernels)
+        for name, expected in self._reference.run(features).items():
+            difference = float(np.abs(maps[name] - expected).max() / max(float(np.ptp(expected)), 1e-12))
+            if not difference <= self._tolerance:
+                raise ParityError(
+                    f"after the refit {self._graph}.{name} is {difference:.3f} of its range off the reference",
+                    hint="build xcorr in fp32, or export with --kernel-inputs, which needs no refit",
+                )

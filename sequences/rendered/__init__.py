@@ -1,0 +1,1 @@
+"""Clips drawn by the computer, whose boxes are known exactly."""

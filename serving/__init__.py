@@ -1,0 +1,1 @@
+"""Trackers for other programs."""

@@ -1,0 +1,65 @@
+"""Engines that were calibrated on what judges them: refused everywhere, and where insisted on, said everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from benchmarks.__main__ import COMMANDS
+from sequences.rendered.command import write_clip
+from siamtrt import cli
+
+
+@pytest.fixture(scope="module")
+def sequences(tmp_path_factory):
+    root = tmp_path_factory.mktemp("sequences")
+    for name, seed in (("one", 1), ("two", 2)):
+        write_clip(root / name, seed, 8)
+    return root
+
+
+@pytest.fixture
+def leaky(tiny_engines, tmp_path):
+    """Engines whose manifest says that they were calibrated on ``two``."""
+    folder = tmp_path / "leaky"
+    shutil.copytree(tiny_engines, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["settings"]["calibration_sources"] = ["two", "elsewhere"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def run(*argv):
+    return cli.run_table("benchmarks", "", COMMANDS, ["--quiet", *map(str, argv)])
+
+
+@pytest.mark.parametrize("command", ["vot", "ope", "vot-workspace"])
+def test_it_is_refused_unless_insisted_on(leaky, sequences, tmp_path, capsys, command):
+    argv = [command, "--engines", leaky, "--sequences", sequences, "--out", tmp_path / "out", "--threads", 1]
+    assert run(*argv) == 2
+    assert "was calibrated on two, so it cannot be judged on them" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(*argv, "--allow-leak") == 0
+    assert "judged on sequences that calibrated the engines: two" in capsys.readouterr().err
+
+
+def test_one_pass_figures_say_it_now_and_later(leaky, sequences, tmp_path, capsys):
+    argv = ["ope", "--sequences", sequences, "--out", tmp_path]
+    assert run(*argv, "--engines", leaky, "--tracker", "T", "--threads", 1, "--allow-leak") == 0
+    assert "T was calibrated on two" in capsys.readouterr().out
+    assert run(*argv) == 0
+    assert "T was calibrated on two" in capsys.readouterr().out
+    assert json.loads((tmp_path / "ope.json").read_text())["leaked"] == {"T": ["two"]}
+
+
+@pytest.mark.parametrize(("only", "leaked"), [(["one"], None), (["one", "two"], {"T": ["two"]})])
+def test_the_measures_of_a_run_with_resets_say_it(leaky, sequences, tmp_path, capsys, only, leaked):
+    argv = ["--sequences", sequences, "--out", tmp_path, "--tracker", "T", "--threads", 1, "--allow-leak"]
+    assert run("vot", "--engines", leaky, *argv) == 0
+    capsys.readouterr()
+    argv = ["--annotations", sequences, "--results", tmp_path / "results", "--out", tmp_path / "e.json"]
+    assert run("evaluate", *argv, "--sequences", *only) == 0
+    assert ("T was calibrated on two" in capsys.readouterr().out) == (leaked is not None)
+    assert json.loads((tmp_path / "e.json").read_text()).get("leaked") == leaked

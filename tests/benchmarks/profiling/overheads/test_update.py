@@ -1,0 +1,126 @@
+"""The yardstick does the same work as the tracker, or its ratio would mean nothing."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import COMMANDS
+from benchmarks.profiling.overheads import update as overhead
+from benchmarks.profiling.overheads.pysots_way import UpstreamWay
+from runtime.crop import crop
+from runtime.decode import Decoder
+from runtime.frames import fill_color
+from runtime.matcher import Square
+from runtime.tracker import Tracker
+from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
+from siamtrt.geometry import search_side
+from tests.runtime.stub import card
+
+BAN = {"family": "ban", "stride": 16, "score_size": 15, "anchor_ratios": (), "anchor_scales": ()}
+
+
+@pytest.fixture
+def one_thread():
+    """The command sets OpenCV's threads for its process; here it is put back."""
+    threads = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(threads)
+
+
+@pytest.mark.parametrize("changes", [{}, BAN], ids=["rpn", "ban"])
+def test_both_ways_find_the_same_box(changes):
+    model, frames = card(**changes), overhead._frames()
+    maps = overhead._FixedMaps(model)
+    upstream = UpstreamWay(model, overhead._BOX, frames[0], maps.cls, maps.loc)
+    tracker = Tracker(maps)
+    tracker.start(frames[0], overhead._BOX)
+    state = tracker.update(frames[1])
+    np.testing.assert_allclose(dataclasses.astuple(state.box), upstream.update(frames[1]), atol=1e-3)
+
+
+def test_both_ways_cut_the_same_padded_crop():
+    model, frames, box = card(), overhead._frames(), overhead._BOX
+    maps = overhead._FixedMaps(model)
+    side = search_side(box.width, box.height, 0.5, 255 / 127)
+    square = Square(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2, side, 255)
+    ours = crop(frames[0], square, fill_color(frames[0]))
+    theirs = UpstreamWay(model, box, frames[0], maps.cls, maps.loc)._subwindow(frames[0], side)
+    assert box.x - side / 2 < 0
+    np.testing.assert_array_equal(theirs[0].transpose(1, 2, 0), ours)
+
+
+def test_the_state_is_put_back_before_each_update(monkeypatch):
+    seen = []
+    best = Decoder.best
+
+    def watched(self, cls, loc, width, height):
+        seen.append((width, height))
+        return best(self, cls, loc, width, height)
+
+    monkeypatch.setattr(Decoder, "best", watched)
+    monkeypatch.setattr(overhead, "_FRAMES", 5)
+    assert overhead._updates_ms(Tracker(overhead._FixedMaps(card())), overhead._frames()) > 0
+    assert len(set(seen)) == 1
+
+
+def test_the_figures_are_printed_and_written(one_thread, tiny_engines, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(overhead, "_FRAMES", 5)
+    parser = argparse.ArgumentParser()
+    overhead.add_arguments(parser)
+    out = tmp_path / "figures.json"
+    words = ["--engines", str(tiny_engines), "--memory-frames", "202", "--out", str(out)]
+    overhead.main(parser.parse_args(words))
+    figures = json.loads(out.read_text())
+    assert figures["glue_ratio"] == pytest.approx(figures["glue_upstream_way_ms"] / figures["glue_ms"])
+    assert {"frame 200", "frame 201", "peak"} <= set(figures["memory_mib"])
+    assert "update_ms" in capsys.readouterr().out
+
+
+def test_files_opencv_cannot_use_are_refused(tmp_path):
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no graph")
+    with pytest.raises(UsageError, match="TrackerNano cannot use"):
+        overhead._opencv_ms(broken, broken, overhead._frames())
+
+
+def test_what_the_child_says_of_a_checkpoint_is_said_here(tmp_path):
+    pytest.importorskip("torch", reason="the child needs torch")
+    with pytest.raises(ArtifactError) as caught:
+        overhead._torch_ms("nanotrack_v3", tmp_path / "nowhere.pth")
+    assert "nowhere.pth" in caught.value.problem
+    assert "Traceback" not in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind", "words"),
+    [
+        (2, "W x: noise\nerror: no such model\n  try: this one\n", UsageError, "no such model\n  try: this one"),
+        (4, "error: x.pth is damaged\n", ArtifactError, "x.pth is damaged"),
+        (1, "Traceback\nKeyError: 'error: '\n", subprocess.CalledProcessError, "exit status 1"),
+    ],
+)
+def test_a_childs_error_keeps_its_kind(code, said, kind, words, capsys):
+    error = overhead._error_of(subprocess.CompletedProcess(["python"], code, "", said))
+    assert type(error) is kind
+    assert words in str(error)
+    assert capsys.readouterr().err == (said if kind is subprocess.CalledProcessError else "")
+
+
+def test_without_torch_the_way_out_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(overhead.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="PyTorch is not installed here\n  try: leave --checkpoint out"):
+        overhead._torch_ms("nanotrack_v3", tmp_path / "x.pth")
+
+
+def test_half_of_opencvs_tracker_is_refused(tiny_engines, tmp_path, capsys):
+    words = ["overhead", "--engines", str(tiny_engines), "--opencv-head", str(tmp_path / "head.onnx")]
+    assert cli.run_table("benchmarks", "", COMMANDS, words) == 2
+    assert "needs both of its files" in capsys.readouterr().err

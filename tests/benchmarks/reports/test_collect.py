@@ -1,0 +1,108 @@
+"""What a bench is of, what it takes from its steps, and how far back it can follow its inputs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+
+import pytest
+
+from benchmarks.reports.cards.failures import failures
+from benchmarks.reports.collect import chain, collect
+from benchmarks.reports.job import Job, claim, truth_sha256
+from sequences.datasets import load_sequences
+from siamtrt import ArtifactError, GraphPrecisions, Manifest
+
+
+@pytest.fixture
+def job(benched, two_clips, tiny_engines, tmp_path):
+    """The finished bench, in a copy that may be spoiled."""
+    out = tmp_path / "out"
+    shutil.copytree(benched, out)
+    sequences = tuple(load_sequences(two_clips))
+    return Job(
+        tiny_engines, two_clips, sequences, "vot2018", None, out, 1, 2, "auto", None, leak_allowed=False, command="c"
+    )
+
+
+def test_a_folder_belongs_to_its_first_request(tmp_path):
+    claim(tmp_path, {"engines": "a", "threads": 1})
+    claim(tmp_path, {"engines": "a", "threads": 1})
+    claim(tmp_path, {"engines": "a", "ranges": "b"})  # what was not asked before may be added
+    with pytest.raises(ArtifactError, match="results for another request: engines, ranges differ"):
+        claim(tmp_path, {"engines": "c", "ranges": "d"})
+    assert json.loads((tmp_path / "request.json").read_text()) == {"engines": "a", "threads": 1, "ranges": "b"}
+
+
+def test_a_damaged_request_is_no_reason_to_start_anew(tmp_path):
+    (tmp_path / "request.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"cannot read .*request\.json"):
+        claim(tmp_path, {"engines": "a"})
+
+
+def test_the_request_names_what_the_figures_depend_on(job):
+    request = json.loads((job.out / "request.json").read_text())
+    assert request["sequences"] == {sequence.name: truth_sha256(sequence) for sequence in job.sequences}
+    assert (request["threads"], request["layer_runs"], request["protocol"]) == (1, 2, "vot2018")
+    assert "git_revision" not in request["machine"]
+
+
+def test_truth_has_one_digest_whatever_it_is_called(two_clips, tmp_path):
+    shutil.copytree(two_clips / "one", tmp_path / "other")
+    (same,), (first, second) = load_sequences(tmp_path), load_sequences(two_clips)
+    assert truth_sha256(same) == truth_sha256(first)
+    assert truth_sha256(first) != truth_sha256(second)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("speed.json", "no such file"),
+        ("layers.json", "no such file"),
+        ("vot/times/tracker/one.json", "no such file"),
+        ("vot/results/tracker/baseline/two/two_001.txt", "cannot read"),
+    ],
+)
+def test_a_lost_part_is_named(job, name, said):
+    (job.out / name).unlink()
+    with pytest.raises(ArtifactError, match=f"{said}.*{name.split('/')[-1]}"):
+        collect(job)
+
+
+def test_measures_of_another_run_are_refused(job):
+    (job.out / "evaluation.json").write_text('{"trackers": {"someone": {}}}')
+    with pytest.raises(ArtifactError, match="has no measures of this bench"):
+        collect(job)
+
+
+def test_a_run_that_forgot_where_the_target_was_lost_is_refused(job):
+    with pytest.raises(ArtifactError, match="does not tell where the target was lost"):
+        failures(job.sequences[0], {"frames": []})
+
+
+def test_a_lost_box_and_a_target_gone_are_told_apart(job):
+    sequence = job.sequences[0]
+    found = failures(sequence, {"lost": {"3": "1.5,2.0,30.0,40.0", "9": None}})
+    assert [(entry["frame"], entry["prediction"]) for entry in found] == [(3, [1.5, 2.0, 30.0, 40.0]), (9, None)]
+    assert found[0]["truth"] == sequence.polygon(3).tolist()
+
+
+def test_the_chain_ends_where_a_parent_changed(tiny_onnx, tmp_path):
+    from engines.build import build
+
+    onnx = tmp_path / "onnx"
+    shutil.copytree(tiny_onnx, onnx)
+    manifest = build(onnx, tmp_path / "engines", "onnxruntime", GraphPrecisions.parse("fp32"), "again")
+    assert chain(manifest) == {"engines": asdict(manifest), "export": {"schema": 1, **export_of(onnx)}}
+    for graph in ("target.onnx", "search.onnx", "xcorr.onnx", "model.json"):
+        (onnx / graph).write_bytes(b"another")
+    assert list(chain(manifest)) == ["engines"]
+    shutil.rmtree(onnx)
+    assert list(chain(manifest)) == ["engines"]
+
+
+def export_of(folder):
+    return asdict(
+        Manifest(**{k: v for k, v in json.loads((folder / "manifest.json").read_text()).items() if k != "schema"})
+    )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from runtime.decode import anchor_grid
+from training.labels import IGNORED, NEGATIVE, POSITIVE, Targets, anchors, assign, overlaps
+from training.losses import losses
+from training.validate import best_boxes
+
+RATIOS, SCALES = (0.33, 0.5, 1.0, 2.0, 3.0), (8.0,)
+GRID = anchors(8, RATIOS, SCALES, 25, 255)
+
+
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def test_the_anchors_are_the_trackers_moved_to_the_crop():
+    wanted = torch.from_numpy(anchor_grid(8, RATIOS, SCALES, 25))
+    wanted[:2] += 127.5
+    torch.testing.assert_close(GRID, wanted)
+
+
+def test_overlaps_equal_hand_computed_ones():
+    grid = torch.tensor([[10.0, 15, 40], [10, 10, 10], [10, 10, 10], [10, 10, 10]])
+    found = overlaps(grid, torch.tensor([[10.0, 10, 10, 10]]))
+    torch.testing.assert_close(found, torch.tensor([[1.0, 1 / 3, 0.0]]))
+
+
+def test_labels_and_offsets_of_a_tiny_case():
+    """Four anchors, one object: the first fits, the second is undecided, the others are background."""
+    grid = torch.tensor([[10.0, 13, 40, 60], [10, 10, 10, 10], [10, 10, 10, 10], [10, 10, 10, 10]])
+    targets = assign(grid, torch.tensor([[11.0, 10, 10, 10]]), torch.tensor([True]), generator())
+    assert targets.labels.tolist() == [[POSITIVE, POSITIVE, NEGATIVE, NEGATIVE]]  # 9/11 and 8/12 are above 0.6
+    targets = assign(grid, torch.tensor([[11.0, 10, 20, 10]]), torch.tensor([True]), generator())
+    assert targets.labels.tolist() == [[IGNORED, IGNORED, NEGATIVE, NEGATIVE]]  # one half each
+    torch.testing.assert_close(targets.offsets[0, :, 0], torch.tensor([0.1, 0.0, math.log(2), 0.0]))
+
+
+CROWD = torch.cat([GRID, torch.tensor([[127.5], [127.5], [64.0], [64.0]]).repeat(1, 40)], 1)
+
+
+def test_at_most_16_positives_and_48_negatives_are_drawn():
+    targets = assign(CROWD, torch.tensor([[127.5, 127.5, 64, 64]]), torch.tensor([True]), generator())
+    assert (targets.labels == POSITIVE).sum() == 16
+    assert (targets.labels == NEGATIVE).sum() == 48
+    iou = overlaps(CROWD, torch.tensor([[127.5, 127.5, 64, 64]]))
+    assert float(iou[targets.labels == POSITIVE].min()) > 0.6
+    assert float(iou[targets.labels == NEGATIVE].max()) < 0.3
+
+
+def test_in_a_negative_pair_the_other_object_is_background():
+    targets = assign(CROWD, torch.tensor([[127.5, 127.5, 64, 64]]), torch.tensor([False]), generator())
+    assert (targets.labels == POSITIVE).sum() == 0
+    assert (targets.labels == NEGATIVE).sum() == 64
+
+
+def test_losses_equal_hand_computed_ones():
+    cls = torch.zeros(1, 2, 1, 4)
+    cls[0, 1, 0, 0] = 2.0
+    loc = torch.zeros(1, 4, 1, 4)
+    loc[0, :, 0, 0] = torch.tensor([0.5, -0.5, 1.0, 0.0])
+    targets = Targets(torch.tensor([[POSITIVE, NEGATIVE, IGNORED, NEGATIVE]]), torch.zeros(1, 4, 4))
+    found = losses(cls, loc, targets, 1.2)
+    positive, negative = math.log(1 + math.exp(-2)), math.log(2)
+    assert found.cls.item() == pytest.approx(0.5 * positive + 0.5 * negative, rel=1e-5)
+    assert found.loc.item() == pytest.approx(2.0)
+    assert found.total.item() == pytest.approx(found.cls.item() + 1.2 * 2.0)
+
+
+def test_without_positives_the_box_loss_is_zero_not_nan():
+    targets = Targets(torch.full((1, 4), NEGATIVE), torch.zeros(1, 4, 4))
+    assert losses(torch.zeros(1, 2, 1, 4), torch.zeros(1, 4, 1, 4), targets, 1.2).loc.item() == 0
+
+
+def test_the_best_box_undoes_the_offsets():
+    box = torch.tensor([[140.0, 120, 70, 50]])
+    targets = assign(GRID, box, torch.tensor([True]), generator())
+    cls = torch.zeros(1, 10, 25, 25)
+    cls.view(1, 2, -1)[0, 1, int(overlaps(GRID, box).argmax())] = 5
+    torch.testing.assert_close(best_boxes(cls, targets.offsets.reshape(1, 20, 25, 25), GRID), box, atol=1e-3, rtol=0)
