@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
-from typing import List
+from typing import Iterable, List
 
 import cv2
 from tqdm import tqdm
@@ -37,6 +37,12 @@ def main(options: argparse.Namespace) -> None:
 
 
 def write_clip(folder: Path, seed: int, count: int) -> None:
+    """Render a scene and write it, see :func:`write_shots`."""
+    write_shots(folder, shots(seed, count), count)
+    log.info("rendered %s, %d frames, seed %d", folder, count, seed)
+
+
+def write_shots(folder: Path, taking: Iterable[Shot], count: int) -> None:
     """Write ``color/%08d.jpg``, ``occlusion.tag``, ``illum_change.tag`` and, last, ``groundtruth.txt`` (x,y,w,h).
 
     Raises:
@@ -44,13 +50,12 @@ def write_clip(folder: Path, seed: int, count: int) -> None:
     """
     _clear(folder)
     taken: List[Shot] = []
-    for shot in tqdm(shots(seed, count), total=count, desc="render", unit="frame", leave=False):
+    for shot in tqdm(taking, total=count, desc="render", unit="frame", leave=False):
         taken.append(shot)
         _write_image(folder / "color" / f"{len(taken):08d}.jpg", shot)
     _write_lines(folder / "occlusion.tag", [str(int(shot.occluded)) for shot in taken])
     _write_lines(folder / "illum_change.tag", [str(int(shot.light_changed)) for shot in taken])
     _write_lines(folder / "groundtruth.txt", [str(shot.truth) for shot in taken])
-    log.info("rendered %s, %d frames, seed %d", folder, count, seed)
 
 
 def _clear(folder: Path) -> None:
