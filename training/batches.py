@@ -25,12 +25,14 @@ class Batch:
         search: Bx3xSxS likewise.
         boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
         positive: B bool.
+        known: B bool; the boxes of the others are no truth.
     """
 
     template: Tensor
     search: Tensor
     boxes: Tensor
     positive: Tensor
+    known: Tensor
 
 
 def collate(pairs: list[Pair]) -> Batch:
@@ -41,6 +43,7 @@ def collate(pairs: list[Pair]) -> Batch:
         _images([pair.search for pair in pairs]),
         torch.tensor(boxes, dtype=torch.float32),
         torch.tensor([pair.positive for pair in pairs]),
+        torch.tensor([pair.known for pair in pairs]),
     )
 
 

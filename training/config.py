@@ -18,7 +18,8 @@ class SourceConfig:
     """One data source.
 
     Attributes:
-        kind: ``videos``, ``masks``, ``composites`` or ``images``: see ``training.sources``.
+        kind: ``videos``, ``masks``, ``composites``, ``images`` or, without truth, ``patches``: see
+            ``training.sources``.
         path: folder below ``--data``.
         weight: its share of the pairs, relative to the others.
         backgrounds: for ``composites``: the folder of images that objects are put on.
@@ -28,6 +29,14 @@ class SourceConfig:
     path: str
     weight: float = 1.0
     backgrounds: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig:
+    """A published tracker to learn from: its name among the models, and the path of its weights."""
+
+    model: str
+    weights: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +84,9 @@ class Config:
         frame_gap: largest distance of template and search frame in a video.
         least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within
             a sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
+        hard_negatives: how many background anchors that look most like the object join the random ones.
+        teachers: whose answers are learned beside the truth, and instead of it where there is none.
+        distil_weight: of what is learned from them relative to the classification loss.
         loc_weight: of the box loss relative to the classification loss.
         ema: decay of the averaged weights that are validated and kept.
         checkpoint_minutes: how often the state is saved.
@@ -100,6 +112,9 @@ class Config:
     negative: float = 0.2
     frame_gap: int = 50
     least_overlap: float = 0.6
+    hard_negatives: int = 0
+    teachers: tuple[TeacherConfig, ...] = ()
+    distil_weight: float = 0.0
     loc_weight: float = 1.2
     ema: float = 0.998
     checkpoint_minutes: float = 5.0
@@ -143,6 +158,7 @@ class Config:
         """Build a configuration from parsed TOML; unknown keys raise TypeError."""
         nested = dict(table)
         nested["sources"] = tuple(SourceConfig(**source) for source in table.get("sources", ()))
+        nested["teachers"] = tuple(TeacherConfig(**teacher) for teacher in table.get("teachers", ()))
         nested["augmentation"] = Augmentation(**table.get("augmentation", {}))
         for key in ("validation", "trunk_layers"):
             nested[key] = tuple(table.get(key, ()))

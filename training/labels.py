@@ -6,7 +6,7 @@ positives of 64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,10 +24,12 @@ class Targets:
     Attributes:
         labels: BxN int64: POSITIVE, NEGATIVE or IGNORED, sampled to at most 64 an example.
         offsets: Bx4xN float32: dx, dy, dw, dh of the object relative to each anchor.
+        background: BxN bool: the anchors that may be negative.
     """
 
     labels: Tensor
     offsets: Tensor
+    background: Tensor
 
 
 def anchors(stride: int, ratios: tuple[float, ...], scales: tuple[float, ...], cells: int, crop_px: int) -> Tensor:
@@ -85,7 +87,31 @@ def assign(
         labels[index, background] = NEGATIVE
     center = (boxes[:, :2, None] - grid[None, :2]) / grid[None, 2:]
     size = torch.log(boxes[:, 2:, None] / grid[None, 2:])
-    return Targets(labels, torch.cat([center, size], 1))
+    return Targets(labels, torch.cat([center, size], 1), iou < NEGATIVE_IOU)
+
+
+def with_hard_negatives(targets: Targets, cls: Tensor, count: int) -> Targets:
+    """Add the *count* background anchors of each example that the network takes most for the object.
+
+    Args:
+        targets: of the batch.
+        cls: Bx2AxRxR, background channels first.
+        count: per example; as many random ones are there already.
+    """
+    logits = cls.detach().float().reshape(len(cls), 2, -1)
+    margin = (logits[:, 1] - logits[:, 0]).masked_fill(~targets.background, -torch.inf)
+    hardest = margin.topk(count, 1).indices
+    labels = targets.labels.scatter(1, hardest, NEGATIVE)
+    return replace(targets, labels=torch.where(targets.background, labels, targets.labels))
+
+
+def only_where(targets: Targets, known: Tensor) -> Targets:
+    """Leave the examples out whose object is not known (B bool)."""
+    return replace(
+        targets,
+        labels=torch.where(known[:, None], targets.labels, IGNORED),
+        background=targets.background & known[:, None],
+    )
 
 
 def _some(candidates: Tensor, count: int, generator: torch.Generator) -> Tensor:

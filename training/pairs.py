@@ -26,12 +26,14 @@ class Pair:
         search: SxSx3 uint8, BGR.
         box: the object in the search crop, in its pixels.
         positive: whether the template shows that object.
+        known: whether the box is the truth; else it is where the search began.
     """
 
     template: Array
     search: Array
     box: BoundingBox
     positive: bool
+    known: bool = True
 
 
 class PairSampler:
@@ -77,7 +79,7 @@ class PairSampler:
                     np.ascontiguousarray(view[:, ::-1]) for view in (template_crop, search_crop)
                 )
                 box = BoundingBox(self._search_px - box.x - box.width, box.y, box.width, box.height)
-        return Pair(template_crop, search_crop, box, bool(positive))
+        return Pair(template_crop, search_crop, box, bool(positive), search.known)
 
     def _source(self, rng: np.random.Generator) -> Source:
         return self._sources[rng.choice(len(self._sources), p=self._shares)]

@@ -19,15 +19,17 @@ from training.config import Config, SourceConfig
 _MIN_SIDE_PX = 8.0
 _MAX_ASPECT = 8.0
 _CACHED_IMAGES = 6000
+_PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """An image (HxWx3 uint8, BGR) and the box of one object in it."""
+    """An image (HxWx3 uint8, BGR) and the box of one object in it; not *known*, it is only where to look for it."""
 
     image: Array
     box: BoundingBox
+    known: bool = True
 
 
 class Source(Protocol):
@@ -139,6 +141,35 @@ class Images:
         return labelled, labelled
 
 
+class Patches:
+    """Any piece of a video as the object; where it is in another frame only a teacher can say.
+
+    Args:
+        root: folders of images.
+        skip: names left out.
+        frame_gap: largest distance between the two frames of a pair.
+    """
+
+    def __init__(self, root: Path, *, skip: tuple[str, ...], frame_gap: int) -> None:
+        self._gap = frame_gap
+        folders = [folder / "color" if (folder / "color").is_dir() else folder for folder in _folders(root, skip, None)]
+        self._videos = [images for folder in folders if len(images := sorted(folder.glob("*.jpg"))) > 1]
+        _require(self._videos, root, "no folder with two jpg images")
+
+    def pair(self, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
+        """The same place in two frames of one video."""
+        video = self._videos[rng.integers(len(self._videos))]
+        first, second = _two_frames(rng, len(video), self._gap)
+        image = _read(video[first])
+        height, width = image.shape[:2]
+        side = min(height, width) * float(rng.uniform(*_PATCH_SHARES))
+        stretch = math.exp(float(rng.uniform(-_PATCH_STRETCH, _PATCH_STRETCH)))
+        across, down = side * stretch, side / stretch
+        x, y = float(rng.uniform(0, width - across)), float(rng.uniform(0, height - down))
+        box = BoundingBox(x, y, across, down)
+        return Labelled(image, box), Labelled(_read(video[second]), box, known=False)
+
+
 def open_sources(config: Config, data: Path, *, validation: bool = False) -> list[tuple[Source, float]]:
     """The sources of a run with their shares, which sum to one.
 
@@ -151,7 +182,7 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         UsageError: an unknown kind, or nothing to hold out.
         ArtifactError: a folder is empty or damaged.
     """
-    chosen = [entry for entry in config.sources if entry.kind in ("videos", "masks")] if validation else config.sources
+    chosen = [entry for entry in config.sources if not validation or _holds_out(entry, config, data)]
     if not chosen:
         raise UsageError(
             "no source has videos to hold out, which choose the weights that are kept",
@@ -160,6 +191,11 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     opened = [(_open(entry, config, data, validation=validation), entry.weight) for entry in chosen]
     total = sum(weight for _, weight in opened)
     return [(source, weight / total) for source, weight in opened]
+
+
+def _holds_out(entry: SourceConfig, config: Config, data: Path) -> bool:
+    """Whether some of the held-out videos are of this source."""
+    return entry.kind in ("videos", "masks") and any((data / entry.path / name).is_dir() for name in config.validation)
 
 
 def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) -> Source:
@@ -174,7 +210,9 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
         return masks if entry.kind == "masks" else Composites(masks, data / entry.backgrounds)
     if entry.kind == "images":
         return Images(root, skip=skip)
-    raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites or images")
+    if entry.kind == "patches":
+        return Patches(root, skip=skip, frame_gap=config.frame_gap)
+    raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
 
 @functools.lru_cache(maxsize=_CACHED_IMAGES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -25,7 +25,8 @@ from siamtrt import ArtifactError, InferenceError, UsageError
 from siamtrt.files import whole_file
 from training.batches import Batch, batches, collate
 from training.config import Config
-from training.labels import anchors, assign
+from training.distil import Answer, Teacher, distillation, joint_answer
+from training.labels import anchors, assign, only_where, with_hard_negatives
 from training.losses import losses
 from training.pairs import TEMPLATE_PX, PairSampler
 from training.sources import open_sources
@@ -35,6 +36,7 @@ from training.validate import validation_overlap
 STATE_NAME, BEST_NAME = "state.pth", "best.pth"
 _TRUNK = "backbone."
 _CLIP_NORM = 10.0
+_CONFIDENT = 0.7  # a teacher's box below this teaches its score alone
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,10 @@ class Trainer:
         self.network = _start(config)
         self._trunk = self.network.get_submodule("backbone")
         self._grid = _grid(self.network, model)
+        cells = round(math.sqrt(self._grid.shape[1] / (len(model.anchor_ratios) * len(model.anchor_scales))))
+        self._teachers = [
+            Teacher(teacher.model, Path(teacher.weights), config.model, cells) for teacher in config.teachers
+        ]
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=config.weight_decay)
         self._average = {key: value.clone().float() for key, value in self.network.state_dict().items()}
         self.history: list[dict[str, float]] = []
@@ -118,8 +124,15 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             cls, loc = (forward or self.network)(batch.template, batch.search)
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step * self._world + self._rank)
-        targets = assign(self._grid, batch.boxes, batch.positive, generator, self.config.least_overlap)
+        answer = self._answer(batch)
+        boxes, known = told(batch, answer)
+        targets = only_where(assign(self._grid, boxes, batch.positive, generator, self.config.least_overlap), known)
+        if self.config.hard_negatives:
+            targets = with_hard_negatives(targets, cls, self.config.hard_negatives)
         found = losses(cls, loc, targets, self.config.loc_weight)
+        if answer:
+            taught = distillation(cls, answer.foreground)
+            found = replace(found, total=found.total + self.config.distil_weight * taught)
         if not found.total.isfinite():
             raise InferenceError(
                 f"the loss of step {self.step} is {found.total.item()}", hint="lower lr in the configuration"
@@ -133,6 +146,11 @@ class Trainer:
         values = {"loss": found.total.item(), "cls": found.cls.item(), "loc": found.loc.item(), "lr": rate}
         self.history.append({"step": self.step, **values})
         return values
+
+    def _answer(self, batch: Batch) -> Answer | None:
+        if not self._teachers:
+            return None
+        return joint_answer([teacher.answer(batch.template, batch.search) for teacher in self._teachers])
 
     def save(self) -> None:
         """Write the state whole, so that a full disk leaves the last good one.
@@ -210,6 +228,14 @@ class Trainer:
         for key, value in self.network.state_dict().items():
             if value.is_floating_point():
                 self._average[key].lerp_(value, 1 - decay)
+
+
+def told(batch: Batch, answer: Answer | None) -> tuple[Tensor, Tensor]:
+    """The boxes to learn (Bx4), and which of them are worth it: the truth, or a teacher's confident box without one."""
+    if answer is None:
+        return batch.boxes, batch.known
+    sure = answer.confidence > _CONFIDENT
+    return torch.where(batch.known[:, None], batch.boxes, answer.boxes), batch.known | (sure & batch.positive)
 
 
 def learning_rate(config: Config, step: int) -> float:
