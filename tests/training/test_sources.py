@@ -6,9 +6,9 @@ import pytest
 
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
-from training.config import Config, SourceConfig
+from training.config import Augmentation, Config, SourceConfig
 from training.pairs import PairSampler, View, crop
-from training.sources import Composites, Images, Labelled, Masks, Videos, open_sources
+from training.sources import Composites, Images, Labelled, Masks, Patches, Videos, open_sources
 
 
 def config(*sources, **changes):
@@ -107,6 +107,52 @@ def test_a_shifted_and_scaled_crop_moves_the_box_with_the_picture():
     x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(moved) > 0.95
     assert moved.center == pytest.approx((167.5, 97.5))
+
+
+def test_a_patch_is_one_place_in_two_frames_and_no_truth(tmp_path):
+    write_videos(tmp_path)
+    source = Patches(tmp_path, skip=("held",), frame_gap=3)
+    for seed in range(20):
+        template, search = source.pair(np.random.default_rng(seed))
+        assert template.box == search.box
+        assert template.known
+        assert not search.known
+        assert template.box.x >= 0
+        assert template.box.x + template.box.width <= 160
+
+
+def test_a_pair_of_a_patch_says_that_its_box_is_no_truth(tmp_path):
+    write_videos(tmp_path / "videos")
+    settings = config(SourceConfig(kind="patches", path="videos"))
+    assert not PairSampler(open_sources(settings, tmp_path), settings, 255).pair(0).known
+
+
+def test_only_sources_with_held_out_videos_choose_the_weights(tmp_path):
+    write_videos(tmp_path / "videos")
+    write_videos(tmp_path / "more", names=("one", "two"))
+    settings = config(SourceConfig(kind="videos", path="videos"), SourceConfig(kind="videos", path="more"))
+    assert len(open_sources(settings, tmp_path, validation=True)) == 1
+
+
+def test_zoom_varies_both_sides_alike(tmp_path):
+    write_videos(tmp_path / "videos")
+    ranges = Augmentation(search_scale=0.0, search_zoom=0.3)
+    settings = config(SourceConfig(kind="videos", path="videos"), augmentation=ranges, negative=0.0)
+    sampler = PairSampler(open_sources(settings, tmp_path), settings, 255)
+    boxes = [sampler.pair(index).box for index in range(60)]
+    ratios = [box.width / box.height for box in boxes]
+    assert max(ratios) == pytest.approx(min(ratios))
+    widths = [box.width for box in boxes]
+    assert 1.3 < max(widths) / min(widths) <= 1.3**2 + 1e-6
+
+
+def test_a_flipped_pair_shows_the_object_where_its_box_says(tmp_path):
+    write_videos(tmp_path / "videos")
+    ranges = Augmentation(search_scale=0.0, flip=1.0, blur=0.0, gray=0.0, color=0.0)
+    settings = config(SourceConfig(kind="videos", path="videos"), augmentation=ranges, negative=0.0)
+    pair = PairSampler(open_sources(settings, tmp_path), settings, 255).pair(1)
+    shown = cv2.boundingRect((pair.search[..., 0] > 140).astype(np.uint8))
+    assert BoundingBox(*map(float, shown)).iou(pair.box) > 0.8
 
 
 def test_bad_data_is_refused_by_name(tmp_path):
