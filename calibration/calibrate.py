@@ -19,6 +19,7 @@ from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt import ranges as range_files
+from siamtrt.card import XCORR
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
 from siamtrt.libraries import calibration_cache
@@ -79,7 +80,7 @@ def calibrate(request: Request, out: Path, command: str, show: Present = present
         graph.name: Observer(
             request.onnx / f"{graph.name}.onnx",
             graph,
-            card.kernel_names if graph.name.startswith("xcorr") else (),
+            card.kernel_names if graph.role == XCORR else (),
             threads=request.threads,
         )
         for graph in card.graphs
@@ -128,13 +129,13 @@ def _write_ranges(
     for graph in card.graphs:
         histograms = observers[graph.name].histograms
         require_alive(histograms, {spec.name: f"{graph.name}.onnx" for spec in graph.outputs})
-        ranges = draw(histograms, methods[graph.name.split("_")[0]], graphs[graph.name])
+        ranges = draw(histograms, methods[graph.role], graphs[graph.name])
         ranges.save(out / range_files.file_name(graph.name))
         amax = {name: tensor.amax for name, tensor in ranges.tensors.items()}
         cache = calibration_cache.serialize(amax, CACHE_TENSORRT)
         write_bytes(out / calibration_cache.file_name(graph.name), cache)
         names += [range_files.file_name(graph.name), calibration_cache.file_name(graph.name)]
-        log.info("%s: ranges of %d tensors by %s", graph.name, len(amax), methods[graph.name.split("_")[0]])
+        log.info("%s: ranges of %d tensors by %s", graph.name, len(amax), methods[graph.role])
     return names
 
 

@@ -7,7 +7,7 @@ from typing import Dict, Mapping
 
 from calibration.histogram import Histogram
 from siamtrt import InferenceError, UsageError
-from siamtrt.precision import GRAPHS
+from siamtrt.card import ROLES
 from siamtrt.ranges import Ranges, TensorRange
 
 METHODS = ("minmax", "percentile", "entropy")
@@ -29,16 +29,16 @@ def parse(text: str) -> Dict[str, str]:
     Raises:
         UsageError: an unknown graph or method, or a graph missing or named twice.
     """
-    parts = [f"{graph}={text}" for graph in GRAPHS] if "=" not in text else text.split(",")
+    parts = [f"{graph}={text}" for graph in ROLES] if "=" not in text else text.split(",")
     chosen: Dict[str, str] = {}
     for part in parts:
         graph, _, method = part.partition("=")
-        if graph not in GRAPHS or graph in chosen:
-            raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(GRAPHS)} once", hint=_EXAMPLE)
+        if graph not in ROLES or graph in chosen:
+            raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(ROLES)} once", hint=_EXAMPLE)
         if method not in METHODS:
             raise UsageError(f"unknown method {method!r}", hint=f"one of {', '.join(METHODS)}")
         chosen[graph] = method
-    if len(chosen) < len(GRAPHS):
+    if len(chosen) < len(ROLES):
         raise UsageError(f"{text!r} leaves a graph out", hint=_EXAMPLE)
     return chosen
 

@@ -13,9 +13,9 @@ import numpy as np
 from calibration.clips import Clip, Label
 from runtime.crop import crop
 from runtime.frames import fill_color
-from runtime.matcher import Color, Square
+from runtime.matcher import Color
 from siamtrt import Array, BoundingBox, ModelCard, UsageError
-from siamtrt.geometry import search_side, template_side
+from siamtrt.geometry import Place, Square, search_square, template_square
 
 # The spread of a tracker's own error: of the centre, in mean sides of the target, and of the logarithm of the size.
 _CENTER_ERROR = 0.1
@@ -139,27 +139,19 @@ def _cut_clip(choices: Dict[int, Choice], card: ModelCard) -> Iterator[Tuple[int
 
 def _template(frame: Array, choice: Choice, fill: Color, card: ModelCard) -> Array:
     """As ``Tracker.start`` cuts it."""
-    box = choice.template.box
-    side_px = template_side(box.width, box.height, card.tracker.context)
-    center = (box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2)
-    return _crop(frame, Square(*center, side_px, card.template_px), fill, choice, choice.template)
+    square = template_square(Place.given(choice.template.box), card)
+    return _crop(frame, square, fill, choice, choice.template)
 
 
 def _searches(frame: Array, choice: Choice, fill: Color, card: ModelCard, *, lost: bool) -> Dict[str, Array]:
     """As ``Tracker.update`` cuts them: centre and size kept within the frame."""
-    height, width = frame.shape[:2]
-    center_x, center_y = choice.state.center
-    center = (min(max(center_x, 0.0), float(width)), min(max(center_y, 0.0), float(height)))
-    smallest = card.tracker.min_side_px
-    size = (max(smallest, min(choice.state.width, width)), max(smallest, min(choice.state.height, height)))
-    sides_px = {"search": card.search_px}
-    if card.lost and lost:
-        sides_px["search_lost"] = card.lost.search_px
-    found = {}
-    for graph, out_px in sides_px.items():
-        side_px = search_side(*size, card.tracker.context, out_px / card.template_px)
-        found[graph] = _crop(frame, Square(*center, side_px, out_px), fill, choice, choice.search)
-    return found
+    state = choice.state
+    place = Place(*state.center, state.width, state.height).within(frame.shape, card.tracker.min_side_px)
+    return {
+        search.crop: _crop(frame, search_square(place, card, search), fill, choice, choice.search)
+        for search in card.searches
+        if lost or search.lost is None
+    }
 
 
 def _crop(frame: Array, square: Square, fill: Color, choice: Choice, label: Label) -> Array:

@@ -11,7 +11,6 @@ from engines.build import BACKENDS, build
 from engines.sensitivity.choose import layers_to_keep
 from engines.tensorrt.options import CALIBRATORS, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
-from siamtrt.precision import GRAPHS
 
 
 def main(options: argparse.Namespace) -> None:
@@ -51,7 +50,7 @@ def _keep(options: argparse.Namespace, precisions: GraphPrecisions) -> List[str]
             "--keep N and --max-drift, one of them and once, need a ranking",
             hint="python -m engines.sensitivity --help, then --sensitivity FILE",
         )
-    graphs = [graph for graph in GRAPHS if precisions.of(graph).is_int8]
+    graphs = precisions.int8_roles
     count = counts[0] if counts else None
     return named + layers_to_keep(options.sensitivity, options.onnx, graphs, count=count, most_noise=options.max_drift)
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from engines.int8_inputs import int8_inputs
 from engines.job import GraphJob
@@ -22,7 +22,6 @@ from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256, whole_file, write_text
-from siamtrt.precision import GRAPHS
 
 BACKENDS = ("onnxruntime", "tensorrt", "typed")
 _OPTIONS = {
@@ -121,9 +120,9 @@ def _jobs(onnx: Path, out: Path, card: ModelCard, precisions: GraphPrecisions, s
         GraphJob(
             source=onnx / f"{graph.name}.onnx",
             graph=graph.name,
-            precision=precisions.of(graph.name),
+            precision=precisions.of(graph),
             out=out / f"{graph.name}{suffix}",
-            refit=_refit(card, graph.name),
+            refit=card.refitted(graph.name),
         )
         for graph in card.graphs
     ]
@@ -169,21 +168,16 @@ def _require_use(options: TensorrtOptions, backend: str, ranges: Optional[Path])
 
 def _correction_samples(wish: Optional[int], backend: str, precisions: GraphPrecisions) -> Optional[int]:
     """How many crops to correct biases on, None where biases are not corrected."""
-    if backend == "onnxruntime" and any(precisions.of(graph).is_int8 for graph in GRAPHS):
+    if backend == "onnxruntime" and precisions.int8_roles:
         return _CORRECTION_SAMPLES if wish is None else wish
     if wish is not None:
         raise UsageError("biases are corrected in INT8 for onnxruntime only", hint="leave out --correction-samples")
     return None
 
 
-def _refit(card: ModelCard, graph: str) -> Tuple[str, ...]:
-    """The weights of *graph* that change with the target."""
-    return card.kernel_names if graph.startswith("xcorr") and not card.kernel_inputs else ()
-
-
 def _references(onnx: Path, out: Path, card: ModelCard) -> List[str]:
     """Put the xcorr graphs beside their plans: the runtime proves each refit against them."""
-    names = [f"{graph.name}.onnx" for graph in card.graphs if _refit(card, graph.name)]
+    names = [f"{graph.name}.onnx" for graph in card.graphs if card.refitted(graph.name)]
     for name in names:
         with whole_file(out / name) as temporary:
             shutil.copyfile(onnx / name, temporary)

@@ -59,7 +59,7 @@ def int8_inputs(
         UsageError: INT8 without ranges, ranges or kept layers without INT8, or a layer that no INT8 graph has.
         ArtifactError: the calibration is unfinished or changed, or left out a graph.
     """
-    graphs = [graph.name for graph in card.graphs if precisions.of(graph.name).is_int8]
+    graphs = [graph.name for graph in card.graphs if precisions.of(graph).is_int8]
     if not graphs:
         if ranges or keep:
             raise UsageError(f"no graph of {precisions} is INT8, so ranges and kept layers have no use")

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from networks.tracker import TrackerNetwork
 from siamtrt import GraphCard, TensorSpec
+from siamtrt.card import SEARCH, TARGET, XCORR
+from siamtrt.work import macs, parameters
+
+LOST_SUFFIX = "_lost"  # of the graphs that search for a lost target
 
 
 @dataclass(frozen=True)
@@ -16,21 +21,30 @@ class TracedGraph:
     """A module that takes and returns tensors in a fixed order, and the names that the ONNX graph gives them.
 
     Attributes:
-        name: of the graph: ``target``, ``search``, ``xcorr``, ``search_lost`` or ``xcorr_lost``.
+        name: of the graph.
+        role: one of ``siamtrt.card.ROLES``.
         module: in evaluation mode.
         inputs: name -> example tensor.
         outputs: name -> what the module has to return for these examples.
     """
 
     name: str
+    role: str
     module: nn.Module
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
 
-    @property
-    def card(self) -> GraphCard:
-        """Names and shapes, for the model card."""
-        return GraphCard(self.name, _specs(self.inputs), _specs(self.outputs))
+    def card(self, exported: ModelProto) -> GraphCard:
+        """Names, shapes and work, for the model card."""
+        kernels = dict(self.module.named_parameters(recurse=False))
+        return GraphCard(
+            self.name,
+            _specs(self.inputs),
+            _specs(self.outputs),
+            self.role,
+            macs(exported),
+            parameters(exported, kernels),
+        )
 
 
 class _Target(nn.Module):
@@ -88,7 +102,7 @@ def trace(
         network: in evaluation mode.
         template: 1x3x127x127, the reference template whose kernels the xcorr graph holds.
         search: 1x3xSxS.
-        suffix: of the names of search and xcorr, e.g. ``_lost``.
+        suffix: of the names of search and xcorr, e.g. ``LOST_SUFFIX``.
         kernel_inputs: make the kernels inputs of the xcorr graph.
 
     Returns:
@@ -105,9 +119,9 @@ def trace(
     else:
         xcorr, inputs = _Xcorr(network, names, kernels), features
     return [
-        TracedGraph("target", _Target(network).eval(), {"template": template}, kernels),
-        TracedGraph(f"search{suffix}", _Search(network).eval(), {"search": search}, features),
-        TracedGraph(f"xcorr{suffix}", xcorr.eval(), inputs, maps),
+        TracedGraph(TARGET, TARGET, _Target(network).eval(), {"template": template}, kernels),
+        TracedGraph(f"{SEARCH}{suffix}", SEARCH, _Search(network).eval(), {"search": search}, features),
+        TracedGraph(f"{XCORR}{suffix}", XCORR, xcorr.eval(), inputs, maps),
     ]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from torch import Tensor
 
-from export.graphs import TracedGraph
+from export.graphs import LOST_SUFFIX, TracedGraph
 from siamtrt import Array, ParityError, Tensors
+from siamtrt.card import SEARCH, TARGET, XCORR
 from siamtrt.libraries.onnxruntime import open_session
 
 TOLERANCE = 1e-4
@@ -34,11 +35,11 @@ def measure(graphs: dict[str, TracedGraph], models: dict[str, onnx.ModelProto]) 
     for name, graph in graphs.items():
         results[name] = _run(models[name], _arrays(graph.inputs))
         found[name] = _distance(results[name], graph.outputs)
-    for suffix in ("", "_lost"):
-        if f"search{suffix}" in graphs:
-            xcorr = graphs[f"xcorr{suffix}"]
-            fed = {**_arrays(xcorr.inputs), **results[f"search{suffix}"], **_kernel_feeds(xcorr, results["target"])}
-            found[f"chain{suffix}"] = _distance(_run(models[f"xcorr{suffix}"], fed), xcorr.outputs)
+    for suffix in ("", LOST_SUFFIX):
+        if f"{SEARCH}{suffix}" in graphs:
+            xcorr = graphs[f"{XCORR}{suffix}"]
+            fed = {**_arrays(xcorr.inputs), **results[f"{SEARCH}{suffix}"], **_kernel_feeds(xcorr, results[TARGET])}
+            found[f"chain{suffix}"] = _distance(_run(models[xcorr.name], fed), xcorr.outputs)
     worst = max(found, key=lambda name: found[name])
     if found[worst] > TOLERANCE:
         raise ParityError(

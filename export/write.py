@@ -8,10 +8,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from onnx import ModelProto
 from torch import Tensor
 
 from export.fold_norms import fold_norms
-from export.graphs import TracedGraph, trace
+from export.graphs import LOST_SUFFIX, TracedGraph, trace
 from export.parity import measure
 from export.reference import reference_crop
 from export.to_onnx import to_onnx
@@ -19,6 +20,7 @@ from networks.models import ModelSpec, spec
 from networks.tracker import TrackerNetwork
 from siamtrt import Manifest, ModelCard, TensorSpec
 from siamtrt import card as model_card
+from siamtrt.card import SEARCH, TARGET, XCORR, LostRule, SearchCard, StageCard
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
 
@@ -55,7 +57,9 @@ def write(
     parity = measure(graphs, exported)
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
-    card = _card(name, model, graphs, parity, sha256(checkpoint) if checkpoint else digest, kernel_inputs=kernel_inputs)
+    card = _card(
+        name, model, graphs, exported, parity, sha256(checkpoint) if checkpoint else digest, kernel_inputs=kernel_inputs
+    )
     card.save(out)
     Manifest.of(
         out,
@@ -85,7 +89,7 @@ def _traced(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -
     graphs = trace(network, template, reference_crop(model.search_px), kernel_inputs=kernel_inputs)
     if model.lost:
         search = reference_crop(model.lost.search_px)
-        graphs += trace(network, template, search, suffix="_lost", kernel_inputs=kernel_inputs)[1:]
+        graphs += trace(network, template, search, suffix=LOST_SUFFIX, kernel_inputs=kernel_inputs)[1:]
     return graphs
 
 
@@ -93,6 +97,7 @@ def _card(
     name: str,
     model: ModelSpec,
     graphs: dict[str, TracedGraph],
+    exported: dict[str, ModelProto],
     parity: dict[str, float],
     checkpoint_sha256: str,
     *,
@@ -102,18 +107,33 @@ def _card(
         name=name,
         family=model.family,
         template_px=model.template_px,
-        search_px=model.search_px,
         stride=model.stride,
-        score_size=graphs["xcorr"].outputs["cls"].shape[-1],
         anchor_ratios=model.anchor_ratios,
         anchor_scales=model.anchor_scales,
         tracker=model.tracker,
-        lost=model.lost,
-        kernels=tuple(_spec(kernel_name, kernel) for kernel_name, kernel in graphs["target"].outputs.items()),
-        graphs=tuple(graph.card for graph in graphs.values()),
+        searches=_searches(model, graphs),
+        kernels=tuple(_spec(kernel_name, kernel) for kernel_name, kernel in graphs[TARGET].outputs.items()),
+        graphs=tuple(graph.card(exported[graph.name]) for graph in graphs.values()),
         checkpoint_sha256=checkpoint_sha256,
         kernel_inputs=kernel_inputs,
         parity=parity,
+    )
+
+
+def _searches(model: ModelSpec, graphs: dict[str, TracedGraph]) -> tuple[SearchCard, ...]:
+    sizes: list[tuple[int, float, str, LostRule | None]] = [(model.search_px, model.tracker.window_influence, "", None)]
+    if model.lost:
+        sizes.append((model.lost.search_px, model.lost.window_influence, LOST_SUFFIX, model.lost.rule))
+    kernels = tuple(graphs[TARGET].outputs)
+    return tuple(
+        SearchCard(
+            search_px,
+            graphs[f"{XCORR}{suffix}"].outputs["cls"].shape[-1],
+            influence,
+            (StageCard(f"{SEARCH}{suffix}", f"{XCORR}{suffix}", kernels),),
+            rule,
+        )
+        for search_px, influence, suffix, rule in sizes
     )
 
 

@@ -18,12 +18,21 @@ from networks.siamrpn import SiamRPN
 from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
 from siamtrt import UsageError
-from siamtrt.card import LostSearch, TrackerConstants
+from siamtrt.card import LostRule, TrackerConstants
 
 _LEVELS = ("2", "3", "4")
 _RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 _SCALES = (8.0,)
 _RESIDUAL_SHARE = 0.2  # of seeded weights
+
+
+@dataclass(frozen=True)
+class LostSearch:
+    """The larger search of a long-term tracker: its crop, its window, and when a target counts as lost."""
+
+    search_px: int
+    window_influence: float
+    rule: LostRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +141,7 @@ MODELS: dict[str, ModelSpec] = {
     "siamrpn_r50_lt": ModelSpec(
         build=lambda state: _resnet(state, weighted=True, neck=(128, 256, 512)),
         tracker=_pysot("siamrpn_r50_l234_dwxcorr_lt", 0.05, 0.28, 0.22),
-        lost=LostSearch(
-            search_px=831, score_size=97, window_influence=0.001, confidence_low=0.8, confidence_high=0.998
-        ),
+        lost=LostSearch(search_px=831, window_influence=0.001, rule=LostRule(below=0.8, found_above=0.998)),
     ),
     "siamrpn_mobilenetv2": ModelSpec(build=_mobilenet, tracker=_pysot("siamrpn_mobilev2_l234_dwxcorr", 0.04, 0.4, 0.5)),
     "siamrpn_alexnet": ModelSpec(build=_alexnet, search_px=287, tracker=_pysot("siamrpn_alex_dwxcorr", 0.16, 0.4, 0.3)),

@@ -7,8 +7,9 @@ import math
 import cv2
 import numpy as np
 
-from runtime.matcher import Color, Square
+from runtime.matcher import Color
 from siamtrt import Array
+from siamtrt.geometry import Square
 
 
 def crop(frame: Array, square: Square, fill: Color) -> Array:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Dict, Tuple
+from typing import Dict
 
 import numpy as np
 
 from siamtrt import Array, InferenceError, ModelCard
-
-_LARGEST_LOG = 20.0  # far beyond every image; keeps a broken size from becoming infinite
-_SMALLEST_PX = 1e-3
+from siamtrt.card import SearchCard
+from siamtrt.geometry import anchor_grid, point_grid, proposals
 
 
 @dataclass(frozen=True)
@@ -44,27 +43,26 @@ class Decoder:
 
     Args:
         card: of the model.
-        score_size: side of its score map.
-        window_influence: share of the cosine window in the choice, 0..1.
+        search: one of its searches.
 
     Attributes:
         is_points: the proposals come from points (``ban``), not from anchors.
         grid: 4xN float32 of :func:`anchor_grid`, or 2xN of :func:`point_grid`.
         window: N float64, what the cosine window adds to the worth of each proposal.
-        influence: see *window_influence*.
+        influence: share of the cosine window in the choice, 0..1.
         penalty_k: how much a change of size and shape costs.
     """
 
-    def __init__(self, card: ModelCard, score_size: int, window_influence: float) -> None:
+    def __init__(self, card: ModelCard, search: SearchCard) -> None:
         self.is_points = card.family == "ban"
         self.penalty_k = card.tracker.penalty_k
-        self.influence = window_influence
+        self.influence = search.window_influence
         if self.is_points:
-            self.grid = point_grid(card.stride, score_size)
+            self.grid = point_grid(card.stride, search.score_size)
         else:
-            self.grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, score_size)
-        window = np.hanning(score_size)
-        self.window = np.tile(np.outer(window, window).ravel(), card.anchors_per_cell) * window_influence
+            self.grid = anchor_grid(card.stride, card.anchor_ratios, card.anchor_scales, search.score_size)
+        window = np.hanning(search.score_size)
+        self.window = np.tile(np.outer(window, window).ravel(), card.anchors_per_cell) * self.influence
 
     def best(self, cls: Array, loc: Array, width: float, height: float) -> Candidate:
         """Choose the box of one response.
@@ -82,7 +80,7 @@ class Decoder:
         if not np.isfinite(logits.sum()):
             raise no_numbers()
         score = 1.0 / (1.0 + np.exp(logits[0] - logits[1]))
-        x, y, widths, heights = self._boxes(loc.reshape(4, -1))
+        x, y, widths, heights = proposals(loc.reshape(4, -1), self.grid)
         scale = _change(_size(widths, heights) / _size(width, height))
         shape = _change((width / height) / (widths / heights))
         penalty = np.exp((1.0 - shape * scale) * self.penalty_k)
@@ -93,53 +91,15 @@ class Decoder:
             raise no_numbers()
         return Candidate(*box, float(score[index]), float(penalty[index]))
 
-    def _boxes(self, loc: Array) -> Tuple[Array, Array, Array, Array]:
-        """Centre and size of every proposal."""
-        grid = self.grid
-        if not self.is_points:
-            widths, heights = (np.exp(np.minimum(loc[axis], _LARGEST_LOG)) * grid[axis] for axis in (2, 3))
-            return loc[0] * grid[2] + grid[0], loc[1] * grid[3] + grid[1], widths, heights
-        left, top, right, bottom = grid[0] - loc[0], grid[1] - loc[1], grid[0] + loc[2], grid[1] + loc[3]
-        widths, heights = np.maximum(right - left, _SMALLEST_PX), np.maximum(bottom - top, _SMALLEST_PX)
-        return (left + right) / 2, (top + bottom) / 2, widths, heights
-
 
 def decoders(card: ModelCard) -> Dict[int, Decoder]:
     """The decoder of each search size of a model, by ``search_px``."""
-    found = {card.search_px: Decoder(card, card.score_size, card.tracker.window_influence)}
-    if card.lost:
-        found[card.lost.search_px] = Decoder(card, card.lost.score_size, card.lost.window_influence)
-    return found
+    return {search.search_px: Decoder(card, search) for search in card.searches}
 
 
 def no_numbers() -> InferenceError:
     """What is raised where a network's output cannot be ranked."""
     return InferenceError("the network put out scores that are no numbers", hint="build the engines in fp32")
-
-
-def anchor_grid(stride: int, ratios: Tuple[float, ...], scales: Tuple[float, ...], score_size: int) -> Array:
-    """Anchors as PySOT makes them.
-
-    Returns:
-        4xN float32: centre x, centre y, width, height; N = A R R, anchor-major, x fastest.
-    """
-    line = stride * (np.arange(score_size) - score_size // 2)
-    columns, rows = np.meshgrid(line, line)
-    planes = []
-    for ratio in ratios:
-        base_width = int(np.sqrt(stride * stride / ratio))
-        base_height = int(base_width * ratio)
-        for scale in scales:
-            sides = [np.full(columns.size, side * scale) for side in (base_width, base_height)]
-            planes.append(np.stack([columns.ravel(), rows.ravel(), *sides]))
-    return np.concatenate(planes, axis=1).astype(np.float32)
-
-
-def point_grid(stride: int, score_size: int) -> Array:
-    """The points of an anchor-free head: 2xN float32, x and y, x fastest."""
-    line = stride * (np.arange(score_size) - score_size // 2)
-    columns, rows = np.meshgrid(line, line)
-    return np.stack([columns.ravel(), rows.ravel()]).astype(np.float32)
 
 
 def _change(ratio: Array) -> Array:

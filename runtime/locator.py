@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol, Tuple, Union, runtime_checkable
 
 from runtime.decode import Candidate, decoders
-from runtime.matcher import Color, Matcher, Square, StageTimes
+from runtime.matcher import Color, Matcher, StageTimes
 from siamtrt import Array, ModelCard
+from siamtrt.geometry import Square
 
 
 @dataclass(frozen=True)

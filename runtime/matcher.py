@@ -6,25 +6,9 @@ from dataclasses import dataclass
 from typing import Optional, Protocol, Tuple
 
 from siamtrt import Array, ModelCard
+from siamtrt.geometry import Square
 
 Color = Tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Square:
-    """A square region of a frame and the size it is scaled to.
-
-    Attributes:
-        center_x: centre in pixels; may lie outside the frame.
-        center_y: likewise.
-        side_px: side in frame pixels, before scaling; >= 1.
-        out_px: side after scaling: the card's ``template_px``, ``search_px`` or ``lost.search_px``.
-    """
-
-    center_x: float
-    center_y: float
-    side_px: int
-    out_px: int
 
 
 @dataclass(frozen=True)

@@ -14,26 +14,37 @@ from typing import Optional, Tuple, Type, Union
 from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
 from runtime.locator import Locator, as_locator
-from runtime.matcher import Color, Matcher, Square, StageTimes
+from runtime.matcher import Color, Matcher, StageTimes
 from siamtrt import Array, BoundingBox, UsageError
-from siamtrt.geometry import context_side, search_side, template_side
+from siamtrt.card import LostRule, TrackerConstants
+from siamtrt.geometry import Place, crop_scale, search_square, template_square
 
 
 @dataclass(frozen=True)
 class TrackerState:
-    """What is known after a frame.
+    """What is known after a frame; all that passes to the next one.
 
     Attributes:
         box: of the target.
-        score: foreground probability of that box, 0..1; None in the frame the target was given in.
-        lost: a long-term tracker has lost the target; ``box`` is where it was last.
+        place: the target's centre and size as the tracker goes on from them.
+        score: foreground probability of the box, 0..1; None in the frame the target was given in.
+        lost: a long-term tracker has lost the target; ``box`` is where it was last. Always False for a short-term one.
         times: of the stages of this frame.
     """
 
     box: BoundingBox
+    place: Place
     score: Optional[float]
     lost: bool
     times: StageTimes
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What stays as the user gave it: the state to go on from is that of :meth:`Tracker.start`."""
+
+    frame_shape: Tuple[int, ...]
+    fill: Color
 
 
 class Tracker:
@@ -44,14 +55,9 @@ class Tracker:
     """
 
     def __init__(self, backend: Union[Matcher, Locator]) -> None:
-        card = backend.card
-        self._locator, self._constants, self._lost_search = as_locator(backend), card.tracker, card.lost
-        self._template_px, self._search_px = card.template_px, card.search_px
-        self._center: Optional[Tuple[float, float]] = None
-        self._size = (0.0, 0.0)
-        self._fill: Color = (0, 0, 0)
-        self._frame_shape: Tuple[int, ...] = ()
-        self._lost = False
+        self._card, self._locator = backend.card, as_locator(backend)
+        self._given: Optional[_Given] = None
+        self._state: Optional[TrackerState] = None
 
     @classmethod
     def open(cls, engines: Path, *, threads: Optional[int] = None, decode: Optional[str] = None) -> Tracker:
@@ -84,14 +90,11 @@ class Tracker:
         """
         frame = as_bgr(frame)
         _require_inside(box, frame)
-        self._frame_shape = frame.shape
-        self._center = (box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2)
-        self._size = (box.width, box.height)
-        self._fill = fill_color(frame)
-        self._lost = False
-        side_px = template_side(*self._size, self._constants.context)
-        times = self._locator.remember(frame, Square(*self._center, side_px, self._template_px), self._fill)
-        return TrackerState(box, None, lost=False, times=times)
+        self._given = _Given(frame.shape, fill_color(frame))
+        place = Place.given(box)
+        times = self._locator.remember(frame, template_square(place, self._card), self._given.fill)
+        self._state = TrackerState(box, place, None, lost=False, times=times)
+        return self._state
 
     def update(self, frame: Array) -> TrackerState:
         """Find the target in the next *frame*.
@@ -100,26 +103,32 @@ class Tracker:
             UsageError: nothing was started, or the frame is no image or has another size than the first.
             InferenceError: the backend failed, or the network put out scores that are no numbers.
         """
-        if self._center is None:
+        if self._given is None or self._state is None:
             raise UsageError("there is no target yet", hint="call start(frame, box) first")
         frame = as_bgr(frame)
-        if frame.shape != self._frame_shape:
+        if frame.shape != self._given.frame_shape:
             raise UsageError(
-                f"the frame size changed from {_size_text(self._frame_shape)} to {_size_text(frame.shape)}",
+                f"the frame size changed from {_size_text(self._given.frame_shape)} to {_size_text(frame.shape)}",
                 hint="call start with a box in the new size",
             )
-        search_px = self._lost_search.search_px if self._lost_search and self._lost else self._search_px
-        side_px = search_side(*self._size, self._constants.context, search_px / self._template_px)
-        scale = self._template_px / context_side(*self._size, self._constants.context)
-        last_size = (self._size[0] * scale, self._size[1] * scale)
-        square = Square(*self._center, side_px, search_px)
-        located = self._locator.locate(frame, square, self._fill, last_size)
-        found = located.candidate
-        if self._lost_search is None or found.score >= self._lost_search.confidence_low:
-            self._move(found, scale)
-        self._lost = self._is_lost(found.score)
-        box = BoundingBox.from_center(*self._center, *self._size)
-        return TrackerState(box, found.score, self._lost, located.times)
+        place, lost_search = self._state.place, self._card.lost_search
+        search = lost_search if lost_search and self._state.lost else self._card.search
+        scale = crop_scale(place, self._card)
+        last_size = (place.width * scale, place.height * scale)
+        square = search_square(place, self._card, search)
+        located = self._locator.locate(frame, square, self._given.fill, last_size)
+        candidate, rule = located.candidate, lost_search.lost if lost_search else None
+        if rule is None or candidate.score >= rule.below:
+            place = _moved(place, candidate, scale, self._card.tracker).within(
+                frame.shape, self._card.tracker.min_side_px
+            )
+        lost = rule is not None and _is_lost(rule, candidate.score, was_lost=self._state.lost)
+        self._state = TrackerState(place.box, place, candidate.score, lost, located.times)
+        return self._state
+
+    def go_on_from(self, state: TrackerState) -> None:
+        """Take *state*, which this tracker returned for the same target, as the last one."""
+        self._state = state
 
     def close(self) -> None:
         """Free the backend's resources."""
@@ -133,26 +142,20 @@ class Tracker:
     ) -> None:
         self.close()
 
-    def _move(self, found: Candidate, scale: float) -> None:
-        """Take over the position; approach the size at a rate that grows with the confidence; stay in the frame."""
-        frame_height, frame_width = self._frame_shape[:2]
-        rate = found.penalty * found.score * self._constants.lr
-        width = self._size[0] * (1 - rate) + found.width / scale * rate
-        height = self._size[1] * (1 - rate) + found.height / scale * rate
-        center_x, center_y = self._center or (0.0, 0.0)
-        self._center = (
-            min(max(center_x + found.x / scale, 0.0), float(frame_width)),
-            min(max(center_y + found.y / scale, 0.0), float(frame_height)),
-        )
-        smallest = self._constants.min_side_px
-        self._size = (max(smallest, min(width, frame_width)), max(smallest, min(height, frame_height)))
 
-    def _is_lost(self, score: float) -> bool:
-        if self._lost_search is None:
-            return False
-        if score < self._lost_search.confidence_low:
-            return True
-        return self._lost and score <= self._lost_search.confidence_high
+def _moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:
+    """Take over the position; approach the size at a rate that grows with the confidence."""
+    rate = candidate.penalty * candidate.score * constants.lr
+    return Place(
+        place.center_x + candidate.x / scale,
+        place.center_y + candidate.y / scale,
+        place.width * (1 - rate) + candidate.width / scale * rate,
+        place.height * (1 - rate) + candidate.height / scale * rate,
+    )
+
+
+def _is_lost(rule: LostRule, score: float, *, was_lost: bool) -> bool:
+    return score < rule.below or (was_lost and score <= rule.found_above)
 
 
 def _require_inside(box: BoundingBox, frame: Array) -> None:

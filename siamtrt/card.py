@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
+from siamtrt.documents import Format
 from siamtrt.errors import ArtifactError
-from siamtrt.files import read_json, write_text
+from siamtrt.files import read_json
 from siamtrt.tensors import TensorSpec
 
 FILE_NAME = "model.json"
-SCHEMA = 1
 FAMILIES = ("rpn", "ban")
+TARGET, SEARCH, XCORR = ROLES = ("target", "search", "xcorr")
+_FORMAT = Format("a model card", schema=2, hint="export the model anew")
 _COLOUR, _VALUE_RANGE = "BGR", (0.0, 255.0)
 
 
@@ -30,26 +31,81 @@ class TrackerConstants:
 
 
 @dataclass(frozen=True)
-class LostSearch:
-    """How a long-term tracker looks for a target it has lost: a larger crop through ``search_lost``/``xcorr_lost``.
+class GraphCard:
+    """The interface of one graph and what it costs; its file is ``NAME.onnx`` or ``NAME.plan``.
 
-    The target counts as lost below ``confidence_low`` and as found above ``confidence_high`` (scores 0..1).
+    Attributes:
+        name: of the graph.
+        inputs: its inputs.
+        outputs: its outputs.
+        role: one of ``ROLES``: whether it makes kernels, features or maps.
+        macs: multiply-accumulates of one run; None where the exporter did not count them.
+        parameters: weights it holds, without the kernels that a target brings; None where they were not counted.
+    """
+
+    name: str
+    inputs: Tuple[TensorSpec, ...]
+    outputs: Tuple[TensorSpec, ...]
+    role: str
+    macs: Optional[int] = None
+    parameters: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class StageCard:
+    """One step of a search: features, then maps.
+
+    Attributes:
+        search: name of the graph that puts out features.
+        xcorr: name of the graph that correlates them.
+        kernels: names of the kernels that this xcorr graph needs.
+    """
+
+    search: str
+    xcorr: str
+    kernels: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LostRule:
+    """When a long-term tracker counts its target as lost, by the score of the best box, 0..1.
+
+    Attributes:
+        below: it is lost below this score.
+        found_above: a lost one is found above this score.
+    """
+
+    below: float
+    found_above: float
+
+
+@dataclass(frozen=True)
+class SearchCard:
+    """One size of search crop.
+
+    Attributes:
+        search_px: side of the crop.
+        score_size: side of the score map.
+        window_influence: share of the cosine window in the choice of the box, 0..1.
+        stages: what runs, in this order.
+        lost: this search is for a target that is lost by this rule; None for the ordinary one.
     """
 
     search_px: int
     score_size: int
     window_influence: float
-    confidence_low: float
-    confidence_high: float
+    stages: Tuple[StageCard, ...]
+    lost: Optional[LostRule] = None
 
+    @property
+    def crop(self) -> str:
+        """The kind of its crops, after the graph that sees them."""
+        return self.stages[0].search
 
-@dataclass(frozen=True)
-class GraphCard:
-    """The interface of one graph; its file is ``NAME.onnx`` or ``NAME.plan``."""
-
-    name: str
-    inputs: Tuple[TensorSpec, ...]
-    outputs: Tuple[TensorSpec, ...]
+    @property
+    def graphs(self) -> Tuple[str, ...]:
+        """Names of its graphs in the order they run."""
+        return tuple(name for stage in self.stages for name in (stage.search, stage.xcorr))
 
 
 @dataclass(frozen=True)
@@ -60,18 +116,16 @@ class ModelCard:
         name: e.g. ``siamrpn_r50``.
         family: ``rpn`` (anchors; loc is dx, dy, dw, dh) or ``ban`` (points; loc is left, top, right, bottom).
         template_px: side of the template crop.
-        search_px: side of the search crop.
         stride: input pixels from one cell of the score map to the next.
-        score_size: side of the score map.
         anchor_ratios: height / width of the anchors; empty for ``ban``.
         anchor_scales: side of the anchors in strides; empty for ``ban``.
         tracker: constants of the tracker.
-        lost: the long-term search, or None for a short-term tracker.
+        searches: the ordinary search first; a long-term tracker has one more, for a lost target.
         kernels: the correlation kernels that the target graph puts out; in the xcorr graph the initializers (or, with
             ``kernel_inputs``, the inputs) of the same names.
-        graphs: ``target``, ``search``, ``xcorr`` and, with ``lost``, ``search_lost`` and ``xcorr_lost``.
-        kernel_inputs: the xcorr graphs take their kernels as inputs instead of as weights.
+        graphs: every graph, the target's first.
         checkpoint_sha256: digest of the checkpoint file the graphs were exported from.
+        kernel_inputs: the xcorr graphs take their kernels as inputs instead of as weights.
         parity: graph name -> largest absolute difference to the torch module, relative to the output's range.
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
@@ -80,13 +134,11 @@ class ModelCard:
     name: str
     family: str
     template_px: int
-    search_px: int
     stride: int
-    score_size: int
     anchor_ratios: Tuple[float, ...]
     anchor_scales: Tuple[float, ...]
     tracker: TrackerConstants
-    lost: Optional[LostSearch]
+    searches: Tuple[SearchCard, ...]
     kernels: Tuple[TensorSpec, ...]
     graphs: Tuple[GraphCard, ...]
     checkpoint_sha256: str
@@ -94,6 +146,21 @@ class ModelCard:
     parity: Dict[str, float] = field(default_factory=dict)
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE
+
+    @property
+    def search(self) -> SearchCard:
+        """The ordinary search."""
+        return self.searches[0]
+
+    @property
+    def lost_search(self) -> Optional[SearchCard]:
+        """The search for a lost target; None for a short-term tracker."""
+        return next((search for search in self.searches if search.lost), None)
+
+    @property
+    def target(self) -> GraphCard:
+        """The graph that makes kernels of a template."""
+        return next(graph for graph in self.graphs if graph.role == TARGET)
 
     @property
     def anchors_per_cell(self) -> int:
@@ -116,10 +183,21 @@ class ModelCard:
                 return graph
         raise ArtifactError(f"model {self.name} has no graph {name!r}: {', '.join(g.name for g in self.graphs)}")
 
+    def crop_of(self, graph: str) -> Optional[str]:
+        """The kind of crop that *graph* sees, after which the folder of its samples is named; None if it sees none."""
+        if graph == self.target.name:
+            return self.target.inputs[0].name
+        return graph if any(graph == search.crop for search in self.searches) else None
+
+    def refitted(self, graph: str) -> Tuple[str, ...]:
+        """The weights of *graph* that change with the target; none where kernels are inputs."""
+        stages = [stage for search in self.searches for stage in search.stages if stage.xcorr == graph]
+        return stages[0].kernels if stages and not self.kernel_inputs else ()
+
     def save(self, folder: Path) -> Path:
         """Write ``model.json`` into *folder* and return its path."""
         path = folder / FILE_NAME
-        write_text(path, json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2) + "\n")
+        _FORMAT.save(path, asdict(self), indent=2)
         return path
 
     @classmethod
@@ -131,16 +209,10 @@ class ModelCard:
                 or for crops of another kind than the runtime's.
         """
         path = folder / FILE_NAME
-        fields = read_json(path)
-        schema = fields.pop("schema", None)
-        if schema != SCHEMA:
-            raise ArtifactError(
-                f"{path} has schema {schema}, this version reads {SCHEMA}", hint="export the model anew"
-            )
-        try:
-            card = _from_fields(fields)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{path} is not a model card: {error}", hint="export the model anew") from error
+        document = read_json(path)
+        if document.get("schema") == 1:
+            document = _from_schema_1(document, path)
+        card = _FORMAT.build(cls, _FORMAT.fields(document, path), path)
         if card.family not in FAMILIES:
             raise ArtifactError(f"{path}: unknown family {card.family!r}", hint=f"one of {', '.join(FAMILIES)}")
         if (card.colour, card.value_range) != (_COLOUR, _VALUE_RANGE):
@@ -148,23 +220,40 @@ class ModelCard:
                 f"{path} asks for crops of {card.colour} in {card.value_range}; the runtime gives BGR in 0..255",
                 hint="fold the difference into the first layer, then export the model anew",
             )
+        card._require_consistent(path)
         return card
 
+    def _require_consistent(self, path: Path) -> None:
+        """Prove that each search names graphs and kernels that the card has.
 
-def _from_fields(fields: Dict[str, Any]) -> ModelCard:
-    nested = {
-        "tracker": TrackerConstants(**fields["tracker"]),
-        "lost": LostSearch(**fields["lost"]) if fields["lost"] else None,
-        "kernels": _specs(fields["kernels"]),
-        "graphs": tuple(
-            GraphCard(graph["name"], _specs(graph["inputs"]), _specs(graph["outputs"])) for graph in fields["graphs"]
-        ),
-        "anchor_ratios": tuple(fields["anchor_ratios"]),
-        "anchor_scales": tuple(fields["anchor_scales"]),
-        "value_range": tuple(fields["value_range"]),
-    }
-    return ModelCard(**{**fields, **nested})
+        Raises:
+            ArtifactError: one is missing.
+        """
+        named = {name for search in self.searches for name in search.graphs}
+        kernels = {name for search in self.searches for stage in search.stages for name in stage.kernels}
+        missing = sorted((named - {graph.name for graph in self.graphs}) | (kernels - set(self.kernel_names)))
+        if missing or not self.searches or self.graphs[0].role != TARGET:
+            problem = (
+                f"names {', '.join(missing)} without saying what they are" if missing else "has no target and search"
+            )
+            raise ArtifactError(f"{path} {problem}", hint=_FORMAT.hint)
 
 
-def _specs(entries: Any) -> Tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(entry["name"], tuple(entry["shape"]), entry["dtype"]) for entry in entries)
+def _from_schema_1(document: Mapping[str, Any], path: Path) -> Dict[str, Any]:
+    """A card written before searches had stages, in today's form."""
+    old = dict(document)
+    try:
+        lost, names = old.pop("lost"), [kernel["name"] for kernel in old["kernels"]]
+        sizes = {"search_px": old.pop("search_px"), "score_size": old.pop("score_size")}
+        searches = [{**sizes, "window_influence": old["tracker"]["window_influence"], "stages": [_stage("", names)]}]
+        if lost:
+            rule = {"below": lost.pop("confidence_low"), "found_above": lost.pop("confidence_high")}
+            searches.append({**lost, "stages": [_stage("_lost", names)], "lost": rule})
+        graphs = [{**graph, "role": graph["name"].split("_")[0]} for graph in old["graphs"]]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is not {_FORMAT.what}: {error}", hint=_FORMAT.hint) from error
+    return {**old, "schema": _FORMAT.schema, "searches": searches, "graphs": graphs}
+
+
+def _stage(suffix: str, kernels: list[str]) -> Dict[str, Any]:
+    return {"search": f"{SEARCH}{suffix}", "xcorr": f"{XCORR}{suffix}", "kernels": kernels}

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable
 
+from siamtrt.documents import Format
 from siamtrt.errors import ArtifactError
-from siamtrt.files import read_json, sha256, write_text
+from siamtrt.files import sha256
 
 FILE_NAME = "manifest.json"
-SCHEMA = 1
+_FORMAT = Format("a manifest", schema=1, hint="build it anew")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Manifest:
     def save(self, folder: Path) -> Path:
         """Write ``manifest.json`` into *folder*; do it last, since it declares the folder finished."""
         path = folder / FILE_NAME
-        write_text(path, json.dumps({"schema": SCHEMA, **asdict(self)}, indent=2) + "\n")
+        _FORMAT.save(path, asdict(self), indent=2)
         return path
 
     @classmethod
@@ -83,16 +83,7 @@ class Manifest:
                 f"{folder} has no {FILE_NAME}, so it is not a finished {stage} folder",
                 hint=f"'make {stage}', or python -m {stage} --help",
             )
-        fields = read_json(path)
-        schema = fields.pop("schema", None)
-        if schema != SCHEMA:
-            raise ArtifactError(f"{path} has schema {schema}, this version reads {SCHEMA}", hint="build it anew")
-        try:
-            manifest = cls(**fields)
-        except TypeError as error:
-            raise ArtifactError(f"{path} is not a manifest: {error}", hint="build it anew") from error
-        if not all(isinstance(part, dict) for part in (manifest.files, manifest.parents, manifest.settings)):
-            raise ArtifactError(f"{path} is not a manifest: its lists have no names", hint="build it anew")
+        manifest = _FORMAT.read(path, cls)
         if manifest.stage != stage:
             raise ArtifactError(f"{folder} was written by {manifest.stage}, expected {stage}", hint="check the path")
         manifest.require_match(folder)

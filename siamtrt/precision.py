@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Dict
+from typing import Mapping
 
+from siamtrt.card import ROLES, GraphCard
 from siamtrt.errors import UsageError
-
-GRAPHS = ("target", "search", "xcorr")
 
 
 class Precision(Enum):
@@ -31,11 +30,9 @@ class Precision(Enum):
 
 @dataclass(frozen=True)
 class GraphPrecisions:
-    """One precision for each graph."""
+    """One precision for each role of a graph."""
 
-    target: Precision
-    search: Precision
-    xcorr: Precision
+    by_role: Mapping[str, Precision]
 
     @classmethod
     def parse(cls, text: str) -> GraphPrecisions:
@@ -45,30 +42,38 @@ class GraphPrecisions:
             UsageError: an unknown graph or precision, a graph missing or named twice.
         """
         if "=" not in text:
-            return cls(*(_precision(text),) * 3)
-        chosen: Dict[str, Precision] = {}
+            return cls(dict.fromkeys(ROLES, _precision(text)))
+        chosen: dict[str, Precision] = {}
         for part in text.split(","):
             graph, _, word = part.partition("=")
-            if graph not in GRAPHS or graph in chosen:
-                raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(GRAPHS)} once", hint=_EXAMPLE)
+            if graph not in ROLES or graph in chosen:
+                raise UsageError(f"{part!r} in {text!r}: name each of {', '.join(ROLES)} once", hint=_EXAMPLE)
             chosen[graph] = _precision(word)
-        missing = [graph for graph in GRAPHS if graph not in chosen]
+        missing = [graph for graph in ROLES if graph not in chosen]
         if missing:
             raise UsageError(f"{text!r} leaves out {', '.join(missing)}", hint=_EXAMPLE)
-        return cls(**chosen)
+        return cls(chosen)
 
-    def of(self, graph: str) -> Precision:
-        """The precision of the graph called *graph*; ``search_lost`` and ``xcorr_lost`` follow their siblings."""
-        return {"target": self.target, "search": self.search, "xcorr": self.xcorr}[graph.split("_")[0]]
+    def of(self, graph: GraphCard) -> Precision:
+        """The precision of *graph*, by its role."""
+        return self.by_role[graph.role]
+
+    @property
+    def int8_roles(self) -> list[str]:
+        """The roles whose graphs need activation ranges."""
+        return [role for role in ROLES if self.by_role[role].is_int8]
 
     @property
     def label(self) -> str:
         """A short name fit for a folder: ``fp16``, or ``fp16+int8+fp16`` in the order target, search, xcorr."""
-        words = [precision.value for precision in (self.target, self.search, self.xcorr)]
+        words = [precision.value for precision in self._in_order()]
         return words[0] if len(set(words)) == 1 else "+".join(words)
 
     def __str__(self) -> str:
-        return ",".join(f"{graph}={self.of(graph).value}" for graph in GRAPHS)
+        return ",".join(f"{role}={precision.value}" for role, precision in zip(ROLES, self._in_order()))
+
+    def _in_order(self) -> list[Precision]:
+        return [self.by_role[role] for role in ROLES]
 
 
 _EXAMPLE = "--precision fp16, or --precision target=fp16,search=int8,xcorr=fp16"

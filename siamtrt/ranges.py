@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Dict
 
+from siamtrt.documents import Format
 from siamtrt.errors import ArtifactError
-from siamtrt.files import read_json, sha256, write_text
+from siamtrt.files import sha256
 
-SCHEMA = 1
+_FORMAT = Format("a file of activation ranges", schema=1, hint="calibrate anew")
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ class Ranges:
 
     def save(self, path: Path) -> None:
         """Write them to *path*, whole or not at all."""
-        tensors = {name: asdict(tensor) for name, tensor in self.tensors.items()}
-        document = {"schema": SCHEMA, "onnx_sha256": self.onnx_sha256, "tensors": tensors}
-        write_text(path, json.dumps(document, indent=1) + "\n")
+        _FORMAT.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path, *, onnx: Path) -> Ranges:
@@ -62,16 +60,7 @@ class Ranges:
         Raises:
             ArtifactError: *path* is absent, damaged, of another schema, or was measured on another graph.
         """
-        document = read_json(path)
-        if document.get("schema") != SCHEMA:
-            raise ArtifactError(
-                f"{path} has schema {document.get('schema')}, this version reads {SCHEMA}", hint="calibrate anew"
-            )
-        try:
-            tensors = {name: TensorRange(**fields) for name, fields in document["tensors"].items()}
-            ranges = cls(document["onnx_sha256"], tensors)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{path} does not hold activation ranges: {error}", hint="calibrate anew") from error
+        ranges = _FORMAT.read(path, cls)
         if ranges.onnx_sha256 != sha256(onnx):
             raise ArtifactError(
                 f"{path} was measured on another graph than {onnx}",

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from siamtrt import GraphCard, Manifest, ModelCard, TensorSpec
-from siamtrt.card import LostSearch, TrackerConstants
+from siamtrt.card import LostRule, SearchCard, StageCard, TrackerConstants
 
 CHANNELS = 8
 BRANCHES = {"cls": 10, "loc": 20}
@@ -37,7 +37,8 @@ def write_tiny_model(
     kernel_specs = tuple(TensorSpec(name, kernel.shape) for name, kernel in kernels.items())
     folder.mkdir(parents=True, exist_ok=True)
     _save(folder / "target.onnx", (template,), kernel_specs, *_target(rng, stem))
-    graphs = [GraphCard("target", (template,), kernel_specs)]
+    graphs = [GraphCard("target", (template,), kernel_specs, "target")]
+    searches = []
     widths = POINT_BRANCHES if points else BRANCHES
     searching, correlating = _search(rng, stem), _xcorr(rng, {} if kernel_inputs else kernels, widths)
     for suffix, size_px, score_size in [("", 255, 25), ("_lost", LOST_PX, LOST_SCORE_SIZE)][: 1 + lost]:
@@ -48,18 +49,22 @@ def write_tiny_model(
         maps = tuple(TensorSpec(branch, (1, width, score_size, score_size)) for branch, width in widths.items())
         _save(folder / f"search{suffix}.onnx", (search,), features, *searching)
         _save(folder / f"xcorr{suffix}.onnx", xcorr_inputs, maps, *correlating)
-        graphs += [GraphCard(f"search{suffix}", (search,), features), GraphCard(f"xcorr{suffix}", xcorr_inputs, maps)]
+        graphs += [
+            GraphCard(f"search{suffix}", (search,), features, "search"),
+            GraphCard(f"xcorr{suffix}", xcorr_inputs, maps, "xcorr"),
+        ]
+        stage = StageCard(f"search{suffix}", f"xcorr{suffix}", tuple(kernels))
+        influence, rule = (0.001, LostRule(*LOST_SCORES)) if suffix else (0.42, None)
+        searches.append(SearchCard(size_px, score_size, influence, (stage,), rule))
     card = ModelCard(
         name="tiny",
         family="ban" if points else "rpn",
         template_px=127,
-        search_px=255,
         stride=8,
-        score_size=25,
         anchor_ratios=() if points else (0.33, 0.5, 1.0, 2.0, 3.0),
         anchor_scales=() if points else (8.0,),
         tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
-        lost=LostSearch(LOST_PX, LOST_SCORE_SIZE, 0.001, *LOST_SCORES) if lost else None,
+        searches=tuple(searches),
         kernels=kernel_specs,
         graphs=tuple(graphs),
         checkpoint_sha256="0" * 64,

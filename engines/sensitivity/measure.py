@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
-import numpy as np
 import onnx
 from tqdm import tqdm
 
@@ -20,6 +19,7 @@ from siamtrt import Manifest, ModelCard, Precision
 from siamtrt.environment import describe
 from siamtrt.files import sha256
 from siamtrt.ranges import Ranges, file_name
+from siamtrt.work import node_macs
 
 
 def measure(
@@ -108,14 +108,7 @@ class _Judge:
 
 def convolution_macs(model: onnx.ModelProto) -> Dict[str, float]:
     """Each convolution's share of the multiply-accumulates of all of them, by node name, in the order they run."""
-    inferred = onnx.shape_inference.infer_shapes(model).graph
-    shapes: Dict[str, List[int]] = {weight.name: list(weight.dims) for weight in inferred.initializer}
-    for value in (*inferred.value_info, *inferred.output):
-        shapes[value.name] = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
-    macs = {
-        node.name: float(np.prod(shapes[node.output[0]]) * np.prod(shapes[node.input[1]][1:]))
-        for node in inferred.node
-        if node.op_type == "Conv"
-    }
+    counts = node_macs(model)
+    macs = {node.name: float(counts[node.output[0]]) for node in model.graph.node if node.op_type == "Conv"}
     total = sum(macs.values())
     return {name: count / total for name, count in macs.items()}

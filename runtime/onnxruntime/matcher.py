@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 import onnx
@@ -13,8 +13,10 @@ from google.protobuf.message import DecodeError
 from onnxruntime import InferenceSession
 
 from runtime.crop import crop, network_input
-from runtime.matcher import Color, Response, Square, StageTimes
+from runtime.matcher import Color, Response, StageTimes
 from siamtrt import Array, ArtifactError, EngineMismatchError, GraphCard, InferenceError, ModelCard, Tensors
+from siamtrt.card import SearchCard
+from siamtrt.geometry import Square
 from siamtrt.libraries.onnxruntime import RUN_ERRORS, open_session
 
 SUFFIX = ".onnx"
@@ -35,19 +37,9 @@ class OnnxMatcher:
 
     def __init__(self, engines: Path, card: ModelCard, *, threads: Optional[int] = None) -> None:
         self._card = card
-        self._target = _Graph(engines, card.graph("target"), threads)
+        self._target = _Graph(engines, card.target, threads)
         self._template = np.zeros((1, 3, card.template_px, card.template_px), np.float32)
-        sizes = {card.search_px: ""}
-        if card.lost:
-            sizes[card.lost.search_px] = "_lost"
-        self._searches = {
-            size_px: _Search(
-                _Graph(engines, card.graph(f"search{suffix}"), threads),
-                Xcorr(engines, card, f"xcorr{suffix}", threads),
-                np.zeros((1, 3, size_px, size_px), np.float32),
-            )
-            for size_px, suffix in sizes.items()
-        }
+        self._searches = {search.search_px: _Search.open(engines, card, search, threads) for search in card.searches}
         self._has_target = False
 
     @property
@@ -60,10 +52,11 @@ class OnnxMatcher:
         started_ns = time.perf_counter_ns()
         network_input(crop(frame, square, fill), self._template)
         cropped_ns = time.perf_counter_ns()
-        kernels = self._target.run({"template": self._template})
+        kernels = self._target.run({self._card.target.inputs[0].name: self._template})
         computed_ns = time.perf_counter_ns()
         for search in self._searches.values():
-            search.xcorr.refit(kernels)
+            for _, xcorr in search.stages:
+                xcorr.refit(kernels)
         self._has_target = True
         return StageTimes(
             crop_ns=cropped_ns - started_ns,
@@ -79,9 +72,10 @@ class OnnxMatcher:
         started_ns = time.perf_counter_ns()
         network_input(crop(frame, square, fill), search.crop)
         cropped_ns = time.perf_counter_ns()
-        features = search.graph.run({"search": search.crop})
+        ((graph, xcorr),) = search.stages
+        features = graph.run({graph.input: search.crop})
         searched_ns = time.perf_counter_ns()
-        maps = search.xcorr.run(features)
+        maps = xcorr.run(features)
         done_ns = time.perf_counter_ns()
         times = StageTimes(
             crop_ns=cropped_ns - started_ns,
@@ -104,6 +98,7 @@ class _Graph:
         self._path = engines / f"{graph.name}{SUFFIX}"
         self._session = open_session(self._path, threads=threads)
         self._outputs = [output.name for output in graph.outputs]
+        self.input = graph.inputs[0].name
         require_interface(self._session, graph, self._path)
 
     def run(self, feeds: Tensors) -> Tensors:
@@ -140,11 +135,18 @@ class Xcorr:
 
 @dataclass(frozen=True)
 class _Search:
-    """What one search size needs."""
+    """What one search size needs: its stages in the order they run, and the input of the first."""
 
-    graph: _Graph
-    xcorr: Xcorr
+    stages: Tuple[Tuple[_Graph, Xcorr], ...]
     crop: Array
+
+    @classmethod
+    def open(cls, engines: Path, card: ModelCard, search: SearchCard, threads: Optional[int]) -> _Search:
+        stages = tuple(
+            (_Graph(engines, card.graph(stage.search), threads), Xcorr(engines, card, stage.xcorr, threads))
+            for stage in search.stages
+        )
+        return cls(stages, np.zeros((1, 3, search.search_px, search.search_px), np.float32))
 
 
 def run_named(session: InferenceSession, outputs: List[str], feeds: Tensors) -> Tensors:

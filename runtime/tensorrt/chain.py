@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 
 from runtime.decode import decoders
-from runtime.matcher import Color, Square, StageTimes
+from runtime.matcher import Color, StageTimes
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel, part_of_frame
 from runtime.tensorrt.device import Buffer, Device
@@ -19,6 +19,7 @@ from runtime.tensorrt.refit_proof import Probe
 from runtime.tensorrt.search import Search, size_bytes
 from runtime.tensorrt.targets import KernelBlock, Target
 from siamtrt import Array, EngineMismatchError, GraphPrecisions, InferenceError, Manifest, ModelCard, UsageError
+from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
 
 
@@ -152,7 +153,7 @@ class Chain:
         """Load the engines, and bind their tensors by name."""
         card, logger = self.card, library.make_logger(trt)
         self._runtime = trt.Runtime(logger)
-        template = card.graph("target").inputs[0]
+        template = card.target.inputs[0]
         self._template = self._device.allocate(size_bytes(template.shape))
         self._kernels = KernelBlock(self._device, card)
 
@@ -161,13 +162,13 @@ class Chain:
             self._engines.append(Engine(trt, self._runtime, logger, path, card.graph(graph), bound))
             return self._engines[-1]
 
-        self._target_engine = load("target", {template.name: self._template})
-        for size_px in decoders(card):
-            suffix = "" if size_px == card.search_px else "_lost"
-            search = self._searches[size_px] = Search(self._device, card, suffix, maps_stay=self._decode)
-            search.engines = [load(f"{graph}{suffix}", search.addresses) for graph in ("search", "xcorr")]
+        self._target_engine = load(card.target.name, {template.name: self._template})
+        for searched in card.searches:
+            (stage,) = searched.stages
+            search = self._searches[searched.search_px] = Search(self._device, card, stage, maps_stay=self._decode)
+            search.engines = [load(graph, search.addresses) for graph in (stage.search, stage.xcorr)]
             if not card.kernel_inputs:
-                search.probe = Probe(folder, card, f"xcorr{suffix}", precisions.xcorr)
+                search.probe = Probe(folder, card, stage.xcorr, precisions.of(card.graph(stage.xcorr)))
 
     def _upload(self, frame: Array, part: Tuple[slice, slice] = (slice(None), slice(None))) -> None:
         """Put rows and columns of *frame* where the GPU reads it; a copy to the GPU is part of what is enqueued."""

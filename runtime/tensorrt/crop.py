@@ -8,9 +8,10 @@ from typing import Any, Tuple
 
 import numpy as np
 
-from runtime.matcher import Color, Square
+from runtime.matcher import Color
 from runtime.tensorrt.device import Buffer, Device
 from siamtrt import Array
+from siamtrt.geometry import Square
 
 # siamtrt_square of kernels/crop.h
 SQUARE = np.dtype([("left", np.int32), ("top", np.int32), ("side", np.int32), ("fill", np.int32, (3,))])

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import List, Optional, Tuple, Union
 
 from runtime.locator import Located
-from runtime.matcher import Color, Response, Square, StageTimes
+from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.chain import Chain
 from siamtrt import Array, Manifest, ModelCard
+from siamtrt.geometry import Square
 
 log = logging.getLogger(__name__)
 

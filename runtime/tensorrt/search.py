@@ -12,6 +12,7 @@ from runtime.tensorrt.device import Device
 from runtime.tensorrt.engine import Engine
 from runtime.tensorrt.refit_proof import Probe
 from siamtrt import ModelCard, Tensors, UsageError
+from siamtrt.card import StageCard
 
 
 class Search:
@@ -20,7 +21,7 @@ class Search:
     Args:
         device: the GPU.
         card: of the model.
-        suffix: of the names of its graphs: nothing, or ``_lost``.
+        stage: names its two graphs.
 
     Attributes:
         crop: address of search's input.
@@ -33,8 +34,8 @@ class Search:
         graph: the captured frame; None until it is captured.
     """
 
-    def __init__(self, device: Device, card: ModelCard, suffix: str, *, maps_stay: bool) -> None:
-        network, xcorr = card.graph(f"search{suffix}"), card.graph(f"xcorr{suffix}")
+    def __init__(self, device: Device, card: ModelCard, stage: StageCard, *, maps_stay: bool) -> None:
+        network, xcorr = card.graph(stage.search), card.graph(stage.xcorr)
         self._device = device
         self.crop = device.allocate(size_bytes(network.inputs[0].shape))
         self.features = {spec.name: device.buffer(spec.shape, np.float32, mapped=False) for spec in network.outputs}

@@ -15,7 +15,7 @@ from calibration import measure
 from calibration.calibrate import calibrate
 from calibration.sampler import Crops
 from siamtrt import ArtifactError, GraphCard, Manifest, ModelCard, TensorSpec, cli
-from siamtrt.card import LostSearch
+from siamtrt.card import LostRule, SearchCard, StageCard
 from siamtrt.files import sha256
 from siamtrt.libraries import calibration_cache
 from siamtrt.ranges import Ranges
@@ -157,12 +157,13 @@ def write_long_term_model(folder):
                 for dimension in list(value.type.tensor_type.shape.dim)[2:]:
                     dimension.dim_value = side
         onnx.save(model, str(folder / f"{name}_lost.onnx"))
-    lost = {"lost": LostSearch(831, 97, 0.1, 0.8, 0.9)}
+    stage = StageCard("search_lost", "xcorr_lost", card.kernel_names)
+    lost = SearchCard(831, 97, 0.1, (stage,), LostRule(0.8, 0.9))
     large = [
-        GraphCard(f"{graph.name}_lost", resized(graph.inputs, sides[0]), resized(graph.outputs, sides[1]))
+        GraphCard(f"{graph.name}_lost", resized(graph.inputs, sides[0]), resized(graph.outputs, sides[1]), graph.role)
         for graph, sides in ((card.graph("search"), (831, 101)), (card.graph("xcorr"), (101, 97)))
     ]
-    card = ModelCard(**{**vars(card), **lost, "graphs": (*card.graphs, *large)})
+    card = ModelCard(**{**vars(card), "searches": (*card.searches, lost), "graphs": (*card.graphs, *large)})
     card.save(folder)
     names = [*(f"{graph.name}.onnx" for graph in card.graphs), "model.json"]
     Manifest.of(folder, names, stage="export", command="", parents=[], settings={}, environment={}).save(folder)

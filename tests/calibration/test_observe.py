@@ -8,9 +8,9 @@ from onnx import TensorProto, helper, numpy_helper
 from calibration import measure
 from calibration.observe import Observer
 from calibration.sampler import Crops
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from siamtrt import ArtifactError, GraphCard, InferenceError, ModelCard, TensorSpec
+from siamtrt.geometry import Square
 
 
 def write_graph(path, nodes, weights, *, shape=(1, 4)):
@@ -20,7 +20,7 @@ def write_graph(path, nodes, weights, *, shape=(1, 4)):
     graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
     spec = TensorSpec("x", shape), TensorSpec("y", shape)
-    return GraphCard("graph", spec[:1], spec[1:])
+    return GraphCard("graph", spec[:1], spec[1:], "search")
 
 
 def test_every_float_value_that_moves_is_seen_and_no_constant(tmp_path):

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ from calibration.sampler import LOST_EVERY, choose, cut
 from calibration.samples import Samples
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, ModelCard, UsageError
-from siamtrt.card import LostSearch
+from siamtrt.card import LostRule, SearchCard, StageCard
+from siamtrt.geometry import Place
 from tests.calibration.frames import box_of, picture, write_stills, write_video
 from tests.runtime.stub import StubMatcher
 
@@ -81,8 +83,9 @@ def test_crops_are_those_the_tracker_cuts(tmp_path, card):
     for index, crops in cut(choices, card):
         choice, matcher = choices[index], StubMatcher(card)
         tracker = Tracker(matcher)
-        tracker.start(picture(choice.template.position), choice.template.box)
-        tracker._center, tracker._size = choice.state.center, (choice.state.width, choice.state.height)
+        given = tracker.start(picture(choice.template.position), choice.template.box)
+        place = Place(*choice.state.center, choice.state.width, choice.state.height)
+        tracker.go_on_from(replace(given, place=place))
         tracker.update(picture(choice.search.position))
         np.testing.assert_array_equal(crops.template, matcher.template)
         np.testing.assert_array_equal(crops.search["search"], matcher.patches[0])
@@ -106,7 +109,9 @@ def test_stills_meet_themselves(tmp_path, card):
 
 
 def test_a_long_term_model_gets_a_large_crop_now_and_then(tmp_path, card):
-    lost = ModelCard(**{**vars(card), "lost": LostSearch(831, 25, 0.4, 0.8, 0.9)})
+    stage = StageCard("search_lost", "xcorr_lost", card.kernel_names)
+    large = SearchCard(831, 25, 0.4, (stage,), LostRule(0.8, 0.9))
+    lost = replace(card, searches=(*card.searches, large))
     write_video(tmp_path / "v", LOST_EVERY + 2)
     choices = choose(find_clips(tmp_path, 10), LOST_EVERY + 1, seed=0)
     large = {i: crops.search["search_lost"].shape for i, crops in cut(choices, lost) if "search_lost" in crops.search}

@@ -16,7 +16,7 @@ from export.write import write
 from networks import models
 from networks.models import MODELS
 from siamtrt import ArtifactError, Manifest, ModelCard, ParityError, cli
-from siamtrt.card import LostSearch, TrackerConstants
+from siamtrt.card import LostRule, TrackerConstants
 from siamtrt.libraries.onnxruntime import open_session
 from tests.networks.thin import thin_siamrpn
 
@@ -28,7 +28,7 @@ def thin_models(monkeypatch):
     base = models.ModelSpec(
         build=lambda state: thin_siamrpn(), tracker=TrackerConstants(0.05, 0.42, 0.38, source="test")
     )
-    lost = LostSearch(511, 57, 0.001, 0.8, 0.998)
+    lost = models.LostSearch(511, 0.001, LostRule(0.8, 0.998))
     monkeypatch.setitem(MODELS, "thin", base)
     monkeypatch.setitem(MODELS, "thin_lt", replace(base, lost=lost))
 
@@ -65,7 +65,7 @@ def test_the_three_graphs_have_the_names_and_shapes_of_the_contract(exported):
         assert {node.name: tuple(node.shape) for node in session.get_outputs()} == outputs
         assert {spec.name: spec.shape for spec in card.graph(name).outputs} == outputs
     assert ModelCard.load(folder) == card
-    assert (card.family, card.score_size, card.search_px) == ("rpn", 25, 255)
+    assert (card.family, card.search.score_size, card.search.search_px) == ("rpn", 25, 255)
 
 
 def test_graphs_are_valid_static_opset_13_without_batch_norms(exported):
@@ -126,7 +126,12 @@ def test_kernels_can_be_inputs(tmp_path):
 def test_a_long_term_model_has_two_more_graphs(tmp_path):
     card = write(models.seeded("thin_lt", 0), "thin_lt", tmp_path, checkpoint=None, command="")
     assert [entry.name for entry in card.graphs] == ["target", "search", "xcorr", "search_lost", "xcorr_lost"]
-    assert card.graph("xcorr_lost").outputs[0].shape == (1, 10, card.lost.score_size, card.lost.score_size)
+    assert card.graph("xcorr_lost").outputs[0].shape == (
+        1,
+        10,
+        card.lost_search.score_size,
+        card.lost_search.score_size,
+    )
     assert {"chain", "chain_lost"} <= set(card.parity)
 
 
@@ -185,7 +190,7 @@ def test_every_model_is_exported_within_the_tolerance(name, tmp_path):
 @pytest.mark.slow
 def test_the_long_term_model_is_exported_within_the_tolerance(tmp_path):
     card = write(models.seeded("siamrpn_r50_lt", 0), "siamrpn_r50_lt", tmp_path, checkpoint=None, command="")
-    assert card.lost.score_size == card.graph("xcorr_lost").outputs[0].shape[-1] == 97
+    assert card.lost_search.score_size == card.graph("xcorr_lost").outputs[0].shape[-1] == 97
     assert max(card.parity.values()) <= TOLERANCE
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from runtime.crop import crop
+from runtime.decode import Decoder
 from runtime.matcher import Response, StageTimes
 from siamtrt import ModelCard
-from siamtrt.card import LostSearch, TrackerConstants
+from siamtrt.card import LostRule, SearchCard, TrackerConstants
 
 
-def card(**changes) -> ModelCard:
+def card(*, search_px=255, score_size=25, lost=None, **changes) -> ModelCard:
+    tracker = changes.get("tracker", TrackerConstants(0.05, 0.42, 0.38, source="test"))
+    search = SearchCard(search_px, score_size, tracker.window_influence, ())
     fields = {
         "name": "stub",
         "family": "rpn",
         "template_px": 127,
-        "search_px": 255,
         "stride": 8,
-        "score_size": 25,
         "anchor_ratios": (0.33, 0.5, 1.0, 2.0, 3.0),
         "anchor_scales": (8.0,),
-        "tracker": TrackerConstants(0.05, 0.42, 0.38, source="test"),
-        "lost": None,
+        "tracker": tracker,
+        "searches": (search, lost) if lost else (search,),
         "kernels": (),
         "graphs": (),
         "checkpoint_sha256": "",
@@ -30,7 +33,7 @@ def card(**changes) -> ModelCard:
 
 
 def long_term_card() -> ModelCard:
-    return card(lost=LostSearch(831, 97, 0.001, 0.8, 0.998))
+    return card(lost=SearchCard(831, 97, 0.001, (), LostRule(0.8, 0.998)))
 
 
 def golden_maps(score_size):
@@ -61,9 +64,13 @@ class StubMatcher:
     def match(self, frame, square, fill):
         self.squares.append(square)
         self.patches.append(crop(frame, square, fill))
-        lost = self.card.lost
-        size = lost.score_size if lost and square.out_px == lost.search_px else self.card.score_size
+        size = next(search.score_size for search in self.card.searches if search.search_px == square.out_px)
         return Response(*self._respond(size), StageTimes(crop_ns=1, network_ns=2))
 
     def close(self):
         self.closed = True
+
+
+def with_window(model: ModelCard, influence: float) -> Decoder:
+    """The decoder of the ordinary search, with another window."""
+    return Decoder(model, replace(model.search, window_influence=influence))

@@ -6,8 +6,8 @@ import pytest
 
 from runtime.crop import crop, network_input
 from runtime.frames import as_bgr, fill_color
-from runtime.matcher import Square
 from siamtrt import UsageError
+from siamtrt.geometry import Square
 
 
 @pytest.fixture(scope="module")

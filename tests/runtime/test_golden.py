@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.decode import anchor_grid
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox
 from siamtrt.card import TrackerConstants
-from siamtrt.geometry import context_side, search_side, template_side
+from siamtrt.geometry import Place, anchor_grid, context_side, search_square, template_square
 from tests.runtime.stub import StubMatcher, card
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pysot/tracker.json").read_text())
@@ -71,8 +70,9 @@ def test_anchors_equal_pysots():
 
 
 def test_sides_are_rounded_half_to_even():
-    assert template_side(60, 40, 0.5) == 99
+    model = card()
+    assert template_square(Place(0, 0, 60, 40), model).side_px == 99
     assert context_side(60, 40, 0.5) == pytest.approx(99.498744, abs=1e-6)
-    assert template_side(2.25, 2.25, 0.5) == 4  # 4.5
-    assert search_side(60, 40, 0.5, 255 / 127) == 200
-    assert search_side(0.01, 0.01, 0.5, 1) == 1
+    assert template_square(Place(0, 0, 2.25, 2.25), model).side_px == 4  # 4.5
+    assert search_square(Place(0, 0, 60, 40), model, model.search).side_px == 200
+    assert search_square(Place(0, 0, 0.01, 0.01), model, model.search).side_px == 1

@@ -300,7 +300,8 @@ def test_prints_of_anything_else_go_to_standard_error(images, tiny_engines):
         "serve.serve = chatty\n"
         "from serving.__main__ import COMMANDS\n"
         "from siamtrt import cli\n"
-        f"code = cli.run_table('serving', '', COMMANDS, ['trax', '--engines', {str(tiny_engines)!r}, '--threads', '1'])\n"
+        f"words = ['trax', '--engines', {str(tiny_engines)!r}, '--threads', '1']\n"
+        "code = cli.run_table('serving', '', COMMANDS, words)\n"
         "print('standard output is back'); raise SystemExit(code)\n"
     )
     done = subprocess.run(

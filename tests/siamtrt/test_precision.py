@@ -2,25 +2,27 @@ from __future__ import annotations
 
 import pytest
 
-from siamtrt import GraphPrecisions, Precision, UsageError
+from siamtrt import GraphCard, GraphPrecisions, Precision, UsageError
+from siamtrt.card import ROLES
 
 
 def test_one_word_names_all_three_graphs():
-    assert GraphPrecisions.parse("fp16") == GraphPrecisions(Precision.FP16, Precision.FP16, Precision.FP16)
+    assert GraphPrecisions.parse("fp16") == GraphPrecisions(dict.fromkeys(ROLES, Precision.FP16))
     assert GraphPrecisions.parse("int8-all").label == "int8-all"
 
 
 def test_graphs_are_named_in_any_order():
     mixed = GraphPrecisions.parse("xcorr=fp16,target=fp32,search=int8")
-    assert mixed == GraphPrecisions(target=Precision.FP32, search=Precision.INT8, xcorr=Precision.FP16)
+    assert mixed == GraphPrecisions({"target": Precision.FP32, "search": Precision.INT8, "xcorr": Precision.FP16})
     assert mixed.label == "fp32+int8+fp16"
     assert GraphPrecisions.parse(str(mixed)) == mixed
 
 
 def test_the_lost_search_follows_its_sibling():
     mixed = GraphPrecisions.parse("target=fp32,search=int8,xcorr=fp16")
-    assert mixed.of("search_lost") is Precision.INT8
-    assert mixed.of("xcorr_lost") is Precision.FP16
+    assert mixed.of(GraphCard("search_lost", (), (), "search")) is Precision.INT8
+    assert mixed.of(GraphCard("xcorr_lost", (), (), "xcorr")) is Precision.FP16
+    assert mixed.int8_roles == ["search"]
 
 
 @pytest.mark.parametrize(

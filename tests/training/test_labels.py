@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from runtime.decode import anchor_grid
+from siamtrt.geometry import anchor_grid
 from training.labels import (
     IGNORED,
     NEGATIVE,

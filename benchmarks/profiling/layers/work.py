@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Tuple
+from typing import Dict
 
-import numpy as np
 import onnx
 
-_CONVOLUTIONS = ("Conv", "FusedConv", "QLinearConv")
-_PRODUCTS = ("Gemm", "MatMul")
+from siamtrt.work import node_macs
+
 # What ONNX Runtime's optimisers put around the name of a node: precision, layout, and fusion.
 _ADDED = re.compile(r"^(InsertedPrecisionFreeCast_|fused )|(_nchwc|_token_\d+)$")
 _FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
@@ -21,21 +20,14 @@ def macs_of(model: onnx.ModelProto) -> Dict[str, int]:
     The activations and casts behind one are listed with the same number: a backend that fuses them names the result
     after the last of them. So look a name up only for a layer that computes products.
     """
-    inferred = onnx.shape_inference.infer_shapes(model)
-    shapes: Dict[str, Tuple[int, ...]] = {weight.name: tuple(weight.dims) for weight in inferred.graph.initializer}
-    for value in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
-        shapes[value.name] = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-    found: Dict[str, int] = {}
-    for node in inferred.graph.node:
-        output = int(np.prod(shapes.get(node.output[0], ())))
-        if node.op_type in _CONVOLUTIONS:
-            weight = node.input[3] if node.op_type == "QLinearConv" else node.input[1]
-            found[node.name] = found[node.output[0]] = output * int(np.prod(shapes[weight][1:]))
-        elif node.op_type in _PRODUCTS:
-            found[node.name] = found[node.output[0]] = output * shapes[node.input[0]][-1]
-        elif node.op_type in _FUSED_BEHIND and node.input[0] in found:
-            found[node.name] = found[node.output[0]] = found[node.input[0]]
-    return found
+    by_output = node_macs(model)
+    counts = dict(by_output)
+    for node in model.graph.node:
+        if node.output[0] in by_output:
+            counts[node.name] = by_output[node.output[0]]
+        elif node.op_type in _FUSED_BEHIND and node.input[0] in counts:
+            counts[node.name] = counts[node.output[0]] = counts[node.input[0]]
+    return counts
 
 
 def original_name(name: str) -> str:

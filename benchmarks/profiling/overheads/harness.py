@@ -30,6 +30,7 @@ from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import write_text
+from siamtrt.geometry import Place
 
 _NO_LIMIT_BYTES = 1 << 62
 _NO_PROBE = ProbeChoice(NONE)
@@ -140,7 +141,8 @@ class _Instant:
 
     def __init__(self, truth: Preloaded) -> None:
         self._states = [
-            TrackerState(truth.start_box(index), 1.0, lost=False, times=StageTimes()) for index in range(len(truth))
+            TrackerState(box, Place.given(box), 1.0, lost=False, times=StageTimes())
+            for box in map(truth.start_box, range(len(truth)))
         ]
         self._index = 0
 

@@ -7,8 +7,8 @@ from typing import Any, Tuple
 import cv2
 import numpy as np
 
-from runtime.decode import anchor_grid, point_grid
 from siamtrt import Array, BoundingBox, ModelCard
+from siamtrt.geometry import anchor_grid, point_grid
 
 
 class UpstreamWay:
@@ -23,7 +23,7 @@ class UpstreamWay:
     """
 
     def __init__(self, card: ModelCard, box: BoundingBox, frame: Array, cls: Array, loc: Array) -> None:
-        size, anchors = card.score_size, card.anchors_per_cell
+        size, anchors = card.search.score_size, card.anchors_per_cell
         self._card = card
         self._center = np.array([box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2])
         self._size = np.array([box.width, box.height])
@@ -42,7 +42,7 @@ class UpstreamWay:
         context = 0.5 * np.sum(self._size)
         side = np.sqrt((self._size[0] + context) * (self._size[1] + context))
         scale = self._card.template_px / side
-        self._subwindow(frame, round(side * self._card.search_px / self._card.template_px))
+        self._subwindow(frame, round(side * self._card.search.search_px / self._card.template_px))
         score, boxes = self._score(), self._boxes()
         change = self._change(self._padded(boxes[2], boxes[3]) / self._padded(*(self._size * scale)))
         shape = self._change((self._size[0] / self._size[1]) / (boxes[2] / boxes[3]))
@@ -70,7 +70,9 @@ class UpstreamWay:
             canvas[:, width + left :] = self._mean
             frame = canvas
         y, x = int(corner[1]) + top, int(corner[0]) + left
-        patch = cv2.resize(frame[y : y + side, x : x + side], (self._card.search_px, self._card.search_px))
+        patch = cv2.resize(
+            frame[y : y + side, x : x + side], (self._card.search.search_px, self._card.search.search_px)
+        )
         copied: Array = patch.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
         return copied
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.profiling.overheads.pysots_way import UpstreamWay
 from runtime.crop import crop, network_input
-from runtime.matcher import Color, Response, Square, StageTimes
+from runtime.matcher import Color, Response, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import (
@@ -37,6 +37,7 @@ from siamtrt import (
 )
 from siamtrt.environment import describe
 from siamtrt.files import write_text
+from siamtrt.geometry import Square
 
 _FRAMES = 300
 _WARM_UP = 30
@@ -49,13 +50,13 @@ class _FixedMaps:
 
     def __init__(self, card: ModelCard) -> None:
         rng = np.random.default_rng(0)
-        size, anchors = card.score_size, card.anchors_per_cell
+        size, anchors = card.search.score_size, card.anchors_per_cell
         self.card = card
         self.cls = rng.normal(0, 2, (2 * anchors, size, size)).astype(np.float32)
         self.loc = np.exp(rng.normal(3, 0.3, (4 * anchors, size, size))).astype(np.float32)
         if card.family == "rpn":
             self.loc = rng.normal(0, 0.1, (4 * anchors, size, size)).astype(np.float32)
-        self._input = np.zeros((1, 3, card.search_px, card.search_px), np.float32)
+        self._input = np.zeros((1, 3, card.search.search_px, card.search.search_px), np.float32)
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
         """See :class:`runtime.matcher.Matcher`."""
@@ -127,11 +128,10 @@ def _frames() -> List[Array]:
 
 def _updates_ms(tracker: Tracker, frames: List[Array]) -> float:
     """Median of an update, the target put back before each, so that every frame does the same work."""
-    tracker.start(frames[0], _BOX)
-    center, size = tracker._center, tracker._size
+    given = tracker.start(frames[0], _BOX)
 
     def update(frame: Array) -> None:
-        tracker._center, tracker._size = center, size
+        tracker.go_on_from(given)
         tracker.update(frame)
 
     return _median_ms(update, frames)
@@ -149,7 +149,7 @@ def _median_ms(call: Callable[[Array], Any], frames: List[Array]) -> float:
 
 def _network_ms(matcher: OnnxMatcher, frames: List[Array]) -> float:
     """Search and xcorr alone."""
-    square = Square(*_BOX.center, 300, matcher.card.search_px)
+    square = Square(*_BOX.center, 300, matcher.card.search.search_px)
     matcher.remember(frames[0], Square(*_BOX.center, 150, matcher.card.template_px), (0, 0, 0))
     samples = [matcher.match(frames[index % len(frames)], square, (0, 0, 0)) for index in range(_WARM_UP + _FRAMES)]
     return statistics.median(response.times.network_ns or 0 for response in samples[_WARM_UP:]) / 1e6

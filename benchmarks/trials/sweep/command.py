@@ -20,6 +20,7 @@ from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, as_document
 from sequences.datasets import Sequence, load_sequences
 from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, cli
+from siamtrt.card import ROLES
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_text
@@ -66,7 +67,8 @@ def main(options: argparse.Namespace) -> None:
     chosen = load_sequences(sweep.sequences, sweep.only)
     about = _about(sweep, chosen)
     rows: List[Row] = []
-    mixes = [GraphPrecisions(*map(Precision, mix)) for mix in itertools.product(options.precisions, repeat=3)]
+    words = itertools.product(options.precisions, repeat=len(ROLES))
+    mixes = [GraphPrecisions(dict(zip(ROLES, map(Precision, mix)))) for mix in words]
     log.info("%d mixes; what runs prints into %s", len(mixes), sweep.out / "logs")
     for mix in tqdm(mixes, desc="sweep", unit="mix"):
         rows.append(measured(sweep, mix, chosen, mixes[0].label))

@@ -77,7 +77,7 @@ def _with_drift(row: Row, boxes: Path, sequences: Sequence[datasets.Sequence], r
 
 def _engine_words(sweep: Sweep, mix: GraphPrecisions, out: Path) -> List[object]:
     words: List[object] = ["--onnx", sweep.onnx, "--backend", sweep.backend, "--precision", mix, "--out", out]
-    if sweep.ranges and any(precision.is_int8 for precision in (mix.target, mix.search, mix.xcorr)):
+    if sweep.ranges and mix.int8_roles:
         words += ["--ranges", sweep.ranges]
     if sweep.backend == "tensorrt":
         words += ["--timing-cache", sweep.out / "timing"]

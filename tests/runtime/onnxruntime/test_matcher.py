@@ -11,11 +11,11 @@ from onnx import numpy_helper
 
 from engines.build import build
 from runtime.crop import crop, network_input
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import open_matcher
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, InferenceError, ModelCard
+from siamtrt.geometry import Square
 from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 

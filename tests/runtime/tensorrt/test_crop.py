@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.crop import crop
-from runtime.matcher import Square
 from runtime.tensorrt import crop as kernel
+from siamtrt.geometry import Square
 
 FILL = (10, 120, 250)
 # OpenCV's own code is met exactly; its builds for other processors may round elsewhere.

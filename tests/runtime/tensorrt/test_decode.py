@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.decode import Decoder, decoders
+from runtime.decode import decoders
 from runtime.tensorrt import decode as kernel
 from siamtrt import InferenceError
 from siamtrt.card import TrackerConstants
-from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score
+from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score, with_window
 
-RPN = Decoder(card(), 25, 0.42)
+RPN = with_window(card(), 0.42)
 POINTS_CARD = card(
     family="ban",
     stride=16,
@@ -22,7 +22,7 @@ POINTS_CARD = card(
     anchor_scales=(),
     tracker=TrackerConstants(0.15, 0.45, 0.35, source="test"),
 )
-POINTS = Decoder(POINTS_CARD, 15, 0.45)
+POINTS = with_window(POINTS_CARD, 0.45)
 
 
 def found_by_kernel(library, decoder, cls, loc, width, height):
@@ -80,7 +80,7 @@ def test_equals_numpy_on_the_golden_maps_at_each_search_size(cpu_kernels, model)
 
 
 def test_of_equal_cells_the_first_is_taken_as_numpy_does(cpu_kernels):
-    decoder = Decoder(card(), 25, 0.0)
+    decoder = with_window(card(), 0.0)
     cls, loc = np.zeros((10, 25, 25), np.float32), np.zeros((20, 25, 25), np.float32)
     found = by_kernel(cpu_kernels, decoder, cls, loc, 64, 64)
     assert values(found)[:2] == values(decoder.best(cls, loc, 64, 64))[:2] == [-96, -96]
@@ -121,7 +121,7 @@ def test_a_chosen_box_that_is_no_number_is_an_error(cpu_kernels, decoder, plane)
 def test_an_overflowing_size_is_never_chosen(cpu_kernels):
     cls, loc = maps_with_score(25, 0.6)
     loc[[12, 17], 12, 12] = 1000
-    found = by_kernel(cpu_kernels, Decoder(card(), 25, 0.0), cls, loc, 64, 64)
+    found = by_kernel(cpu_kernels, with_window(card(), 0.0), cls, loc, 64, 64)
     assert np.isfinite(values(found)).all()
     assert found.width < 1000
 
@@ -132,5 +132,5 @@ def test_the_structures_are_the_kernels(cpu_kernels):
     # a wrong offset would show here: every field has a value of its own
     cls, loc = maps_with_score(25, 0.9)
     loc[[2, 7, 12, 17], 12, 12] = (0.5, -0.25, np.log(2), np.log(0.5))
-    (found,) = found_by_kernel(cpu_kernels, Decoder(card(), 25, 0.0), cls, loc, 64, 64).tolist()
+    (found,) = found_by_kernel(cpu_kernels, with_window(card(), 0.0), cls, loc, 64, 64).tolist()
     assert found == pytest.approx((32, -16, 128, 32, 0.9, np.exp(-(4 * (208 * 112) ** 0.5 / 128 - 1) * 0.05), 1562))

@@ -16,7 +16,6 @@ from engines.build import build
 from runtime.crop import crop
 from runtime.decode import decoders
 from runtime.locator import as_locator
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
@@ -24,12 +23,13 @@ from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from runtime.tensorrt.matcher import open_targets
 from siamtrt import GraphPrecisions, InferenceError, MissingDependencyError, ModelCard, ParityError
+from siamtrt.geometry import Square
 from siamtrt.libraries import cuda
 from tests import tiny
+from tests.doubles.board import KERNELS
 from tests.doubles.clip import FILL, clip, picture, read
 from tests.doubles.counted import Counted
 from tests.runtime.stub import card, golden_maps, long_term_card
-from tests.doubles.board import KERNELS
 from tests.runtime.tensorrt.test_decode import POINTS_CARD, random_maps, values
 
 TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.decode import Decoder, decoders
-from runtime.matcher import Square
+from runtime.decode import decoders
 from siamtrt import InferenceError
-from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score
+from siamtrt.geometry import Square
 from tests.doubles.board import KERNELS
+from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score, with_window
 from tests.runtime.tensorrt.test_crop import assert_like_opencv
 from tests.runtime.tensorrt.test_decode import POINTS, RPN, by_kernel, random_maps, values
 
@@ -52,7 +52,7 @@ def test_the_large_map_of_a_lost_target_too(kernels):
 
 @pytest.mark.parametrize("best", [0, 1, 511, 512, 1024, 1562, 3123, 3124])
 def test_the_best_cell_is_found_wherever_it_is(kernels, best):
-    decoder = Decoder(card(), 25, 0.0)
+    decoder = with_window(card(), 0.0)
     cls, loc = maps_with_score(25, 0.1)
     cls[5:].flat[best] = 20
     found = by_kernel(kernels, decoder, cls, loc, 64, 64)

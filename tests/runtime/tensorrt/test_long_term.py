@@ -5,10 +5,10 @@ import pytest
 
 from engines.build import BACKENDS, build
 from engines.tensorrt.options import CALIBRATORS, TensorrtOptions
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt.matcher import open_targets
 from siamtrt import ArtifactError, GraphPrecisions, ModelCard, ParityError
+from siamtrt.geometry import Square
 from siamtrt.ranges import Ranges, file_name
 from tests import tiny
 from tests.calibrated import write_calibration

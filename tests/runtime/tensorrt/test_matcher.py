@@ -8,11 +8,11 @@ from onnxruntime import InferenceSession
 
 from runtime.crop import crop
 from runtime.locator import Locator, as_locator
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt.matcher import open_targets
 from sequences.datasets import load_sequence
 from siamtrt import EngineMismatchError, InferenceError, ModelCard, ParityError, UsageError
+from siamtrt.geometry import Square
 from tests import tiny
 from tests.doubles.clip import FILL, as_rows, clip, follow, picture, read
 

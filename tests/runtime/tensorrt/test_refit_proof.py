@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from runtime.crop import crop
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher, Xcorr
 from runtime.tensorrt.refit_proof import Probe
 from siamtrt import ModelCard, ParityError, Precision
-from siamtrt.geometry import template_side
+from siamtrt.geometry import Place, Square, template_square
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +70,12 @@ def real(shipped_engines, reference_data):
         sequence = reference_data / "vot2018" / "sequences" / name
         corners = np.array((sequence / "groundtruth.txt").read_text().split()[0].split(","), float).reshape(-1, 2)
         (x, y), (width, height) = corners.mean(0), np.ptp(corners, 0)
-        side_px = template_side(width, height, 0.5)
+        side_px = template_square(Place(x, y, width, height), matcher.card).side_px
         frame = cv2.imread(str(sequence / "color" / "00000001.jpg"))
         patches = [crop(frame, Square(x, y, side_px * px // 127, px), (0, 0, 0)) for px in (127, 255)]
         template, search = (patch.transpose(2, 0, 1)[np.newaxis].astype(np.float32) for patch in patches)
         kernels.append(matcher._target.run({"template": template}))
-        features.append(matcher._searches[255].graph.run({"search": search}))
+        features.append(matcher._searches[255].stages[0][0].run({"search": search}))
     return matcher.card, kernels, features
 
 

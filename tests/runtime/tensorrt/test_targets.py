@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime.matcher import Square
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt.matcher import TensorrtLocator, open_targets
 from runtime.track import track
 from runtime.tracker import Tracker
 from siamtrt import InferenceError, ModelCard, UsageError
+from siamtrt.geometry import Square
 from tests import tiny
 from tests.doubles.clip import BOXES, FILL, as_rows, clip, follow, picture, read
 

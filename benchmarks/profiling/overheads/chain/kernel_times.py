@@ -14,7 +14,6 @@ from typing import Any, Callable, Dict
 import numpy as np
 
 from runtime.decode import Decoder, decoders
-from runtime.matcher import Square
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
@@ -23,6 +22,7 @@ from siamtrt import ModelCard
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.files import write_text
+from siamtrt.geometry import Square
 
 _REPEATS, _ROUNDS = 200, 50
 _HEIGHT_PX, _WIDTH_PX = 720, 1280

@@ -14,10 +14,11 @@ from typing import Any, Dict
 import numpy as np
 
 from runtime.crop import crop, network_input
-from runtime.matcher import Color, Response, Square, StageTimes
+from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
 from siamtrt import Array, InferenceError, ModelCard, Tensors
+from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
 
 
@@ -54,32 +55,32 @@ class HostChain:
     @property
     def bytes_a_frame(self) -> int:
         """What one frame copies between host and GPU, both ways."""
-        return sum(self._engines[name].bytes_a_run for name in ("search", "xcorr"))
+        return sum(self._engines[name].bytes_a_run for name in self._card.search.graphs)
 
     @property
     def copies_a_frame(self) -> int:
         """In how many copies."""
-        return sum(self._engines[name].copies_a_run for name in ("search", "xcorr"))
+        return sum(self._engines[name].copies_a_run for name in self._card.search.graphs)
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
         """See :class:`runtime.matcher.Matcher`."""
-        template = self._engines["target"]
-        network_input(crop(frame, square, fill), template.hosts["template"])
+        target = self._card.target
+        template = self._engines[target.name]
+        network_input(crop(frame, square, fill), template.hosts[target.inputs[0].name])
         self._kernels = {name: kernel.copy() for name, kernel in template.run({}).items()}
-        if not self._card.kernel_inputs:
-            for name, engine in self._engines.items():
-                if name.startswith("xcorr"):
-                    engine.refit(self._kernels, self._card)
+        for name, engine in self._engines.items():
+            if self._card.refitted(name):
+                engine.refit(self._kernels, self._card)
         return StageTimes()
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         """See :class:`runtime.matcher.Matcher`."""
         if not self._kernels:
             raise InferenceError("no target was remembered", hint="call remember first")
-        suffix = "" if square.out_px == self._card.search_px else "_lost"
-        search, xcorr = self._engines[f"search{suffix}"], self._engines[f"xcorr{suffix}"]
+        (stage,) = next(search.stages for search in self._card.searches if search.search_px == square.out_px)
+        search, xcorr = self._engines[stage.search], self._engines[stage.xcorr]
         started_ns = time.perf_counter_ns()
-        network_input(crop(frame, square, fill), search.hosts["search"])
+        network_input(crop(frame, square, fill), search.hosts[self._card.graph(stage.search).inputs[0].name])
         cropped_ns = time.perf_counter_ns()
         features = search.run({})
         maps = xcorr.run({**features, **(self._kernels if self._card.kernel_inputs else {})})

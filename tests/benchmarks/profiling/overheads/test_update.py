@@ -17,10 +17,9 @@ from benchmarks.profiling.overheads.pysots_way import UpstreamWay
 from runtime.crop import crop
 from runtime.decode import Decoder
 from runtime.frames import fill_color
-from runtime.matcher import Square
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
-from siamtrt.geometry import search_side
+from siamtrt.geometry import Place, search_square
 from tests.runtime.stub import card
 
 BAN = {"family": "ban", "stride": 16, "score_size": 15, "anchor_ratios": (), "anchor_scales": ()}
@@ -48,8 +47,8 @@ def test_both_ways_find_the_same_box(changes):
 def test_both_ways_cut_the_same_padded_crop():
     model, frames, box = card(), overhead._frames(), overhead._BOX
     maps = overhead._FixedMaps(model)
-    side = search_side(box.width, box.height, 0.5, 255 / 127)
-    square = Square(box.x + (box.width - 1) / 2, box.y + (box.height - 1) / 2, side, 255)
+    square = search_square(Place.given(box), model, model.search)
+    side = square.side_px
     ours = crop(frames[0], square, fill_color(frames[0]))
     theirs = UpstreamWay(model, box, frames[0], maps.cls, maps.loc)._subwindow(frames[0], side)
     assert box.x - side / 2 < 0

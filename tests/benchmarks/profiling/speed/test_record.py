@@ -9,6 +9,7 @@ from runtime.tracker import TrackerState
 from sequences.datasets import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import BoundingBox
+from siamtrt.geometry import Place
 
 BOX = BoundingBox(1, 2, 3, 4)
 
@@ -19,11 +20,11 @@ class Instant:
 
     def start(self, frame, box):
         self.seen.append(("start", frame, box))
-        return TrackerState(box, None, lost=False, times=StageTimes(crop_ns=1))
+        return TrackerState(box, Place.given(box), None, lost=False, times=StageTimes(crop_ns=1))
 
     def update(self, frame):
         self.seen.append(("update", frame))
-        return TrackerState(BOX, 0.5, lost=False, times=StageTimes(crop_ns=2))
+        return TrackerState(BOX, Place.given(BOX), 0.5, lost=False, times=StageTimes(crop_ns=2))
 
 
 @pytest.fixture(scope="module")
