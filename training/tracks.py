@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from sequences.datasets import Sequence, load_sequences
+from sequences.layouts import open_sequences
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError, BoundingBox, UsageError
 
 _VID_IMAGES, _VID_BOXES = Path("Data/VID"), Path("Annotations/VID")
@@ -38,7 +39,7 @@ class Track:
 
 def got10k(root: Path, split: str) -> Iterator[Track]:
     """The videos of ``ROOT/SPLIT/GOT-10k_Train_000001``; frames in which the object is absent are left out."""
-    for sequence in load_sequences(root / split, gaps=True):
+    for sequence in open_sequences(root / split):
         absent = _flags(sequence.images[0].parent / "absence.label", len(sequence))
         yield _track(sequence.name, sequence, absent)
 
@@ -48,7 +49,7 @@ def lasot(root: Path, split: str) -> Iterator[Track]:
     listed = root / f"{split}.txt"
     names = set(listed.read_text(encoding="utf-8").split()) if listed.is_file() else None
     for kind in sorted(path for path in root.iterdir() if path.is_dir()):
-        for sequence in load_sequences(kind, gaps=True):
+        for sequence in open_sequences(kind):
             if names is not None and sequence.name not in names:
                 continue
             folder = kind / sequence.name

@@ -5,9 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from calibration import measure
-from calibration.observe import Observer
-from calibration.sampler import Crops
+from calibration.crops import Crops
+from calibration.observe import Observer, show
 from runtime.onnxruntime.matcher import OnnxMatcher
 from siamtrt import ArtifactError, GraphCard, InferenceError, ModelCard, TensorSpec
 from siamtrt.geometry import Square
@@ -82,7 +81,7 @@ def test_xcorr_is_seen_with_the_kernels_of_the_very_target(tiny_onnx):
     for seed in range(3):
         frame = np.random.default_rng(seed).integers(0, 256 >> seed, (255, 255, 3), np.uint8)
         template = frame[64:191, 64:191]
-        measure.present(observers, Crops(template, {"search": frame}))
+        show(observers, Crops(template, {"search": frame}), card)
         matcher.remember(template, Square(63.5, 63.5, 127, 127), (0, 0, 0))
         cls = matcher.match(frame, Square(127.5, 127.5, 255, 255), (0, 0, 0)).cls
         lowest, highest = min(lowest, cls.min()), max(highest, cls.max())

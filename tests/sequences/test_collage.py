@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sequences.datasets import load_sequences
+from sequences.layouts import open_sequences
 from sequences.rendered.collage import Material, collage, material
 from sequences.rendered.collage_command import add_arguments, main
 from siamtrt import ArtifactError, cli
@@ -64,7 +64,7 @@ def test_the_command_writes_what_the_reader_of_sequences_takes(folders, tmp_path
     add_arguments(arguments)
     words = ["--objects", str(folders[0]), "--photographs", str(folders[1]), "--out", str(tmp_path / "out")]
     main(arguments.parse_args([*words, "--clips", "2", "--frames", "3", "--first-seed", "4"]))
-    sequences = load_sequences(tmp_path / "out")
+    sequences = open_sequences(tmp_path / "out")
     assert [(sequence.name, len(sequence)) for sequence in sequences] == [("collage_0004", 3), ("collage_0005", 3)]
     assert sequences[0].frame(0).shape == (360, 480, 3)
     assert capsys.readouterr().out.strip() == str(tmp_path / "out")

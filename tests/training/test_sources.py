@@ -6,9 +6,10 @@ import pytest
 
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
+from tests.videos import write_video
 from training.config import Augmentation, Config, SourceConfig
 from training.pairs import PairSampler, View, crop
-from training.sources import Composites, Images, Labelled, Masks, Patches, Videos, open_sources
+from training.sources import Composites, Images, Labelled, Patches, Videos, open_sources
 
 
 def config(*sources, **changes):
@@ -36,7 +37,7 @@ def test_the_frame_gap_is_kept(tmp_path):
 
 def test_masks_give_the_boxes_they_enclose(tmp_path):
     write_masks(tmp_path)
-    template, _ = Masks(tmp_path, skip=(), only=("cat",), frame_gap=0).pair(np.random.default_rng(0))
+    template, _ = Videos(tmp_path, skip=(), only=("cat",), frame_gap=0).pair(np.random.default_rng(0))
     assert template.box == BoundingBox(template.box.x, 20, 40, 30)
 
 
@@ -45,7 +46,7 @@ def test_a_composite_puts_the_object_where_its_box_says(tmp_path):
     background = tmp_path / "black"
     background.mkdir()
     cv2.imwrite(str(background / "black.png"), np.zeros((300, 400, 3), np.uint8))
-    source = Composites(Masks(tmp_path / "masks", skip=(), only=None, frame_gap=9), background)
+    source = Composites(Videos(tmp_path / "masks", skip=(), only=None, frame_gap=9), background)
     template, search = source.pair(np.random.default_rng(3))
     x, y, width, height = cv2.boundingRect((template.image.max(axis=2) > 40).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(template.box) > 0.85
@@ -158,15 +159,18 @@ def test_a_flipped_pair_shows_the_object_where_its_box_says(tmp_path):
 def test_bad_data_is_refused_by_name(tmp_path):
     write_videos(tmp_path / "videos", names=("one",))
     (tmp_path / "videos" / "one" / "00000.jpg").unlink()
-    with pytest.raises(ArtifactError, match="6 boxes but 5 images"):
+    with pytest.raises(ArtifactError, match="5 images for 6 lines of truth"):
         Videos(tmp_path / "videos", skip=(), only=None, frame_gap=1)
     write_images(tmp_path / "images")
     (tmp_path / "images" / "b.jpg").unlink()
     with pytest.raises(ArtifactError, match=r"names b\.jpg, which is not there"):
         Images(tmp_path / "images", skip=())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArtifactError, match="no folder with groundtruth"):
+    with pytest.raises(ArtifactError, match="holds no sequence"):
         Videos(tmp_path / "empty", skip=(), only=None, frame_gap=1)
+    write_videos(tmp_path / "short", names=("one",), frames=1)
+    with pytest.raises(ArtifactError, match="no video with two usable boxes"):
+        Videos(tmp_path / "short", skip=(), only=None, frame_gap=1)
     settings = config(SourceConfig(kind="videos", path="nowhere"))
     with pytest.raises(ArtifactError, match="no such data folder"):
         open_sources(settings, tmp_path)
@@ -183,3 +187,28 @@ def test_boxes_nothing_can_be_learned_from_are_left_out(tmp_path):
     source = Videos(tmp_path, skip=(), only=None, frame_gap=50)
     boxes = {view.box.x for seed in range(40) for view in source.pair(np.random.default_rng(seed))}
     assert boxes == {44.0, 52.0, 60.0}
+
+
+def test_composites_of_videos_without_masks_are_refused_before_the_first_step(tmp_path):
+    write_videos(tmp_path / "videos", names=("one",))
+    write_images(tmp_path / "images")
+    source = SourceConfig(kind="composites", path="videos", backgrounds="images")
+    with pytest.raises(ArtifactError, match=r"\.jpg has no readable mask 0000\d\.png beside it"):
+        open_sources(config(source), tmp_path)
+
+
+def test_png_frames_are_not_taken_for_masks(tmp_path):
+    write_video(tmp_path / "videos" / "one", 4)
+    write_images(tmp_path / "images")
+    source = SourceConfig(kind="composites", path="videos", backgrounds="images")
+    with pytest.raises(ArtifactError, match="has no readable mask"):
+        open_sources(config(source), tmp_path)
+
+
+def test_held_out_videos_are_known_at_any_depth(tmp_path):
+    write_videos(tmp_path / "set" / "deep", names=("one", "held"))
+    source = Videos(tmp_path, skip=("held",), only=None, frame_gap=9)
+    held = Videos(tmp_path, skip=(), only=("held",), frame_gap=9)
+    for seed in range(9):
+        assert source.views(np.random.default_rng(seed))[0][0].parent.name == "one"
+        assert held.views(np.random.default_rng(seed))[0][0].parent.name == "held"

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 from benchmarks.evaluation.held_out.runs import ChosenFollower, run_videos, summary, worth
 from benchmarks.evaluation.held_out.videos import load_videos
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, UsageError, cli
 from siamtrt.files import write_text
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.evaluation.held_out.command import add_video_arguments
 from benchmarks.evaluation.held_out.runs import ChosenFollower, run_videos, summary, worth
 from benchmarks.evaluation.held_out.videos import load_videos
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, UsageError, cli
 from siamtrt.card import TrackerConstants
 from siamtrt.files import read_json, write_text

@@ -14,7 +14,7 @@ from benchmarks.evaluation.ope.results import as_boxes
 from benchmarks.evaluation.trackers import Follower
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, ModelCard
 from siamtrt.card import TrackerConstants
 

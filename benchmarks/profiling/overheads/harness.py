@@ -25,7 +25,8 @@ from benchmarks.profiling.power.watched import watching
 from benchmarks.profiling.speed.record import Preloaded, Recorder, Timed
 from runtime.matcher import StageTimes
 from runtime.tracker import Tracker, TrackerState
-from sequences.datasets import Sequence, load_sequence
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe

@@ -10,7 +10,7 @@ from runtime.crop import crop
 from runtime.locator import Locator, as_locator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt.matcher import open_targets
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import EngineMismatchError, InferenceError, ModelCard, ParityError, UsageError
 from siamtrt.geometry import Square
 from tests import tiny

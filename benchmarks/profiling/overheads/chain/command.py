@@ -21,7 +21,8 @@ from benchmarks.profiling.overheads.chain.through_host import HostChain
 from benchmarks.profiling.speed.figures import Distribution, distribution, doubts
 from runtime.tensorrt.matcher import open_targets
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence, load_sequence
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError, UsageError
 from siamtrt.cli import command_line
 from siamtrt.environment import describe

@@ -6,7 +6,7 @@ from benchmarks.profiling.speed.call_times import Call
 from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
 from runtime.matcher import StageTimes
 from runtime.tracker import TrackerState
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import BoundingBox
 from siamtrt.geometry import Place
