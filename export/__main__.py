@@ -8,7 +8,8 @@ from pathlib import Path
 
 from export.write import write
 from networks.checkpoint import load
-from networks.models import MODELS, seeded
+from networks.models import MODELS
+from networks.seeded import seeded
 from siamtrt import UsageError, cli
 
 

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from networks.checkpoint import load
-from networks.models import spec
+from networks.models import ModelSpec, spec
 from networks.siamrpn import SiamRPN
 from siamtrt import Array, UsageError, cli
 from siamtrt.files import write_text
+from siamtrt.geometry import anchor_grid, context_side
 from training.batches import collate
 from training.config import Config
-from training.labels import anchors
-from training.pairs import TEMPLATE_PX, Pair, View, crop
+from training.pairs import Pair, View, crop
 from training.sources import Labelled, open_sources
 from training.validate import best_boxes
 
@@ -51,22 +51,27 @@ def _sides(model: str, checkpoint: Path, views: list[tuple[Labelled, Labelled]],
     constants, network = spec(model), load(model, checkpoint)
     if not isinstance(network, SiamRPN):
         raise UsageError(f"{model} has no anchors", hint="a model of the family rpn")
-    pairs = [_pair(*view, constants.search_px, factor) for view in views]
+    pairs = [_pair(*view, constants, factor) for view in views]
     sides = []
     with torch.inference_mode():
         for start in range(0, len(pairs), _BATCH):
             batch = collate(pairs[start : start + _BATCH])
             cls, loc = network(batch.template, batch.search)
             shape = (constants.anchor_ratios, constants.anchor_scales)
-            grid = anchors(constants.stride, *shape, cls.shape[2], constants.search_px)
+            grid = torch.from_numpy(anchor_grid(constants.stride, *shape, cls.shape[2]))
             sides.append(best_boxes(cls, loc, grid)[:, 2:].prod(1).sqrt().numpy())
     return np.concatenate(sides)
 
 
-def _pair(template: Labelled, search: Labelled, search_px: int, factor: float) -> Pair:
-    template_crop, _ = crop(template, TEMPLATE_PX, 1.0, View(0, 0, 1, 1))
-    search_crop, box = crop(search, search_px, search_px / TEMPLATE_PX, View(0, 0, 1 / factor, 1 / factor))
+def _pair(template: Labelled, search: Labelled, model: ModelSpec, factor: float) -> Pair:
+    template_crop, _ = crop(template, model.template_px, _side_px(template, model), View(0, 0, 1, 1))
+    around_px = _side_px(search, model) * model.search_px / model.template_px
+    search_crop, box = crop(search, model.search_px, around_px * factor, View(0, 0, 1, 1))
     return Pair(template_crop, search_crop, box, positive=True)
+
+
+def _side_px(labelled: Labelled, model: ModelSpec) -> float:
+    return context_side(labelled.box.width, labelled.box.height, model.tracker.context)
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -18,12 +18,14 @@ from tqdm import tqdm
 
 from siamtrt import Array, ArtifactError, BoundingBox, cli
 from siamtrt.files import read_json, whole_file, write_text
+from siamtrt.geometry import context_side
 from siamtrt.libraries.images import read_image
-from training.pairs import TEMPLATE_PX, View, crop
+from training.pairs import View, crop
 from training.sources import Labelled
 from training.tracks import LAYOUTS, Track, tracks
 
 SQUARE_PX = 511
+_TEMPLATE_PX, _CONTEXT = 127, 0.5  # of PySOT's models: the square is as much larger as its crop is
 _JPEG_QUALITY = 92
 _LEAST_SIDE_PX = 8.0
 
@@ -58,7 +60,8 @@ def _cut(path: Path, image_path: Path, box: BoundingBox) -> BoundingBox:
     image: Array | None = read_image(image_path)
     if image is None:
         raise ArtifactError(f"{image_path} is not a readable image", hint="fetch the data set anew")
-    square, moved = crop(Labelled(image, box), SQUARE_PX, SQUARE_PX / TEMPLATE_PX, View(0, 0, 1, 1))
+    side_px = context_side(box.width, box.height, _CONTEXT)
+    square, moved = crop(Labelled(image, box), SQUARE_PX, side_px * SQUARE_PX / _TEMPLATE_PX, View(0, 0, 1, 1))
     with whole_file(path) as temporary:
         if not cv2.imwrite(str(temporary), square, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
             raise ArtifactError(f"OpenCV could not write {path}", hint="check the free space and the folder's rights")

@@ -160,7 +160,7 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         UsageError: an unknown kind, or nothing to hold out.
         ArtifactError: a folder is empty or damaged.
     """
-    chosen = [entry for entry in config.sources if not validation or _holds_out(entry, config, data)]
+    chosen = _holding_out(config, data) if validation else config.data.sources
     if not chosen:
         raise UsageError(
             "no source has videos to hold out, which choose the weights that are kept",
@@ -171,23 +171,26 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     return [(source, weight / total) for source, weight in opened]
 
 
-def _holds_out(entry: SourceConfig, config: Config, data: Path) -> bool:
-    """Whether some of the held-out videos are of this source."""
-    return entry.kind in ("videos", "masks") and any((data / entry.path / name).is_dir() for name in config.validation)
+def _holding_out(config: Config, data: Path) -> tuple[SourceConfig, ...]:
+    """The sources with held-out videos; every source of videos where none has one, so that opening it says so."""
+    videos = tuple(entry for entry in config.data.sources if entry.kind in ("videos", "masks"))
+    names = config.data.validation
+    held = tuple(entry for entry in videos if _open_sequences(data / entry.path, (), names))
+    return held or videos
 
 
 def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) -> Source:
     root = data / entry.path
     if not root.is_dir():
         raise ArtifactError(f"no such data folder: {root}", hint="--data FOLDER, see the configuration's sources")
-    skip, only = ((), config.validation) if validation else (config.validation, None)
+    skip, only = ((), config.data.validation) if validation else (config.data.validation, None)
     if entry.kind in ("videos", "masks", "composites"):
-        videos = Videos(root, skip=skip, only=only, frame_gap=config.frame_gap)
+        videos = Videos(root, skip=skip, only=only, frame_gap=config.data.frame_gap)
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos
     if entry.kind == "images":
         return Images(root, skip=skip)
     if entry.kind == "patches":
-        return Patches(root, skip=skip, frame_gap=config.frame_gap)
+        return Patches(root, skip=skip, frame_gap=config.data.frame_gap)
     raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
 

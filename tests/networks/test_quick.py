@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  torch's own name for it
 from torch import nn
 
 from networks.quick import ChannelCorrelation, fix_depthwise
-from networks.siamrpn_nano import NanoTrunk
+from networks.trunks.nano import NanoTrunk
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])

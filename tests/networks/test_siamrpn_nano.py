@@ -6,7 +6,7 @@ import torch
 from networks.checkpoint import load, read_state
 from networks.models import build
 from networks.nanotrack import MobileNetV3Small
-from networks.siamrpn_nano import NanoTrunk
+from networks.trunks.nano import NanoTrunk
 from training.start_weights import load_nanotrack
 
 

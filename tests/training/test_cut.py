@@ -10,7 +10,6 @@ import pytest
 
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from training.cut import _arguments, main
-from training.pairs import TEMPLATE_PX
 from training.sources import Images, Videos
 from training.tracks import tracks
 
@@ -115,7 +114,7 @@ def test_the_squares_of_a_video_are_a_source_of_videos(tmp_path, got10k, capsys)
     template, search = Videos(out, skip=(), only=None, frame_gap=9).pair(np.random.default_rng(0))
     assert template.image.shape == (511, 511, 3)
     assert template.box.center == pytest.approx((255.5, 255.5), abs=0.1)
-    scale = TEMPLATE_PX / np.sqrt((40 + 35) * (30 + 35))
+    scale = 127 / np.sqrt((40 + 35) * (30 + 35))
     assert search.box.width == pytest.approx(40 * scale, abs=0.1)
     x, y, width, height = cv2.boundingRect((template.image[..., 1] > 150).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(template.box) > 0.9

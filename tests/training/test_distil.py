@@ -7,15 +7,16 @@ import torch
 
 from networks.models import build
 from siamtrt import UsageError
-from training.distil import Answer, Teacher, distillation, joint_answer
-from training.trainer import told
+from training.distil import Answer, Teacher, distillation, joint_answer, told
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def teacher(tmp_path) -> Teacher:
     torch.manual_seed(0)
     torch.save(build("nanotrack_v3").state_dict(), tmp_path / "teacher.pth")
-    return Teacher("nanotrack_v3", tmp_path / "teacher.pth", "siamrpn_nano", 25)
+    return Teacher("nanotrack_v3", tmp_path / "teacher.pth", "siamrpn_nano", 25, CPU)
 
 
 class Fixed(torch.nn.Module):
@@ -90,4 +91,4 @@ def test_truth_stays_and_only_a_sure_teacher_stands_in_for_it():
 
 def test_a_model_that_cannot_teach_is_refused(tmp_path):
     with pytest.raises(UsageError, match="siamrpn_lite0 cannot teach"):
-        Teacher("siamrpn_lite0", Path("no"), "siamrpn_nano", 25)
+        Teacher("siamrpn_lite0", Path("no"), "siamrpn_nano", 25, CPU)

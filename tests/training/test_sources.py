@@ -7,13 +7,12 @@ import pytest
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
 from tests.videos import write_video
-from training.config import Augmentation, Config, SourceConfig
-from training.pairs import PairSampler, View, crop
-from training.sources import Composites, Images, Labelled, Patches, Videos, open_sources
+from training.config import Config, DataConfig, SourceConfig
+from training.sources import Composites, Images, Patches, Videos, open_sources
 
 
-def config(*sources, **changes):
-    return Config(model="siamrpn_lite0", sources=sources, validation=("held",), steps=1, **changes)
+def config(*sources):
+    return Config(steps=1, data=DataConfig(sources=sources, validation=("held",)))
 
 
 def test_a_video_gives_two_of_its_frames(tmp_path):
@@ -61,55 +60,6 @@ def test_images_give_the_same_view_twice_one_box_or_many(tmp_path):
     assert seen == {BoundingBox(20, 20, 50, 40), BoundingBox(60, 50, 30, 30), BoundingBox(10, 10, 40, 60)}
 
 
-def test_shares_sum_to_one_and_held_out_videos_are_apart(tmp_path):
-    write_videos(tmp_path / "videos")
-    write_images(tmp_path / "images")
-    settings = config(SourceConfig(kind="videos", path="videos", weight=3), SourceConfig(kind="images", path="images"))
-    assert [share for _, share in open_sources(settings, tmp_path)] == [0.75, 0.25]
-    assert len(open_sources(settings, tmp_path, validation=True)) == 1
-
-
-def test_a_pair_depends_on_seed_and_number_alone(tmp_path):
-    write_videos(tmp_path / "videos")
-    settings = config(SourceConfig(kind="videos", path="videos"))
-    samplers = [PairSampler(open_sources(settings, tmp_path), settings, 255) for _ in range(2)]
-    samplers[0].pair(5)
-    one, again, other = samplers[0].pair(7), samplers[1].pair(7), samplers[1].pair(8)
-    np.testing.assert_array_equal(one.search, again.search)
-    assert one.box == again.box
-    assert one.box != other.box
-    assert one.template.shape == (127, 127, 3)
-    assert one.search.shape == (255, 255, 3)
-
-
-def test_negative_pairs_come_as_often_as_asked(tmp_path):
-    write_videos(tmp_path / "videos")
-    settings = config(SourceConfig(kind="videos", path="videos"), negative=0.5)
-    sampler = PairSampler(open_sources(settings, tmp_path), settings, 255)
-    assert 30 < sum(not sampler.pair(index).positive for index in range(100)) < 70
-
-
-def test_the_undisturbed_crop_has_the_trackers_geometry():
-    image = np.zeros((400, 400, 3), np.uint8)
-    image[180:220, 170:230] = 255
-    box = BoundingBox(170, 180, 60, 40)
-    cut, moved = crop(Labelled(image, box), 255, 255 / 127, View(0, 0, 1, 1))
-    scale = 127 / np.sqrt((60 + 50) * (40 + 50))
-    assert (moved.width, moved.height) == pytest.approx((60 * scale, 40 * scale))
-    assert moved.center == pytest.approx((127.5, 127.5))
-    x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
-    assert BoundingBox(x, y, width, height).iou(moved) > 0.97
-
-
-def test_a_shifted_and_scaled_crop_moves_the_box_with_the_picture():
-    image = np.zeros((400, 400, 3), np.uint8)
-    image[180:220, 170:230] = 255
-    cut, moved = crop(Labelled(image, BoundingBox(170, 180, 60, 40)), 255, 2.0, View(40, -30, 1.15, 0.9))
-    x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
-    assert BoundingBox(x, y, width, height).iou(moved) > 0.95
-    assert moved.center == pytest.approx((167.5, 97.5))
-
-
 def test_a_patch_is_one_place_in_two_frames_and_no_truth(tmp_path):
     write_videos(tmp_path)
     source = Patches(tmp_path, skip=("held",), frame_gap=3)
@@ -122,38 +72,11 @@ def test_a_patch_is_one_place_in_two_frames_and_no_truth(tmp_path):
         assert template.box.x + template.box.width <= 160
 
 
-def test_a_pair_of_a_patch_says_that_its_box_is_no_truth(tmp_path):
-    write_videos(tmp_path / "videos")
-    settings = config(SourceConfig(kind="patches", path="videos"))
-    assert not PairSampler(open_sources(settings, tmp_path), settings, 255).pair(0).known
-
-
 def test_only_sources_with_held_out_videos_choose_the_weights(tmp_path):
     write_videos(tmp_path / "videos")
     write_videos(tmp_path / "more", names=("one", "two"))
     settings = config(SourceConfig(kind="videos", path="videos"), SourceConfig(kind="videos", path="more"))
     assert len(open_sources(settings, tmp_path, validation=True)) == 1
-
-
-def test_zoom_varies_both_sides_alike(tmp_path):
-    write_videos(tmp_path / "videos")
-    ranges = Augmentation(search_scale=0.0, search_zoom=0.3)
-    settings = config(SourceConfig(kind="videos", path="videos"), augmentation=ranges, negative=0.0)
-    sampler = PairSampler(open_sources(settings, tmp_path), settings, 255)
-    boxes = [sampler.pair(index).box for index in range(60)]
-    ratios = [box.width / box.height for box in boxes]
-    assert max(ratios) == pytest.approx(min(ratios))
-    widths = [box.width for box in boxes]
-    assert 1.3 < max(widths) / min(widths) <= 1.3**2 + 1e-6
-
-
-def test_a_flipped_pair_shows_the_object_where_its_box_says(tmp_path):
-    write_videos(tmp_path / "videos")
-    ranges = Augmentation(search_scale=0.0, flip=1.0, blur=0.0, gray=0.0, color=0.0)
-    settings = config(SourceConfig(kind="videos", path="videos"), augmentation=ranges, negative=0.0)
-    pair = PairSampler(open_sources(settings, tmp_path), settings, 255).pair(1)
-    shown = cv2.boundingRect((pair.search[..., 0] > 140).astype(np.uint8))
-    assert BoundingBox(*map(float, shown)).iou(pair.box) > 0.8
 
 
 def test_bad_data_is_refused_by_name(tmp_path):

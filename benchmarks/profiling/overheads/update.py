@@ -169,7 +169,7 @@ def _torch_ms(model: str, checkpoint: Path) -> float:
     command = [
         sys.executable,
         "-m",
-        "networks",
+        "networks.stopwatch",
         "--model",
         model,
         "--checkpoint",

@@ -117,7 +117,7 @@ def test_rtx_builds_the_shipped_model_in_every_precision(rtx, tmp_path):
 @pytest.mark.tensorrt
 def test_rtx_builds_siamrpn_r50_in_every_precision(rtx, tmp_path):
     pytest.importorskip("torch", reason="exporting needs torch")
-    from networks.models import seeded
+    from networks.seeded import seeded
 
     exported = export(tmp_path, "siamrpn_r50", seeded("siamrpn_r50", 0))
     ranges = write_calibration(tmp_path / "calibration", exported, samples=0)
