@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from sequences.sequence import Region, Sequence
@@ -39,7 +40,7 @@ def track(sequence: Sequence, onnx: Path, card: ModelCard, *, threads: int | Non
     """
     images = sequence.images[:_MOST_FRAMES]
     regions = [sequence.regions[0]]
-    with Tracker(OnnxMatcher(onnx, card, threads=threads)) as tracker:
+    with Tracker(HostLocator(OnnxMatcher(onnx, card, threads=threads))) as tracker:
         tracker.start(sequence.frame(0), sequence.start_box(0))
         for index in tqdm(range(1, len(images)), desc=f"track {sequence.name}", unit="frame"):
             try:

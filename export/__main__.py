@@ -1,4 +1,4 @@
-"""``python -m export``: a checkpoint to ONNX graphs and their model card."""
+"""``python -m export``: write a checkpoint as ONNX graphs with their model card."""
 
 from __future__ import annotations
 

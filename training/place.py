@@ -33,7 +33,9 @@ class Place:
         """Replace each gradient, in place, by its mean over the processes.
 
         Processes may use different parameters: one that no process used keeps no gradient, one that some did not use
-        counts as zero there. *parameters* must be the same, in the same order, in every process.
+        counts as zero there. *parameters* must be the same, in the same order, in every process. This is done after the
+        backward pass, and not by PyTorch's DistributedDataParallel within it, so that a task may run its network in
+        parts or several times a step.
         """
         if self.world == 1:
             return

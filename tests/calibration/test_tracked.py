@@ -1,10 +1,10 @@
 import pytest
 
 from calibration.tracked import track
-from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
 from siamtrt import BoundingBox, ModelCard, UsageError
+from tests.doubles.clip import on_the_cpu
 from tests.tiny import write_tiny_model
 from tests.videos import box_of, picture, write_film, write_video
 
@@ -18,7 +18,7 @@ def test_the_boxes_are_those_of_the_tracker(tmp_path, tiny_onnx, card):
     write_video(tmp_path / "v", 4, boxes=1)
     (sequence,) = open_sequences(tmp_path)
     tracked = track(sequence, tiny_onnx, card, threads=1)
-    with Tracker(OnnxMatcher(tiny_onnx, card, threads=1)) as tracker:
+    with Tracker(on_the_cpu(tiny_onnx, threads=1)) as tracker:
         states = [tracker.start(picture(0), BoundingBox(*box_of(0)))]
         states += [tracker.update(picture(position)) for position in range(1, 4)]
     assert dict(tracked.boxes()) == {index: state.box for index, state in enumerate(states)}
@@ -42,7 +42,7 @@ def test_frames_in_which_the_target_is_lost_have_no_box(tmp_path, tiny_onnx, car
     write_video(tmp_path / "v" / "v", 6, boxes=1)
     (sequence,) = open_sequences(tmp_path / "v")
     lost = ModelCard.load(tmp_path / "onnx")
-    with Tracker(OnnxMatcher(tmp_path / "onnx", lost, threads=1)) as tracker:
+    with Tracker(on_the_cpu(tmp_path / "onnx", threads=1)) as tracker:
         states = [tracker.start(picture(0), BoundingBox(*box_of(0)))]
         states += [tracker.update(picture(position)) for position in range(1, 6)]
     followed = {index: state.box for index, state in enumerate(states) if not state.lost}

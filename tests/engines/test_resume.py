@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from engines.build import build
 from engines.onnxruntime import builder as onnx_runtime
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, UsageError
 from siamtrt.files import sha256
+from tests.built import build
 from tests.calibrated import write_calibration
 
 
@@ -26,11 +26,11 @@ def interrupted_at(monkeypatch):
         attempts = []
         original = onnx_runtime.build_graph
 
-        def interrupted(job):
-            attempts.append(job.graph)
+        def interrupted(job, options):
+            attempts.append(job.graph.name)
             if len(attempts) == number:
                 raise KeyboardInterrupt
-            original(job)
+            original(job, options)
 
         monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
         return attempts
@@ -92,7 +92,7 @@ def test_a_build_that_is_refused_leaves_good_engines_alone(tmp_path, tiny_onnx, 
     with pytest.raises(UsageError):
         built(tiny_onnx, tmp_path / "out", "int8")
 
-    def refused(job):
+    def refused(job, options):
         raise BuildError("no")
 
     monkeypatch.setattr(onnx_runtime, "build_graph", refused)

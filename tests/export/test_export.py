@@ -10,8 +10,9 @@ from onnx import numpy_helper
 
 from export.__main__ import _arguments, main
 from export.fold_norms import fold_norms
+from export.graphs import reference_crop, trace
 from export.parity import TOLERANCE, measure
-from export.reference import reference_crop
+from export.to_onnx import to_onnx
 from export.write import write
 from networks import models
 from networks.models import MODELS
@@ -137,18 +138,16 @@ def test_a_long_term_model_has_two_more_graphs(tmp_path):
 
 
 def test_a_difference_above_the_tolerance_is_refused(exported):
-    from export.graphs import trace
-    from export.to_onnx import to_onnx
-
+    _, card, _ = exported
     network = seeded("thin", 0)
     network.fold()
     fold_norms(network)
-    graphs = {entry.name: entry for entry in trace(network, reference_crop(127), reference_crop(255))}
+    graphs = trace(network, 127, {"": 255})
     protos = {name: to_onnx(entry) for name, entry in graphs.items()}
     bias = next(w for w in protos["search"].graph.initializer if w.name == "backbone.stem.0.bias")
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.5), bias.name))
     with pytest.raises(ParityError, match=r"in (search|chain), allowed 1e-04"):
-        measure(graphs, protos)
+        measure(graphs, protos, card.searches)
 
 
 @pytest.mark.parametrize("step", ["fold_norms", "fusion"])

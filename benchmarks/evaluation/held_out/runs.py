@@ -12,6 +12,7 @@ from benchmarks.evaluation.ope.command import follow
 from benchmarks.evaluation.ope.measures import box_overlaps, success_curve
 from benchmarks.evaluation.ope.results import as_boxes
 from benchmarks.evaluation.trackers import Follower
+from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from sequences.sequence import Sequence
@@ -83,7 +84,7 @@ class ChosenFollower:
     def __init__(self, engines: Path, constants: Optional[TrackerConstants], threads: Optional[int]) -> None:
         card = ModelCard.load(engines)
         chosen = card if constants is None else replace(card, tracker=constants)
-        self._tracker = Tracker(OnnxMatcher(engines, chosen, threads=threads))
+        self._tracker = Tracker(HostLocator(OnnxMatcher(engines, chosen, threads=threads)))
 
     def start(self, frame: Array, box: BoundingBox) -> None:
         """See :class:`benchmarks.evaluation.trackers.Follower`."""

@@ -89,7 +89,7 @@ def test_a_lost_box_and_a_target_gone_are_told_apart(job):
 
 
 def test_the_chain_ends_where_a_parent_changed(tiny_onnx, tmp_path):
-    from engines.build import build
+    from tests.built import build
 
     onnx = tmp_path / "onnx"
     shutil.copytree(tiny_onnx, onnx)

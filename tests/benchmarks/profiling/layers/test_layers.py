@@ -11,8 +11,8 @@ from benchmarks.profiling.layers.compare import bounds, table
 from benchmarks.profiling.layers.device import Device
 from benchmarks.profiling.layers.onnx_profile import layers
 from benchmarks.profiling.layers.report import Layer, LayerReport
-from engines.build import build
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
+from tests.built import build
 from tests.calibrated import write_calibration
 
 

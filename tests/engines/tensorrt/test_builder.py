@@ -3,16 +3,17 @@ from __future__ import annotations
 import logging
 import re
 import time
+from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from engines.tensorrt import flags as tensorrt_flags
-from engines.tensorrt.network import heartbeat
-from engines.tensorrt.options import TensorrtOptions
-from runtime.open_engines import open_matcher
-from siamtrt import BuildError, Manifest, MissingDependencyError, UsageError
+from engines.graph import GraphJob
+from engines.tensorrt import builder
+from engines.tensorrt.building import Building, TensorrtOptions, heartbeat
+from runtime.open_engines import open_locators
+from siamtrt import BuildError, Manifest, MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.libraries import tensorrt as library
 from tests.doubles.tensorrt.cudart import Cudart
 from tests.doubles.tensorrt.trt import make
@@ -54,7 +55,7 @@ def test_each_power_mode_has_its_timing_cache(board, tmp_path, monkeypatch):
     double = board()
     for mode in ("0000", "0003", "0000"):
         machine = {"board": "Jetson-AGX Xavier", "power_mode": mode}
-        monkeypatch.setattr(tensorrt_flags, "describe", lambda machine=machine: machine)
+        monkeypatch.setattr(builder, "describe", lambda machine=machine: machine)
         double.build(tensorrt=TensorrtOptions(timing_cache=tmp_path / "cache"))
     assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == [
         "8.5.2.2-7.2-Jetson-AGX_Xavier-0000.timing",
@@ -80,26 +81,26 @@ def test_a_refused_build_says_why(board):
 
 
 def test_every_parser_error_is_told():
-    from engines.tensorrt.network import parse
-
     trt = make("8.5.2.2", Cudart())
     branch = helper.make_graph([], "branch", [], [])
     nodes = [helper.make_node("If", ["c"], [name], then_branch=branch, else_branch=branch) for name in "ab"]
     value = helper.make_tensor_value_info("c", TensorProto.BOOL, [1])
-    data = helper.make_model(helper.make_graph(nodes, "g", [value], [])).SerializeToString()
-    logger = library.make_logger(trt)
+    model = helper.make_model(helper.make_graph(nodes, "g", [value], []))
     with pytest.raises(BuildError, match="no importer for If; no importer for If"):
-        parse(trt, trt.Builder(logger), 1, data, logger, "g.onnx")
+        Building.of(trt, trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH, model, Path("g.onnx"), TensorrtOptions())
 
 
 def test_a_kernel_that_is_not_a_weight_is_found_at_build_time(board, tmp_path, tiny_onnx):
-    from engines.job import GraphJob
-    from siamtrt import Precision
-
     board()
-    job = GraphJob(tiny_onnx / "xcorr.onnx", "xcorr", Precision.FP32, tmp_path / "x.plan", ("kernel_other",))
+    job = GraphJob(
+        tiny_onnx / "xcorr.onnx",
+        ModelCard.load(tiny_onnx).graph("xcorr"),
+        Precision.FP32,
+        tmp_path / "x.plan",
+        ("kernel_other",),
+    )
     with pytest.raises(BuildError, match="no replaceable weights called kernel_other"):
-        tensorrt_flags.build_graph(job, TensorrtOptions())
+        builder.build_graph(job, TensorrtOptions())
     assert not job.out.exists()
 
 
@@ -147,7 +148,8 @@ def test_a_long_build_shows_that_it_lives(caplog):
 def test_the_runtime_opens_the_folder(board):
     double = board()
     double.build("fp16")
-    assert open_matcher(double.out).card.name == "tiny"
+    (locator,) = open_locators(double.out)
+    assert locator.card.name == "tiny"
 
 
 def test_the_plan_is_the_exported_graph(board, tiny_onnx):

@@ -1,17 +1,15 @@
-"""The ranking of layers by what their INT8 costs: its file, its table, and the choice of layers to keep from it."""
+"""The ranking of layers by what their INT8 costs: its file, its table, and the way out of INT8 that it describes."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from math import log10
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple
 
-from siamtrt import ArtifactError
-from siamtrt.files import read_json, write_text
+from siamtrt.documents import Format
 
-SCHEMA = 1
+_FORMAT = Format("a ranking of layers", schema=1, hint="python -m engines.sensitivity")
 
 
 @dataclass(frozen=True)
@@ -22,8 +20,9 @@ class Loss:
         graph: where the place is.
         layer: the node, a convolution.
         noise: power of the error of the map that suffers most, over the power of that map.
-        cosine: of the angle to the FP32 map, mean over the samples, for the map that suffers most.
-        macs_share: of the multiply-accumulates of the graph.
+        cosine: cosine of the angle to the FP32 map, mean over the samples, for the map that suffers most.
+        macs_share: its share of the multiply-accumulates of the graph.
+        signal_to_noise_db: *noise* for those who read the file, see :func:`decibel`.
     """
 
     graph: str
@@ -31,10 +30,11 @@ class Loss:
     noise: float
     cosine: float
     macs_share: float
+    signal_to_noise_db: Optional[float] = None
 
     @property
     def name(self) -> str:
-        """``GRAPH:LAYER``, as ``--keep`` takes it."""
+        """``GRAPH:LAYER``, as ``--float-layers`` takes it."""
         return f"{self.graph}:{self.layer}"
 
 
@@ -43,11 +43,11 @@ class Step:
     """One step of taking layers out of INT8.
 
     Attributes:
-        graph: they are in.
+        graph: the graph they are in.
         layers: taken out by this step; none by the first.
-        noise: of the whole graph with these and all earlier layers out, see :class:`Loss`.
-        cosine: likewise.
-        macs_share: of the graph's multiply-accumulates that are out of INT8 by then.
+        noise: as in :class:`Loss`, for the whole graph with these and all earlier layers out.
+        cosine: as in :class:`Loss`, for the whole graph with these and all earlier layers out.
+        macs_share: share of the graph's multiply-accumulates that are out of INT8 by then.
     """
 
     graph: str
@@ -76,11 +76,8 @@ class Sensitivity:
     provenance: Dict[str, Any]
 
     def save(self, path: Path) -> None:
-        """Write it as JSON, each loss with its decibels."""
-        document = {"schema": SCHEMA, **asdict(self)}
-        for entry, loss in zip(document["layers"], self.layers):
-            entry["signal_to_noise_db"] = decibel(loss.noise)
-        write_text(path, json.dumps(document, indent=1) + "\n")
+        """Write it as JSON."""
+        _FORMAT.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Sensitivity:
@@ -89,24 +86,13 @@ class Sensitivity:
         Raises:
             ArtifactError: the file is absent, damaged or of another schema.
         """
-        document = read_json(path)
-        if document.pop("schema", None) != SCHEMA:
-            raise ArtifactError(f"{path} is no ranking of schema {SCHEMA}", hint="python -m engines.sensitivity")
-        try:
-            layers = [Loss(**{name: entry[name] for name in Loss.__dataclass_fields__}) for entry in document["layers"]]
-            steps = [
-                Step(**{**entry, "layers": tuple(entry["layers"]), "noise": float(entry["noise"])})
-                for entry in document["steps"]
-            ]
-            return cls(**{**document, "layers": tuple(layers), "steps": tuple(steps)})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{path} is no ranking: {error}", hint="python -m engines.sensitivity") from error
+        return _FORMAT.read(path, cls)
 
-    def way_out(self, graphs: Sequence[str]) -> List[Tuple[Step, float]]:
+    def way_out(self, graphs: Sequence[str]) -> list[tuple[Step, float]]:
         """The steps of *graphs* merged, always the one next that takes most noise away.
 
         Returns:
-            Each step and the noise that is left then, the noises of the graphs added up; the first takes no layer.
+            Each step and the noise that remains after it, the noises of the graphs added up; the first takes no layer.
         """
         rests = {graph: [step for step in self.steps if step.graph == graph] for graph in graphs}
         now = {graph: steps.pop(0) for graph, steps in rests.items() if steps}
@@ -120,7 +106,7 @@ class Sensitivity:
         return way
 
 
-def decibel(noise: float) -> Optional[float]:
+def decibel(noise: float) -> float | None:
     """Signal to noise in dB; None where there is no noise."""
     return -10 * log10(noise) if noise > 0 else None
 
@@ -137,7 +123,6 @@ def table(sensitivity: Sensitivity, rows: int) -> str:
     return "\n".join(lines)
 
 
-def _row(loss: Union[Loss, Step], name: str) -> str:
-    found = decibel(loss.noise)
-    ratio = "-" if found is None else f"{found:.1f}"
-    return f"{ratio:>6} {loss.cosine:8.5f} {100 * loss.macs_share:7.2f}  {name}"
+def _row(loss: Loss | Step, name: str) -> str:
+    ratio = decibel(loss.noise)
+    return f"{'-' if ratio is None else f'{ratio:.1f}':>6} {loss.cosine:8.5f} {100 * loss.macs_share:7.2f}  {name}"
