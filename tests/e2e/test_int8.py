@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.drift import drift
+from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.onnx_profile import profile
-from benchmarks.profiling.layers.report import LayerReport
 from calibration.__main__ import arguments as calibration_arguments
 from calibration.__main__ import main as calibrate
 from runtime.tracker import Tracker

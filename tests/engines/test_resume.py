@@ -12,6 +12,7 @@ from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, UsageE
 from siamtrt.files import sha256
 from tests.built import build
 from tests.calibrated import write_calibration
+from tests.tiny import write_tiny_model
 
 
 def built(onnx_folder, out, precision="fp32", *, ranges=None):
@@ -62,6 +63,16 @@ def test_other_settings_or_a_changed_engine_build_anew(tmp_path, tiny_onnx, inte
     assert attempts[3:] == ["target", "xcorr"]
     built(tiny_onnx, tmp_path / "out", "fp16")
     assert attempts[5:] == ["target", "search", "xcorr"]
+
+
+def test_a_changed_graph_builds_anew(tmp_path, interrupted_at):
+    write_tiny_model(tmp_path / "onnx")
+    attempts = interrupted_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        built(tmp_path / "onnx", tmp_path / "out")
+    write_tiny_model(tmp_path / "onnx", seed=1)
+    built(tmp_path / "onnx", tmp_path / "out")
+    assert attempts[3:] == ["target", "search", "xcorr"]
 
 
 def test_a_changed_library_builds_anew(tmp_path, tiny_onnx, interrupted_at, monkeypatch):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.int8 import digest, read_sample, sample_files, samples_of
+from engines.int8 import digest, read_sample, sample_files, samples_of, spread_samples
 from siamtrt import ArtifactError
 from tests.tiny import write_tiny_model
 
@@ -56,6 +56,14 @@ def test_samples_come_in_the_order_of_their_names(tmp_path):
     (folder / "b.png").write_text("changed")
     assert digest(files) != before
     assert digest(files[::-1]) != digest(files)
+
+
+def test_a_few_samples_are_spread_over_all(tmp_path):
+    for number in range(10):
+        np.save(tmp_path / f"{number}.npy", np.full((5, 7, 3), number, np.uint8))
+    assert [sample.max() for sample in spread_samples(tmp_path, SHAPE, 5)] == [0, 2, 4, 6, 8]
+    assert [sample.max() for sample in spread_samples(tmp_path, SHAPE, 3)] == [0, 3, 6]
+    assert len(spread_samples(tmp_path, SHAPE, 99)) == 10
 
 
 def test_only_crops_are_stored_after_the_inputs_that_take_them(tmp_path):

@@ -20,6 +20,7 @@ from engines.sensitivity.way_out import steps_out_of_int8
 from siamtrt import ArtifactError, GraphCard, GraphPrecisions, Manifest, UsageError, cli
 from siamtrt.card import ROLES, StageCard
 from siamtrt.files import sha256
+from siamtrt.libraries.onnxruntime import open_session
 from tests.calibrated import write_calibration
 from tests.engines.onnxruntime.test_quantize import BOTTLENECK
 from tests.tiny import write_tiny_model
@@ -56,6 +57,51 @@ def test_the_graphs_reproduce_themselves_and_notice_a_change(tiny_onnx, calibrat
                 weight.raw_data = (np.frombuffer(weight.raw_data, np.float32) * 2).tobytes()
         # the whole tiny model is linear but for its ReLUs, so twice the weights is twice the map: noise 1
         assert noise(graphs.maps, graphs.variant(graph, louder))[0] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_each_sample_is_judged_with_the_kernels_of_its_own_target(tiny_onnx, calibration):
+    graphs = GraphsInTurn(tiny_onnx, calibration, 3, threads=1)
+    sessions = {name: open_session(tiny_onnx / f"{name}.onnx", threads=1) for name in ("target", "search")}
+    kernels = []
+    for index, maps in enumerate(graphs.maps):
+        outputs = {}
+        for name, session in sessions.items():
+            feed = graphs.inputs(name)[index]
+            outputs.update(zip([output.name for output in session.get_outputs()], session.run(None, feed)))
+        kernels.append(outputs["kernel_cls"])
+        windows = np.lib.stride_tricks.sliding_window_view(outputs["feature_cls"][0], (5, 5), axis=(1, 2))
+        correlated = np.einsum("crsij,cij->crs", windows, kernels[-1][:, 0])
+        (head,) = [w for w in graphs.models["xcorr"].graph.initializer if w.name == "cls.head"]
+        wanted = np.einsum("oc,crs->ors", numpy_helper.to_array(head)[:, :, 0, 0], correlated)
+        np.testing.assert_allclose(maps["xcorr:cls"][0], wanted, atol=1e-4 * np.abs(wanted).max())
+    assert not np.allclose(kernels[0], kernels[1])
+
+
+def test_the_way_out_starts_from_the_worst_layers(tiny_onnx, calibration, monkeypatch):
+    given = {}
+
+    def recorded(graph, model, losses, *rest):
+        given[graph] = [loss.noise for loss in losses]
+        return steps_out_of_int8(graph, model, losses, *rest)
+
+    monkeypatch.setattr("engines.sensitivity.rank.steps_out_of_int8", recorded)
+    rank(tiny_onnx, calibration, 1, 1, threads=1)
+    for graph in ("target", "search"):
+        assert len(set(given[graph])) > 1
+        assert given[graph] == sorted(given[graph], reverse=True)
+
+
+def test_only_the_worst_layers_left_are_tried():
+    """Four layers, three candidates: the least of them is never tried alone."""
+    losses = [Loss("g", name, noise, 1.0, 0.25) for name, noise in (("w", 0.4), ("x", 0.3), ("y", 0.2), ("z", 0.1))]
+    asked = []
+
+    def judge(floats):
+        asked.append(tuple(floats))
+        return 1.0, 1.0
+
+    steps_out_of_int8("g", onnx.ModelProto(), losses, judge, 1)
+    assert asked == [(), ("w",), ("x",), ("y",)]
 
 
 @pytest.fixture(scope="module")
@@ -266,7 +312,15 @@ def test_the_way_is_followed_for_as_many_layers_as_asked(ranking, tiny_onnx, rol
     assert choice.first(way_out(ranking, tiny_onnx, *roles), count) == floats
 
 
-@pytest.mark.parametrize(("most_noise", "floats"), [(0.07, ["search:stemmed", "search:cls.raw"]), (0.2, [])])
+@pytest.mark.parametrize(
+    ("most_noise", "floats"),
+    [
+        (0.2, []),
+        (0.08, ["search:stemmed", "search:cls.raw"]),
+        (0.07, ["search:stemmed", "search:cls.raw"]),
+        (0.05, ["search:stemmed", "search:cls.raw", "target:stemmed"]),
+    ],
+)
 def test_the_way_is_followed_until_little_noise_remains(ranking, tiny_onnx, most_noise, floats):
     assert choice.until(way_out(ranking, tiny_onnx, "target", "search"), most_noise) == floats
 

@@ -6,12 +6,12 @@ import shutil
 import numpy as np
 import pytest
 
-from engines.build import build
 from runtime.open_engines import open_locators
 from runtime.tracker import Tracker
 from siamtrt import ArtifactError, GraphPrecisions, ModelCard, UsageError
 from siamtrt.files import sha256
 from tests import tiny
+from tests.built import build
 from tests.doubles.clip import as_rows, clip, follow, picture
 
 

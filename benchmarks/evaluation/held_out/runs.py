@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, List, Optional
 
 import numpy as np
 
-from benchmarks.evaluation.ope.command import follow
 from benchmarks.evaluation.ope.measures import box_overlaps, success_curve
 from benchmarks.evaluation.ope.results import as_boxes
-from benchmarks.evaluation.trackers import Follower
+from benchmarks.evaluation.ope.run import follow
+from benchmarks.evaluation.trackers import BoxTracker
 from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
@@ -35,8 +34,8 @@ class VideoRun:
     success_auc: float
     overlap: float
     losses: int
-    size_ratio: Optional[float]
-    overlaps: List[Optional[float]]
+    size_ratio: float | None
+    overlaps: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,16 @@ class GroupRun:
     losses: int
 
 
-def run_videos(follower: Follower, groups: Dict[str, List[Sequence]]) -> Dict[str, Dict[str, VideoRun]]:
+def run_videos(tracker: BoxTracker, groups: dict[str, list[Sequence]]) -> dict[str, dict[str, VideoRun]]:
     """Track every video from its first frame.
 
     Raises:
         PipelineError: of any kind, naming the video.
     """
-    return {group: {video.name: _run(follower, video) for video in videos} for group, videos in groups.items()}
+    return {group: {video.name: _run(tracker, video) for video in videos} for group, videos in groups.items()}
 
 
-def summary(runs: Dict[str, VideoRun]) -> GroupRun:
+def summary(runs: dict[str, VideoRun]) -> GroupRun:
     """The figures of a folder."""
     rows = list(runs.values())
     return GroupRun(
@@ -67,12 +66,12 @@ def summary(runs: Dict[str, VideoRun]) -> GroupRun:
     )
 
 
-def worth(runs: Dict[str, Dict[str, VideoRun]]) -> float:
+def worth(runs: dict[str, dict[str, VideoRun]]) -> float:
     """One number to choose by: the mean success of the folders, every folder alike."""
     return float(np.mean([summary(group).success_auc for group in runs.values()]))
 
 
-class ChosenFollower:
+class ChosenTracker:
     """The tracker on ONNX Runtime with constants of choice.
 
     Args:
@@ -81,17 +80,17 @@ class ChosenFollower:
         threads: all cores when None.
     """
 
-    def __init__(self, engines: Path, constants: Optional[TrackerConstants], threads: Optional[int]) -> None:
+    def __init__(self, engines: Path, constants: TrackerConstants | None, threads: int | None) -> None:
         card = ModelCard.load(engines)
         chosen = card if constants is None else replace(card, tracker=constants)
         self._tracker = Tracker(HostLocator(OnnxMatcher(engines, chosen, threads=threads)))
 
     def start(self, frame: Array, box: BoundingBox) -> None:
-        """See :class:`benchmarks.evaluation.trackers.Follower`."""
+        """See :class:`benchmarks.evaluation.trackers.BoxTracker`."""
         self._tracker.start(frame, box)
 
-    def update(self, frame: Array) -> Optional[BoundingBox]:
-        """See :class:`benchmarks.evaluation.trackers.Follower`."""
+    def update(self, frame: Array) -> BoundingBox | None:
+        """See :class:`benchmarks.evaluation.trackers.BoxTracker`."""
         return self._tracker.update(frame).box
 
     def close(self) -> None:
@@ -110,7 +109,7 @@ def judged(boxes: Array, truth: Array) -> VideoRun:
     overlaps = box_overlaps(boxes[known], truth[known])
     followed = overlaps > 0.5
     ratios = np.sqrt(boxes[known][followed, 2:].prod(1) / truth[known][followed, 2:].prod(1))
-    every: List[Optional[float]] = [None] * len(truth)
+    every: list[float | None] = [None] * len(truth)
     for index, value in zip(np.flatnonzero(known), overlaps):
         every[int(index)] = round(float(value), 4)
     return VideoRun(
@@ -122,6 +121,6 @@ def judged(boxes: Array, truth: Array) -> VideoRun:
     )
 
 
-def _run(follower: Follower, video: Sequence) -> VideoRun:
-    boxes, _ = follow(follower, video)
+def _run(tracker: BoxTracker, video: Sequence) -> VideoRun:
+    boxes, _ = follow(tracker, video)
     return judged(np.array([[box.x, box.y, box.width, box.height] for box in boxes if box]), as_boxes(video.regions))

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, List
 
+from benchmarks.evaluation.options import declare
 from sequences.layouts import open_sequences
 from sequences.sequence import Sequence
 from siamtrt import UsageError
 
 
-def load_videos(roots: Iterable[Path], names: Iterable[str]) -> Dict[str, List[Sequence]]:
+def declare_videos(parser: argparse.ArgumentParser) -> None:
+    """Declare which videos are tracked, and how."""
+    parser.add_argument("--videos", type=Path, nargs="+", required=True, help="folders of videos, of any layout")
+    parser.add_argument("--held-out", nargs="+", default=[], help="their names; of a folder with none of them, all are")
+    declare(parser, "threads")
+
+
+def load_videos(roots: Iterable[Path], names: Iterable[str]) -> dict[str, list[Sequence]]:
     """Open the videos called *names*, or all where a folder has none of these names, below each of *roots*.
 
     Returns:
@@ -20,7 +29,7 @@ def load_videos(roots: Iterable[Path], names: Iterable[str]) -> Dict[str, List[S
         UsageError: two roots have one name, or a root holds no video.
         ArtifactError: a video is damaged.
     """
-    groups: Dict[str, List[Sequence]] = {}
+    groups: dict[str, list[Sequence]] = {}
     wanted = set(names)
     for root in roots:
         if root.name in groups:

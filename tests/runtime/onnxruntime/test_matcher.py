@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import cv2
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from onnx import numpy_helper
 
 from runtime.crop import crop, network_input
+from runtime.onnxruntime.engine import Engine
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
-from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, ModelCard
+from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, InferenceError, ModelCard
 from siamtrt.geometry import Square
 from tests.built import build
 from tests.calibrated import write_calibration
@@ -117,6 +119,35 @@ def test_the_stages_are_timed(tiny_engines, frame):
     times = matcher.match(frame, SEARCH, FILL).times
     assert list(times) == ["crop", "search", "xcorr"]
     assert min(*started.values(), *times.values()) > 0
+
+
+@pytest.mark.parametrize("slow", ["search", "xcorr"])
+def test_each_stage_is_charged_with_its_own_time(tiny_engines, frame, monkeypatch, slow):
+    run = Engine.run
+
+    def slowed(engine, tensors):
+        outputs = run(engine, tensors)
+        if (slow == "xcorr") == ("cls" in outputs):
+            time.sleep(0.2)
+        return outputs
+
+    matcher = opened(tiny_engines)
+    matcher.remember(frame, TEMPLATE, FILL)
+    monkeypatch.setattr(Engine, "run", slowed)
+    times = matcher.match(frame, SEARCH, FILL).times
+    assert max(times, key=times.get) == slow
+
+
+@pytest.mark.parametrize("value", [65504.0 * 1.01, -1e6, np.inf, np.nan])
+def test_a_kernel_beyond_float16_is_refused_instead_of_becoming_infinite(tmp_path, tiny_onnx, value):
+    build(tiny_onnx, tmp_path, "onnxruntime", GraphPrecisions.parse("fp16"), "")
+    model = ModelCard.load(tmp_path)
+    xcorr = Engine(tmp_path / "xcorr.onnx", model.graph("xcorr"), model.refitted("xcorr"), threads=1)
+    kernels = {spec.name: np.ones(spec.shape, np.float32) for spec in model.kernels}
+    xcorr.refit(kernels)
+    kernels["kernel_loc"][0, 0, 2, 2] = value
+    with pytest.raises(InferenceError, match="kernel_loc does not fit float16\n  try: build xcorr in fp32"):
+        xcorr.refit(kernels)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_every_video_counts_alike():
 
 
 def test_the_judge_writes_the_overlap_of_every_frame_and_prints_each_model(tiny_engines, roots, tmp_path, capsys):
-    words = ("--engines", tiny_engines, "--sequences", *roots, "--only", "held", "--out", tmp_path / "judged.json")
+    words = ("--models", tiny_engines, "--videos", *roots, "--held-out", "held", "--out", tmp_path / "judged.json")
     assert command("judge", *words) == 0
     document = json.loads((tmp_path / "judged.json").read_text())
     (model,) = document["models"].values()
@@ -96,7 +96,7 @@ def test_the_judge_writes_the_overlap_of_every_frame_and_prints_each_model(tiny_
 
 def test_a_search_goes_on_where_it_stopped_and_refuses_another_one(tiny_engines, roots, tmp_path, capsys):
     out = tmp_path / "constants.json"
-    words = ("--engines", tiny_engines, "--sequences", roots[0], "--only", "held", "--out", out)
+    words = ("--engines", tiny_engines, "--videos", roots[0], "--held-out", "held", "--out", out)
     assert command("constants", *words, "--settings", 2) == 0
     begun = json.loads(out.read_text())["tried"]
     assert begun[0]["values"] == {"penalty_k": 0.05, "window_influence": 0.42, "lr": 0.38}

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers import tensorrt_profile
-from benchmarks.profiling.layers.report import LayerReport
+from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tensorrt_layers import layers
 from engines.tensorrt.building import TensorrtOptions
 from siamtrt import ArtifactError, EngineMismatchError, ModelCard, UsageError, cli

@@ -1,17 +1,14 @@
-"""``python -m benchmarks chain``: a frame on TensorRT, chained on the GPU and through the host, in one run.
+"""A frame on TensorRT, chained on the GPU and through the host, in one run.
 
 The same plans follow the same target through the same frames in each way, a frame in turn, so a noisy moment hits all.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
-import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 from tqdm import tqdm
@@ -23,13 +20,8 @@ from runtime.locator import HostLocator
 from runtime.tensorrt.chain import ChainOptions
 from runtime.tensorrt.locator import open_targets
 from runtime.tracker import Tracker
-from sequences.annotated import load_sequence
 from sequences.sequence import Sequence
-from siamtrt import Manifest, ModelCard, ParityError, UsageError
-from siamtrt.cli import command_line
-from siamtrt.environment import describe
-from siamtrt.files import write_text
-from siamtrt.libraries import tensorrt as library
+from siamtrt import Manifest, ModelCard, ParityError
 
 OURS, THEIRS = "on the GPU, CUDA graph", "through the host"
 _PLAIN, _MAPS = "on the GPU, step by step", "on the GPU, maps to the host"
@@ -39,52 +31,27 @@ _ALIKE_PX = 1.0
 
 @dataclass(frozen=True)
 class ChainTimes:
-    """Of one folder of engines.
+    """What a frame takes with one folder of engines.
 
     Attributes:
         updates_ms: way -> whole updates, crop to box.
         samples_ns: way -> each of them, raw.
         ratio: median through the host / median on the GPU with CUDA graph and decode.
         kernels: of this project's CUDA kernels alone.
-        host_bytes: what the way through the host copies a frame; in ``host_copies`` copies, with two waits.
-        host_copies: see there.
+        host_bytes: what the way through the host copies a frame, with two waits.
+        host_copies: in how many copies it does.
         differ_px: way -> median over the frames of the largest difference of a box to the first way's.
         warnings: what makes the times doubtful.
     """
 
-    updates_ms: Dict[str, Distribution]
-    samples_ns: Dict[str, Tuple[int, ...]]
+    updates_ms: dict[str, Distribution]
+    samples_ns: dict[str, tuple[int, ...]]
     ratio: float
     kernels: KernelTimes
     host_bytes: int
     host_copies: int
-    differ_px: Dict[str, float]
-    warnings: Tuple[str, ...]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder of engines built for tensorrt")
-    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
-    parser.add_argument("--frames", type=int, default=300, help="how many to time; a short clip is tracked again")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Measure and print."""
-    library.load("tensorrt")
-    manifest = Manifest.load(options.engines, stage="engines")
-    if manifest.settings.get("backend") != "tensorrt":
-        raise UsageError(f"{options.engines} holds no TensorRT engines", hint="make engines BACKEND=tensorrt")
-    if options.frames < 1:
-        raise UsageError("nothing would be timed", hint="--frames 300")
-    found = measure(options.engines, manifest, load_sequence(options.clip), options.frames)
-    if options.out:
-        provenance = {"environment": describe(), "engines_manifest": asdict(manifest)}
-        document = {"command": command_line("benchmarks"), **asdict(found), **provenance}
-        write_text(options.out, json.dumps(document, indent=1) + "\n")
-    for line in _lines(found):
-        print(line)  # noqa: T201
+    differ_px: dict[str, float]
+    warnings: tuple[str, ...]
 
 
 def measure(engines: Path, manifest: Manifest, clip: Sequence, frames: int) -> ChainTimes:
@@ -129,11 +96,11 @@ def measure(engines: Path, manifest: Manifest, clip: Sequence, frames: int) -> C
 
 
 def _times(
-    ways: Dict[str, Tracker], clip: Sequence, frames: int
-) -> Tuple[Dict[str, Tuple[int, ...]], Dict[str, np.ndarray]]:
+    ways: dict[str, Tracker], clip: Sequence, frames: int
+) -> tuple[dict[str, tuple[int, ...]], dict[str, np.ndarray]]:
     """Nanoseconds and boxes of each update after the warm-up."""
-    samples: Dict[str, List[int]] = {name: [] for name in ways}
-    boxes: Dict[str, List[Tuple[float, ...]]] = {name: [] for name in ways}
+    samples: dict[str, list[int]] = {name: [] for name in ways}
+    boxes: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
     for count in tqdm(range(_WARM_UP + frames), desc="chain", unit="frame"):
         index = count % (len(clip) - 1)
         if index == 0:
@@ -149,15 +116,3 @@ def _times(
         {name: tuple(column[_WARM_UP:]) for name, column in samples.items()},
         {name: np.array(column[_WARM_UP:]) for name, column in boxes.items()},
     )
-
-
-def _lines(found: ChainTimes) -> List[str]:
-    """What is printed."""
-    lines = [
-        f"{name:30} p50 {times.p50:8.3f} ms  p90 {times.p90:8.3f} ms  p99 {times.p99:8.3f} ms"
-        for name, times in found.updates_ms.items()
-    ]
-    lines += [f"{name:30} {microseconds:12.1f} us" for name, microseconds in found.kernels.kernels_us.items()]
-    lines.append(f"through the host a frame copies {found.host_bytes / 1e6:.1f} MB in {found.host_copies} copies")
-    lines.append(f"through the host / on the GPU: {found.ratio:.2f}")
-    return lines + [f"warning: {warning}" for warning in found.warnings]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from benchmarks.profiling.power.energy import PowerSummary, Window
 
@@ -25,11 +25,10 @@ class PowerSamples:
 
 @dataclass(frozen=True)
 class PowerReport:
-    """Of a run. A figure that is not known is None, and ``reasons`` says why under its name.
+    """The power of a run. A figure that is not known is None, and ``reasons`` says why under its name.
 
     The windows leave out decoding of images, which other figures of a run leave out too: joules a frame and frames a
     second are of the same frames and nearly the same time (``timed_share``).
-
 
     Attributes:
         probe: ``ina3221``, ``tegrastats`` or ``jtop``; None where none could be read.
@@ -37,9 +36,9 @@ class PowerReport:
         total_rails: the rails that make up the module's total on this board.
         note: what a reader of the figures should know of this board's sensors.
         load: rail -> mean, p95 and peak W and energy over the measured windows; ``total`` too where it is known.
-        idle: likewise over ``idle_window_ns``, before any work.
+        idle: the same over ``idle_window_ns``, before any work.
         joules_a_frame: energy of the total over the measured windows / frames timed in them.
-        joules_a_frame_above_idle: likewise, without what the idle module would have drawn.
+        joules_a_frame_above_idle: that energy without what the idle module would have drawn.
         gpu_max_avg_w: the largest running average of the rail ``GPU`` that tegrastats printed: thesis-compatible, for
             comparison with that thesis only, since it depends on when tegrastats was started.
         windows_ns: start and end of each stretch of frames without image decoding in between.
@@ -70,24 +69,3 @@ class PowerReport:
     def absent(cls, reason: str) -> PowerReport:
         """A report that there is none."""
         return cls(reasons={"load": reason})
-
-    @classmethod
-    def of(cls, document: Dict[str, Any]) -> PowerReport:
-        """Read the JSON that ``dataclasses.asdict`` of a report becomes.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else.
-        """
-        fields = dict(document)
-        for name in ("load", "idle"):
-            if fields[name] is not None:
-                fields[name] = {rail: PowerSummary(**summary) for rail, summary in fields[name].items()}
-        if fields["samples"] is not None:
-            columns = fields["samples"]
-            rails = {rail: tuple(column) for rail, column in columns["power_mw"].items()}
-            fields["samples"] = PowerSamples(tuple(columns["time_ns"]), rails, tuple(columns["gpu_mhz"]))
-        fields["windows_ns"] = tuple((start, end) for start, end in fields["windows_ns"])
-        for name in ("total_rails", "idle_window_ns"):
-            if fields[name] is not None:
-                fields[name] = tuple(fields[name])
-        return cls(**fields)

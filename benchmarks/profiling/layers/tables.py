@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Tuple
 
 from benchmarks.profiling.layers.device import Device, precision_of
-from benchmarks.profiling.layers.report import Layer, LayerReport
-from benchmarks.profiling.layers.work import original_name
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport, original_name
 
 _SHOWN_LAYERS = 20
 _COLUMN = 28
@@ -37,27 +36,34 @@ def graph_key(layer: Layer) -> Key:
     return layer.graph, ""
 
 
-BY: Dict[str, Callable[[Layer], Key]] = {"type": type_key, "layer": layer_key, "graph": graph_key}
+BY: dict[str, Callable[[Layer], Key]] = {"type": type_key, "layer": layer_key, "graph": graph_key}
 
 
-def table(reports: List[LayerReport], by: str) -> str:
+def table(reports: list[LayerReport], by: str) -> str:
     """Milliseconds of each group of layers, the slowest of the first report first in each graph.
 
     Args:
         reports: side by side, with ratios to the first.
         by: ``type``, ``layer`` or ``graph``.
     """
-    found = [sums(report, BY[by]) for report in reports]
+    groups = [sums(report, BY[by]) for report in reports]
     lines = [f"{number + 1}: {report.title}" for number, report in enumerate(reports)]
     heads = " ".join(f"{f'ms {number + 1}':>9}" for number in range(len(reports)))
     ratios = " ".join(f"{f'{number + 1}/1':>7}" for number in range(1, len(reports)))
     title = "" if by == "graph" else by
     lines.append(f"{'graph':8} {title:{_COLUMN}} {heads} {ratios}".rstrip())
-    for entry in ordered(found):
-        figures = " ".join(_figure(sums_of.get(entry), 9, 4) for sums_of in found)
-        shares = " ".join(_figure(ratio(sums_of.get(entry), found[0].get(entry)), 7, 2) for sums_of in found[1:])
-        lines.append(f"{entry[0]:8} {entry[1][:_COLUMN]:{_COLUMN}} {figures} {shares}".rstrip())
+    for key in ordered(groups):
+        figures = " ".join(_figure(group.get(key), 9, 4) for group in groups)
+        shares = " ".join(_figure(ratio(group.get(key), groups[0].get(key)), 7, 2) for group in groups[1:])
+        lines.append(f"{key[0]:8} {key[1][:_COLUMN]:{_COLUMN}} {figures} {shares}".rstrip())
     return "\n".join(lines)
+
+
+def summary(report: LayerReport) -> str:
+    """One report by layer type, and how much of it is in integers."""
+    share = report.integer_share
+    line = f"\n{100 * share:.1f} % of a frame's multiply-accumulates are in 8-bit integers" if share else ""
+    return table([report], "type") + line
 
 
 def bounds(report: LayerReport, device: Device, precision: str) -> str:
@@ -99,20 +105,20 @@ def _against(report: LayerReport, device: Device, precision: str) -> str:
     return "\n".join(lines)
 
 
-def sums(report: LayerReport, key: Callable[[Layer], Key]) -> Dict[Key, float]:
+def sums(report: LayerReport, key: Callable[[Layer], Key]) -> dict[Key, float]:
     """Milliseconds of each group."""
-    totals: Dict[Key, float] = defaultdict(float)
+    totals: dict[Key, float] = defaultdict(float)
     for layer in report.layers:
         totals[key(layer)] += layer.ms_p50
     return dict(totals)
 
 
-def ordered(found: List[Dict[Key, float]]) -> List[Key]:
+def ordered(groups: list[dict[Key, float]]) -> list[Key]:
     """All groups, graph by graph, the slowest of the first report first."""
-    return sorted(set().union(*found), key=lambda entry: (entry[0], -(found[0].get(entry) or 0.0), entry[1]))
+    return sorted(set().union(*groups), key=lambda key: (key[0], -(groups[0].get(key) or 0.0), key[1]))
 
 
-def ratio(value: Optional[float], base: Optional[float]) -> Optional[float]:
+def ratio(value: float | None, base: float | None) -> float | None:
     """*value* over *base*; None where one is missing or there is nothing to divide by."""
     return value / base if value is not None and base else None
 
@@ -122,5 +128,5 @@ def _work(layer: Layer) -> str:
     return f"{layer.graph:8} {name:{2 * _COLUMN}} {layer.macs / 1e6:9.1f} {layer.bytes / 1e3:9.0f}"
 
 
-def _figure(value: Optional[float], width: int, digits: int) -> str:
+def _figure(value: float | None, width: int, digits: int) -> str:
     return f"{'-':>{width}}" if value is None else f"{value:{width}.{digits}f}"

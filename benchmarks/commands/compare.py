@@ -1,0 +1,79 @@
+"""``python -m benchmarks compare``: layer reports, or full reports, side by side, as tables and drawn."""
+
+from __future__ import annotations
+
+import argparse
+from html import escape
+from pathlib import Path
+
+from benchmarks.profiling.layers import tables
+from benchmarks.profiling.layers.device import Device
+from benchmarks.profiling.layers.layer_report import LayerReport
+from benchmarks.reports.cards import layer_drawings, report_drawings, side_by_side
+from benchmarks.reports.cards.layer_drawings import Named
+from benchmarks.reports.document import FORMAT, Report
+from benchmarks.reports.drawing import page, svg
+from siamtrt import UsageError
+from siamtrt.files import read_json, write_text
+
+_TITLE = "Reports side by side"
+_HALF_PX = 600.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("reports", nargs="+", type=Path, help="files of python -m benchmarks layers, or of bench")
+    parser.add_argument("--by", choices=tuple(tables.BY), default="type", help="which layers go together")
+    parser.add_argument("--device", help="layers against the bound of a device, e.g. agx_xavier_maxn")
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="of that bound")
+    parser.add_argument("--draw", type=Path, help="also draw them, FILE.svg or FILE.html")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print the tables, and draw where a file is named."""
+    if options.draw and options.draw.suffix not in (".svg", ".html"):
+        raise UsageError(f"cannot draw into {options.draw}", hint="--draw FILE.svg, or FILE.html")
+    device = Device.load(options.device) if options.device else None
+    full = [Report.load(path) for path in options.reports] if _are_full(options.reports) else []
+    layers = [report.layers for report in full if report.layers]
+    layers = layers if full else [LayerReport.load(path) for path in options.reports]
+    if device and len(layers) < len(options.reports):
+        raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
+    if full:
+        print(side_by_side.table(full))
+    if len(layers) == len(options.reports):
+        print(f"\n{tables.table(layers, options.by)}")
+        if device:
+            print(tables.bounds(layers[0], device, options.precision))
+    if options.draw:
+        drawn = report_drawings.drawings(full) if full else []
+        drawn += layer_drawings.drawings(layers, device) if len(layers) == len(options.reports) else []
+        _draw(options.draw, drawn, [report.title for report in full or layers], _figures(full) if full else "")
+
+
+def _are_full(paths: list[Path]) -> bool:
+    full = [read_json(path).get("kind") == FORMAT.kind for path in paths]
+    if any(full) and not all(full):
+        other = paths[full.index(False)]
+        raise UsageError(f"{other} is no report of a bench, the others are", hint="compare reports of one kind")
+    return all(full)
+
+
+def _figures(reports: list[Report]) -> str:
+    """What stands above the drawings, as markup."""
+    doubts = "".join(f"<li>{escape(doubt)}</li>" for doubt in side_by_side.doubts(reports))
+    doubts = f'<ul class="warning">{doubts}</ul>' if doubts else ""
+    table = page.table(side_by_side.heads(reports), side_by_side.rows(reports))
+    return doubts + f'<div class="cards">{page.card("Figures", table, width="wide")}</div><p></p>'
+
+
+def _draw(path: Path, drawn: list[Named], titles: list[str], top: str) -> None:
+    """Write the drawings, below *top* (markup) where they become a page."""
+    if path.suffix == ".svg":
+        write_text(path, svg.stacked(drawn, _TITLE).markup + "\n")
+        return
+    names = "".join(f"<li>{escape(title)}</li>" for title in titles)
+    cards = [
+        page.chart(heading, drawing, width="half" if drawing.width < _HALF_PX else "wide") for heading, drawing in drawn
+    ]
+    body = f"<h1>{_TITLE}</h1><ol>{names}</ol>{top}" + f'<div class="cards">{"".join(cards)}</div>'
+    write_text(path, page.page(_TITLE, body))
