@@ -11,7 +11,7 @@ from networks.adopt_widths import adopt_widths, block_counts
 from networks.nanotrack import NanoTrack
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
-from networks.trunks import efficientnet_lite
+from networks.trunks import efficientnet_lite, nano
 from networks.trunks.alexnet import AlexNet
 from networks.trunks.mobilenet import MobileNetV2
 from networks.trunks.resnet import ResNet50
@@ -95,6 +95,12 @@ def _lite0(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(trunk, _LEVELS, channels, _by_level(64, 64, 64), _anchors(), weighted=True)
 
 
+def _nano(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    channels, neck = _by_level(*nano.CHANNELS), _by_level(64, 64, 64)
+    cells = nano.TEMPLATE_CELLS
+    return SiamRPN(nano.NanoTrunk(), _LEVELS, channels, neck, _anchors(), weighted=True, template_cells=cells)
+
+
 def _by_level(*widths: int) -> dict[str, int]:
     return dict(zip(_LEVELS, widths, strict=True))
 
@@ -110,6 +116,9 @@ def _pysot(experiment: str, penalty_k: float, window_influence: float, lr: float
 MODELS: dict[str, ModelSpec] = {
     "siamrpn_lite0": ModelSpec(
         build=_lite0, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
+    ),
+    "siamrpn_nano": ModelSpec(
+        build=_nano, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
     ),
     "siamrpn_r50": ModelSpec(
         build=lambda state: _resnet(state, weighted=True), tracker=_pysot("siamrpn_r50_l234_dwxcorr", 0.05, 0.42, 0.38)

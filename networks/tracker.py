@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own name for it
 from torch import Tensor, nn
 
+from networks.quick import ChannelCorrelation
+
 
 class TrackerNetwork(nn.Module, ABC):
     """A Siamese tracker, split where the deployed graphs are split.
@@ -67,6 +69,9 @@ def correlation(feature: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
         return F.conv2d(feature, kernel, padding=padding, groups=feature.shape[1] // kernel.shape[1])
     batch, channels, height, width = feature.shape
     outputs, inputs = kernel.shape[1:3]
+    if inputs == 1 and outputs == channels and not padding and torch.is_grad_enabled():
+        trained: Tensor = ChannelCorrelation.apply(feature, kernel)  # type: ignore[no-untyped-call]
+        return trained
     stacked = feature.reshape(1, batch * channels, height, width)
     weight = kernel.reshape(batch * outputs, *kernel.shape[2:])
     response = F.conv2d(stacked, weight, padding=padding, groups=batch * channels // inputs)

@@ -25,6 +25,7 @@ class Batch:
         search: Bx3xSxS float32 of the same kind.
         boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
         positive: B bool.
+        known: B bool; the boxes of the others are no truth.
         number: of the batch in the run, over all processes; seeds what is drawn for it.
     """
 
@@ -32,6 +33,7 @@ class Batch:
     search: Tensor
     boxes: Tensor
     positive: Tensor
+    known: Tensor
     number: int = 0
 
 
@@ -43,6 +45,7 @@ def collate(pairs: list[Pair], number: int = 0) -> Batch:
         _images([pair.search for pair in pairs]),
         torch.tensor(boxes, dtype=torch.float32),
         torch.tensor([pair.positive for pair in pairs]),
+        torch.tensor([pair.known for pair in pairs]),
         number,
     )
 
