@@ -60,6 +60,7 @@ def write(
     card = _card(
         name, model, graphs, exported, parity, sha256(checkpoint) if checkpoint else digest, kernel_inputs=kernel_inputs
     )
+    card = replace(card, architecture=network.architecture)
     card.save(out)
     Manifest.of(
         out,

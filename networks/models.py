@@ -11,6 +11,8 @@ from torch import Tensor
 from networks import efficientnet_lite
 from networks.adopt_widths import block_counts, fit_to
 from networks.alexnet import AlexNet
+from networks.lighttrack.architecture import MOBILE, architecture_of, parse
+from networks.lighttrack.network import LightTrack
 from networks.mobilenet import MobileNetV2
 from networks.nanotrack import NanoTrack
 from networks.resnet import Bottleneck, ResNet50
@@ -98,6 +100,10 @@ def _lite0(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(trunk, _LEVELS, channels, _by_level(64, 64, 64), _anchors(), weighted=True)
 
 
+def _lighttrack(state: Mapping[str, Tensor]) -> TrackerNetwork:
+    return LightTrack(architecture_of(state) or parse(MOBILE))
+
+
 def _by_level(*widths: int) -> dict[str, int]:
     return dict(zip(_LEVELS, widths, strict=True))
 
@@ -135,6 +141,17 @@ MODELS: dict[str, ModelSpec] = {
         anchor_ratios=(),
         anchor_scales=(),
         tracker=TrackerConstants(0.138, 0.455, 0.348, source="SiamTrackers NanoTrack configv3.yaml"),
+    ),
+    "lighttrack_mobile": ModelSpec(
+        build=_lighttrack,
+        family="ban",
+        search_px=256,
+        stride=16,
+        anchor_ratios=(),
+        anchor_scales=(),
+        tracker=TrackerConstants(
+            0.007, 0.225, 0.616, source="LightTrack experiments/test/VOT/LightTrack.yaml, VOT2019", size_rate_power=2.0
+        ),
     ),
 }
 
