@@ -1,8 +1,9 @@
 """``python -m studies.openvino_ir``: LightTrack-Mobile's weights out of an OpenVINO model, as a checkpoint.
 
-The authors' checkpoint is hard to come by, an OpenVINO model made from it is not: l-sf/LightTrack_openvino, exported from
-researchmm/LightTrack (MIT, (c) 2021 Multimedia Research). Its constants stand in the order in which they are used. Batch
-norms are folded there: they become identities here, with the folded bias, so the weights must not be trained like this.
+The authors' checkpoint is hard to come by, an OpenVINO model made from it is not: l-sf/LightTrack_openvino, exported
+from researchmm/LightTrack (MIT, (c) 2021 Multimedia Research). Its constants stand in the order in which they are used.
+Batch norms are folded there: they become identities here, with the folded bias, so the weights must not be trained like
+this (``networks.lighttrack.norms.expand`` mends it).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main(options: argparse.Namespace) -> None:
     state = convert(options.ir)
     with whole_file(options.out) as temporary:
         torch.save(state, temporary)
-    print(options.out)
+    print(options.out)  # noqa: T201  the command's answer
 
 
 def convert(folder: Path) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from networks.tracker import TrackerNetwork, correlation
 
 _MEAN_RGB = (0.485, 0.456, 0.406)  # of ImageNet, for values from 0 to 1
 _STD_RGB = (0.229, 0.224, 0.225)
-_JOINED = 128  # channels between the correlation and the towers
+JOINED_WIDTH = 128  # channels between the correlation and the towers
 _SCORE_SCALE = 0.1
 _BOX_SCALE_PX = 16.0
 
@@ -145,7 +145,7 @@ class FeatureFusor(nn.Module):
     def __init__(self, cells: int) -> None:
         super().__init__()
         self.pw_corr = PixelwiseCorrelation(cells)
-        self.adj_layer = nn.Conv2d(cells, _JOINED, 1)
+        self.adj_layer = nn.Conv2d(cells, JOINED_WIDTH, 1)
 
     def forward(self, feature: Tensor, kernel: Tensor) -> Tensor:
         """BxCxRxR and one kernel for each sample to Bx128xRxR."""
@@ -280,7 +280,7 @@ def _convolution(weight: Tensor, bias: Tensor, *, groups: int) -> nn.Conv2d:
 
 
 def _tower(tower: Tower) -> nn.Sequential:
-    inputs = [_JOINED] + [tower.width] * (len(tower.kernels) - 1)
+    inputs = [JOINED_WIDTH] + [tower.width] * (len(tower.kernels) - 1)
     return nn.Sequential(
         *(TowerLayer(width, tower.width, kernel) for width, kernel in zip(inputs, tower.kernels, strict=True))
     )
