@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
 from calibration import methods
-from calibration.calibrate import Request, calibrate
-from calibration.measure import present
+from calibration.calibrate import calibrate
+from calibration.plan import Request
 from siamtrt import cli
-from studies.thesis_calibration import wrongly
-
-log = logging.getLogger(__name__)
 
 
 def main(options: argparse.Namespace) -> None:
     """Calibrate and print the folder."""
-    chosen = methods.parse(options.method)
-    request = Request(options.onnx, options.frames, options.crops, options.seed, chosen, options.threads)
-    if options.as_the_thesis:
-        log.warning("random kernels, mixed features, RGB: ranges to show what a thesis lost, fit for nothing else")
-    show = wrongly(options.seed) if options.as_the_thesis else present
-    calibrate(request, options.out, cli.command_line("calibration"), show)
+    calibrate(requested(options), options.out, cli.command_line("calibration"))
     print(options.out)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("calibration", "Measure activation ranges on frames.")
+def requested(options: argparse.Namespace) -> Request:
+    """What the options of :func:`arguments` ask for.
+
+    Raises:
+        UsageError: an unknown method.
+    """
+    chosen = methods.parse(options.method)
+    return Request(options.onnx, options.frames, options.crops, options.seed, chosen, options.threads)
+
+
+def arguments(
+    stage: str = "calibration", description: str = "Measure activation ranges on frames."
+) -> argparse.ArgumentParser:
+    """The parser of a command that calibrates."""
+    arguments = cli.parser(stage, description)
     arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
     arguments.add_argument("--frames", type=Path, required=True, help="folder of videos and images with boxes")
     arguments.add_argument("--out", type=Path, required=True, help="folder for ranges, caches and samples")
-    arguments.add_argument("--crops", type=int, default=500, help="how many template and search crops")
+    arguments.add_argument("--crops", type=cli.count, default=500, help="how many template and search crops")
     arguments.add_argument("--seed", type=cli.seed, default=0, help="of the choice of frames")
     arguments.add_argument(
         "--method",
@@ -40,9 +44,8 @@ def _arguments() -> argparse.ArgumentParser:
         help=f"minmax, percentile, entropy, or one for each graph; {methods.DEFAULT} if left out",
     )
     arguments.add_argument("--threads", type=cli.count, help="all cores by default")
-    arguments.add_argument("--as-the-thesis", action="store_true", help="repeat a published mistake, to study its loss")
     return arguments
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
+import zlib
+from pathlib import Path
+from typing import Any, Mapping
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from calibration.entropy import least_loss
-from siamtrt.errors import InferenceError, UsageError
+from siamtrt import ArtifactError, InferenceError, UsageError
+from siamtrt.files import whole_file
 
 BINS = 2048
 _LEAST_EXPONENT = -120  # bins narrower than 2**-120 would need a scale that float32 does not have
@@ -107,6 +113,50 @@ class Histogram:
         """
         greatest = self.minmax()
         return min(greatest, least_loss(self.counts) * self.width)
+
+
+def save_histograms(path: Path, key: dict[str, Any], done: int, tables: Mapping[str, Mapping[str, Histogram]]) -> None:
+    """Write the histograms of several graphs.
+
+    Args:
+        path: an ``.npz`` file.
+        key: what they depend on; JSON-ready.
+        done: how many samples they hold.
+        tables: graph -> value name -> histogram.
+
+    Raises:
+        ArtifactError: see :func:`siamtrt.files.whole_file`.
+    """
+    arrays: dict[str, Any] = {}
+    for graph, histograms in tables.items():
+        arrays[f"{graph}.names"] = np.array(list(histograms))
+        arrays[f"{graph}.counts"] = np.stack([histogram.counts for histogram in histograms.values()])
+        arrays[f"{graph}.stats"] = np.array([(h.width, h.lowest, h.highest) for h in histograms.values()])
+    with whole_file(path) as temporary:
+        np.savez_compressed(str(temporary), key=np.array(json.dumps(key)), done=np.array(done), **arrays)
+
+
+def load_histograms(path: Path, key: dict[str, Any], tables: Mapping[str, Mapping[str, Histogram]]) -> int:
+    """Fill the histograms of *tables* with what was saved under the same *key*; return how many samples they hold.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    if not path.is_file():
+        return 0
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
+            if json.loads(str(saved["key"])) != key:
+                return 0
+            for graph, histograms in tables.items():
+                rows = zip(saved[f"{graph}.names"].tolist(), saved[f"{graph}.counts"], saved[f"{graph}.stats"].tolist())
+                for name, counts, (width, lowest, highest) in rows:
+                    histogram = histograms[name]
+                    histogram.counts, histogram.width = counts, width
+                    histogram.lowest, histogram.highest = lowest, highest
+            return int(saved["done"])
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error) as error:
+        raise ArtifactError(f"cannot read {path}: {error}", hint="remove it to measure anew") from error
 
 
 def _magnitudes(flat: npt.NDArray[np.float32], limit: float, *, signed: bool) -> npt.NDArray[np.int64]:

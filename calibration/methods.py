@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Dict, Mapping
+from typing import Mapping
 
 from calibration.histogram import Histogram
-from siamtrt import InferenceError, UsageError
+from siamtrt import GraphCard, InferenceError, UsageError
 from siamtrt.card import ROLES
 from siamtrt.ranges import Ranges, TensorRange
 
@@ -23,14 +23,14 @@ _EXAMPLE = "--method entropy, or --method target=minmax,search=entropy,xcorr=per
 log = logging.getLogger(__name__)
 
 
-def parse(text: str) -> Dict[str, str]:
+def parse(text: str) -> dict[str, str]:
     """Read ``entropy`` or ``target=minmax,search=entropy,xcorr=percentile``: graph -> method.
 
     Raises:
         UsageError: an unknown graph or method, or a graph missing or named twice.
     """
     parts = [f"{graph}={text}" for graph in ROLES] if "=" not in text else text.split(",")
-    chosen: Dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for part in parts:
         graph, _, method = part.partition("=")
         if graph not in ROLES or graph in chosen:
@@ -43,7 +43,7 @@ def parse(text: str) -> Dict[str, str]:
     return chosen
 
 
-def draw(histograms: Mapping[str, Histogram], method: str, onnx_sha256: str) -> Ranges:
+def draw(histograms: Mapping[str, Histogram], method: str, graph: GraphCard, onnx_sha256: str) -> Ranges:
     """The range of every tensor of one graph.
 
     A tensor that was zero throughout, such as the output of a dead ReLU, gets the range 0..2**-7: it stays zero.
@@ -51,32 +51,23 @@ def draw(histograms: Mapping[str, Histogram], method: str, onnx_sha256: str) -> 
     Args:
         histograms: value name -> histogram.
         method: one of ``METHODS``.
-        onnx_sha256: of the graph.
+        graph: the graph.
+        onnx_sha256: digest of its file.
+
+    Raises:
+        InferenceError: an output of the graph was zero in every sample, so it is zero whatever it is shown.
     """
     dead = [name for name, histogram in histograms.items() if histogram.amax == 0.0]
+    for output in graph.outputs:
+        if output.name in dead:
+            problem = f"{output.name}, an output of {graph.name}.onnx, is zero in every sample"
+            raise InferenceError(problem, hint="check the model in FP32 on the same frames")
     if dead:
         log.warning(
             "%d tensors are zero in every sample and get a range of %g: %s", len(dead), DEAD_AMAX, ", ".join(dead)
         )
+    log.info("%s: ranges of %d tensors by %s", graph.name, len(histograms), method)
     return Ranges(onnx_sha256, {name: _range(histogram, method) for name, histogram in histograms.items()})
-
-
-def require_alive(histograms: Mapping[str, Histogram], outputs: Mapping[str, str]) -> None:
-    """Refuse a graph whose result is zero whatever it is shown.
-
-    Args:
-        histograms: value name -> histogram.
-        outputs: output name -> file it belongs to.
-
-    Raises:
-        InferenceError: an output was zero in every sample.
-    """
-    for name, file in outputs.items():
-        if histograms[name].amax == 0.0:
-            raise InferenceError(
-                f"{name}, an output of {file}, is zero in every sample",
-                hint="check the model in FP32 on the same frames",
-            )
 
 
 def _range(histogram: Histogram, method: str) -> TensorRange:

@@ -1,4 +1,4 @@
-"""One graph with every activation in view: run it, and each float tensor's values go into its histogram."""
+"""Show every crop to the graphs, as the tracker would, and count the values of every activation."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnxruntime import InferenceSession
+from tqdm import tqdm
 
-from calibration.histogram import Histogram
-from siamtrt import Array, ArtifactError, GraphCard, InferenceError, Tensors
+from calibration.crops import CROPS_NAME, HISTOGRAMS_NAME, Crops, Samples
+from calibration.histogram import Histogram, load_histograms, save_histograms
+from runtime.crop import network_input
+from siamtrt import Array, ArtifactError, GraphCard, InferenceError, ModelCard, Tensors
+from siamtrt.files import sha256
 from siamtrt.libraries.onnxruntime import RUN_ERRORS, open_session
 
+_SAVE_EVERY = 25
 _GROUP_BYTES = 1 << 30
 
 
@@ -26,6 +30,52 @@ class _Value:
 
     name: str
     size_bytes: int
+
+
+def observe(observers: dict[str, Observer], samples: Samples, card: ModelCard, onnx: dict[str, str]) -> None:
+    """Fill the observers' histograms with every crop; what was counted is saved on the way, so that a rerun goes on.
+
+    Args:
+        observers: graph -> its observer, all new.
+        samples: cut; the histograms are saved in their folder.
+        card: of the model.
+        onnx: graph -> digest of its file; what was counted on others, or of other crops, is counted anew.
+
+    Raises:
+        InferenceError: an activation is NaN or infinite; the frame is named.
+        ArtifactError: a crop or the saved histograms are damaged.
+    """
+    path, total = samples.folder / HISTOGRAMS_NAME, len(samples.entries)
+    key = {"onnx": onnx, "samples": sha256(samples.folder / CROPS_NAME)}
+    tables = {graph: observer.histograms for graph, observer in observers.items()}
+    done = load_histograms(path, key, tables)
+    for index in tqdm(range(done, total), initial=done, total=total, desc="measure", unit="crop"):
+        try:
+            show(observers, samples.read(index), card)
+        except InferenceError as error:
+            entry = samples.entries[f"{index:05d}"]
+            problem = f"{error.problem}, at {entry['search_frame']} of {entry['clip']}"
+            raise InferenceError(problem, hint=error.hint) from error
+        if (index + 1) % _SAVE_EVERY == 0 or index + 1 == total:
+            save_histograms(path, key, index + 1, tables)
+
+
+def show(observers: dict[str, Observer], crops: Crops, card: ModelCard) -> None:
+    """Run the graphs on the crops of one target: the features of a frame meet the kernels of its own target."""
+    kernels = observers[card.target.name].observe({card.target.inputs[0].name: as_input(crops.template)})
+    for search in card.searches:
+        if search.crop in crops.searches:
+            features = {card.graph(search.crop).inputs[0].name: as_input(crops.searches[search.crop])}
+            for stage in search.stages:
+                features.update(observers[stage.search].observe(features))
+                observers[stage.xcorr].observe({**features, **kernels})
+
+
+def as_input(patch: Array) -> Array:
+    """A crop as 1x3xSxS float32."""
+    tensor = np.empty((1, 3, *patch.shape[:2]), np.float32)
+    network_input(patch, tensor)
+    return tensor
 
 
 class Observer:
@@ -49,7 +99,7 @@ class Observer:
         BuildError: ONNX Runtime cannot run it.
     """
 
-    def __init__(self, path: Path, card: GraphCard, kernels: Tuple[str, ...], *, threads: Optional[int] = None) -> None:
+    def __init__(self, path: Path, card: GraphCard, kernels: tuple[str, ...], *, threads: int | None = None) -> None:
         self._path, self._card, self._kernels = path, card, kernels
         self._threads = threads or os.cpu_count()
         computed = _computed(self._graph(), path)
@@ -72,27 +122,27 @@ class Observer:
         """
         inputs = {spec.name for spec in self._card.inputs}
         self._count({name: values for name, values in feeds.items() if name in inputs})
-        found: Tensors = {}
+        outputs: Tensors = {}
         for group in self._groups:
-            found.update(self._observe_group(group, feeds))
-        return found
+            outputs.update(self._observe_group(group, feeds))
+        return outputs
 
     def _graph(self) -> onnx.ModelProto:
         model = _read(self._path)
         _make_inputs(model, self._kernels)
         return model
 
-    def _open(self, group: List[_Value]) -> InferenceSession:
+    def _open(self, group: list[_Value]) -> InferenceSession:
         return open_session(_exposing(self._graph(), group), threads=self._threads, optimized=False)
 
-    def _observe_group(self, group: List[_Value], feeds: Tensors) -> Tensors:
+    def _observe_group(self, group: list[_Value], feeds: Tensors) -> Tensors:
         """Count the values of *group*, and return those that are outputs of the graph; the others are freed."""
         session, names = self._session or self._open(group), [value.name for value in group]
         try:
-            found = session.run(names, {node.name: feeds[node.name] for node in session.get_inputs()})
+            arrays = session.run(names, {node.name: feeds[node.name] for node in session.get_inputs()})
         except RUN_ERRORS as error:
             raise InferenceError(f"ONNX Runtime failed on {self._path}: {error}") from error
-        values = dict(zip(names, found))
+        values = dict(zip(names, arrays))
         self._count(values)
         return {spec.name: values[spec.name] for spec in self._card.outputs if spec.name in values}
 
@@ -101,7 +151,7 @@ class Observer:
         with ThreadPoolExecutor(self._threads) as pool:
             list(pool.map(self._add, tensors.items()))
 
-    def _add(self, tensor: Tuple[str, Array]) -> None:
+    def _add(self, tensor: tuple[str, Array]) -> None:
         name, values = tensor
         try:
             self.histograms[name].add(values)
@@ -116,12 +166,12 @@ def _read(path: Path) -> onnx.ModelProto:
         raise ArtifactError(f"{path} is not a whole ONNX graph: {error}", hint="export it anew") from error
 
 
-def _computed(model: onnx.ModelProto, path: Path) -> List[_Value]:
+def _computed(model: onnx.ModelProto, path: Path) -> list[_Value]:
     """The float values that are computed from an input, in their order; what constants alone make is no activation."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     types = {value.name: value.type.tensor_type for value in (*graph.value_info, *graph.output)}
     moving = {value.name for value in graph.input} - {weight.name for weight in graph.initializer}
-    found: List[_Value] = []
+    computed: list[_Value] = []
     for node in graph.node:
         if not moving.intersection(node.input):
             continue
@@ -130,20 +180,20 @@ def _computed(model: onnx.ModelProto, path: Path) -> List[_Value]:
             if name not in types:
                 raise ArtifactError(f"{path} does not tell the type of {name}", hint="export it with static shapes")
             if types[name].elem_type == onnx.TensorProto.FLOAT:
-                found.append(_Value(name, 4 * int(np.prod([side.dim_value for side in types[name].shape.dim]))))
-    return found
+                computed.append(_Value(name, 4 * int(np.prod([side.dim_value for side in types[name].shape.dim]))))
+    return computed
 
 
-def _make_inputs(model: onnx.ModelProto, kernels: Tuple[str, ...]) -> None:
+def _make_inputs(model: onnx.ModelProto, kernels: tuple[str, ...]) -> None:
     """Turn the weights called *kernels* into inputs, in place; those that are inputs already stay so."""
     for weight in [weight for weight in model.graph.initializer if weight.name in kernels]:
         model.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
         model.graph.initializer.remove(weight)
 
 
-def _grouped(values: List[_Value]) -> List[List[_Value]]:
+def _grouped(values: list[_Value]) -> list[list[_Value]]:
     """Cut *values* where they would exceed the memory of one session."""
-    groups: List[List[_Value]] = [[]]
+    groups: list[list[_Value]] = [[]]
     for value in values:
         if groups[-1] and sum(member.size_bytes for member in groups[-1]) + value.size_bytes > _GROUP_BYTES:
             groups.append([])
@@ -151,7 +201,7 @@ def _grouped(values: List[_Value]) -> List[List[_Value]]:
     return groups
 
 
-def _exposing(model: onnx.ModelProto, group: List[_Value]) -> bytes:
+def _exposing(model: onnx.ModelProto, group: list[_Value]) -> bytes:
     """The graph with the values of *group* as its only outputs; *model* is changed."""
     del model.graph.output[:]
     for value in group:

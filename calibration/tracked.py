@@ -3,58 +3,50 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
-from itertools import islice
+import math
+from dataclasses import astuple, replace
 from pathlib import Path
-from typing import List, Optional
 
 from tqdm import tqdm
 
-from calibration.clips import Clip, Label
+from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.tracker import Tracker, TrackerState
-from siamtrt import Array, InferenceError, ModelCard
+from runtime.tracker import Tracker
+from sequences.sequence import Region, Sequence
+from siamtrt import InferenceError, ModelCard
 
 _MOST_FRAMES = 500
+_LOST: Region = (math.nan,) * 4
 
 log = logging.getLogger(__name__)
 
 
-def track(clip: Clip, onnx: Path, card: ModelCard, *, threads: Optional[int] = None) -> Clip:
-    """Follow the object of the clip's only label through its first 500 frames.
+def track(sequence: Sequence, onnx: Path, card: ModelCard, *, threads: int | None = None) -> Sequence:
+    """Follow the object of the sequence's only box through its first 500 frames.
 
     Args:
-        clip: ``untracked``.
+        sequence: whose first box alone is known.
         onnx: folder of the exported graphs.
         card: of the model.
         threads: of ONNX Runtime; all cores when None.
 
     Returns:
-        The clip with a label for each frame that was tracked and in which the target was not lost.
+        Those frames with the boxes of the tracker, NaN where it had lost the target.
 
     Raises:
         UsageError: the first box lies outside the frame.
         ArtifactError: a frame cannot be read.
         InferenceError: the network put out no numbers.
     """
-    first = clip.labels[0]
-    labels: List[Label] = [first]
-    frames = islice(clip.all_frames(), _MOST_FRAMES)
-    with Tracker(OnnxMatcher(onnx, card, threads=threads)) as tracker:
-        for position, frame in tqdm(frames, desc=f"track {clip.name}", unit="frame"):
-            if position == 0:
-                tracker.start(frame, first.box)
-                continue
-            state = _updated(tracker, frame, f"frame {position} of {clip.name}")
-            if not state.lost:
-                name = clip.images[position].name if clip.images else f"frame {position}"
-                labels.append(Label(name, position, state.box, first.group))
-    log.info("tracked %d frames of %s", len(labels), clip.name)
-    return replace(clip, labels=tuple(labels), untracked=False)
-
-
-def _updated(tracker: Tracker, frame: Array, where: str) -> TrackerState:
-    try:
-        return tracker.update(frame)
-    except InferenceError as error:
-        raise InferenceError(f"{error.problem}, at {where}", hint="check the checkpoint") from error
+    images = sequence.images[:_MOST_FRAMES]
+    regions = [sequence.regions[0]]
+    with Tracker(HostLocator(OnnxMatcher(onnx, card, threads=threads))) as tracker:
+        tracker.start(sequence.frame(0), sequence.start_box(0))
+        for index in tqdm(range(1, len(images)), desc=f"track {sequence.name}", unit="frame"):
+            try:
+                state = tracker.update(sequence.frame(index))
+            except InferenceError as error:
+                raise InferenceError(f"{error.problem}, at {images[index]}", hint="check the checkpoint") from error
+            regions.append(_LOST if state.lost else astuple(state.box))
+    log.info("tracked %d frames of %s", len(regions) - regions.count(_LOST), sequence.name)
+    return replace(sequence, images=images, regions=tuple(regions))

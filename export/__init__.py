@@ -1,1 +1,1 @@
-"""Checkpoint to target.onnx, search.onnx, xcorr.onnx and the model card, with measured parity."""
+"""From a checkpoint to target.onnx, search.onnx, xcorr.onnx and the model card, with measured parity."""

@@ -1,4 +1,4 @@
-"""``python -m export``: a checkpoint to ONNX graphs and their model card."""
+"""``python -m export``: write a checkpoint as ONNX graphs with their model card."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from export.write import write
 from networks.checkpoint import load
-from networks.models import MODELS, seeded
+from networks.models import MODELS
+from networks.seeded import seeded
 from siamtrt import UsageError, cli
 
 

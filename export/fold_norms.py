@@ -1,4 +1,4 @@
-"""Batch norms into the convolutions before them, so that weights keep their names in the exported graph."""
+"""Fold batch norms into the convolutions before them, so that weights keep their names in the exported graph."""
 
 from __future__ import annotations
 

@@ -1,19 +1,21 @@
-"""The three graphs of a network as torch modules with named inputs and outputs."""
+"""The graphs of a network as torch modules with named inputs and outputs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from onnx import ModelProto
 from torch import Tensor, nn
 
+from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
 from siamtrt import GraphCard, TensorSpec
 from siamtrt.card import SEARCH, TARGET, XCORR
 from siamtrt.work import macs, parameters
 
-LOST_SUFFIX = "_lost"  # of the graphs that search for a lost target
+_SEED = 2018
 
 
 @dataclass(frozen=True)
@@ -66,63 +68,54 @@ class _Search(nn.Module):
 
 
 class _Xcorr(nn.Module):
-    """With its kernels as parameters, so that they become initializers of their names."""
+    """Kernels that are no inputs are parameters, so that they become initializers of their names."""
 
-    def __init__(self, network: TrackerNetwork, features: tuple[str, ...], kernels: dict[str, Tensor]) -> None:
+    def __init__(
+        self, network: TrackerNetwork, inputs: tuple[str, ...], features: tuple[str, ...], kernels: dict[str, Tensor]
+    ) -> None:
         super().__init__()
-        self.network, self._features, self._kernels = network, features, tuple(kernels)
-        for name, kernel in kernels.items():
-            self.register_parameter(name, nn.Parameter(kernel))
-
-    def forward(self, *features: Tensor) -> tuple[Tensor, Tensor]:
-        kernels = {name: getattr(self, name) for name in self._kernels}
-        return self.network.correlate(dict(zip(self._features, features, strict=True)), kernels)
-
-
-class _XcorrOfInputs(nn.Module):
-    """With its kernels as inputs, after the features."""
-
-    def __init__(self, network: TrackerNetwork, features: tuple[str, ...], kernels: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network, self._features, self._kernels = network, features, kernels
+        self.network, self._inputs, self._features, self._kernels = network, inputs, features, tuple(kernels)
+        for name in (name for name in kernels if name not in inputs):
+            self.register_parameter(name, nn.Parameter(kernels[name]))
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
-        count = len(self._features)
-        features = dict(zip(self._features, tensors[:count], strict=True))
-        return self.network.correlate(features, dict(zip(self._kernels, tensors[count:], strict=True)))
+        given = dict(zip(self._inputs, tensors, strict=True))
+        kernels = {name: given[name] if name in given else getattr(self, name) for name in self._kernels}
+        return self.network.correlate({name: given[name] for name in self._features}, kernels)
 
 
 @torch.no_grad()
 def trace(
-    network: TrackerNetwork, template: Tensor, search: Tensor, *, suffix: str = "", kernel_inputs: bool = False
-) -> list[TracedGraph]:
-    """Split a network.
+    network: TrackerNetwork, template_px: int, sizes: Mapping[str, int], *, kernel_inputs: bool = False
+) -> dict[str, TracedGraph]:
+    """Split a network, on reference crops.
 
     Args:
         network: in evaluation mode.
-        template: 1x3x127x127, the reference template whose kernels the xcorr graph holds.
-        search: 1x3xSxS.
-        suffix: of the names of search and xcorr, e.g. ``LOST_SUFFIX``.
-        kernel_inputs: make the kernels inputs of the xcorr graph.
+        template_px: side of the template, whose kernels the xcorr graphs hold.
+        sizes: suffix of the names of search and xcorr -> side of the search crop.
+        kernel_inputs: make the kernels inputs of the xcorr graphs.
 
     Returns:
-        target, search and xcorr.
+        By name: target, then search and xcorr of each size.
     """
+    template = reference_crop(template_px)
     kernels = {name: kernel[0] for name, kernel in network.template(template).items()}
-    features = network.search(search)
-    cls, loc = network.correlate(features, kernels)
-    maps = {"cls": cls, "loc": loc}
-    names = tuple(features)
-    xcorr: nn.Module
-    if kernel_inputs:
-        xcorr, inputs = _XcorrOfInputs(network, names, tuple(kernels)), {**features, **kernels}
-    else:
-        xcorr, inputs = _Xcorr(network, names, kernels), features
-    return [
-        TracedGraph(TARGET, TARGET, _Target(network).eval(), {"template": template}, kernels),
-        TracedGraph(f"{SEARCH}{suffix}", SEARCH, _Search(network).eval(), {"search": search}, features),
-        TracedGraph(f"{XCORR}{suffix}", XCORR, xcorr.eval(), inputs, maps),
-    ]
+    graphs = [TracedGraph(TARGET, TARGET, _Target(network).eval(), {"template": template}, kernels)]
+    for suffix, search_px in sizes.items():
+        search = reference_crop(search_px)
+        features = network.search(search)
+        maps = dict(zip(("cls", "loc"), network.correlate(features, kernels), strict=True))
+        inputs = {**features, **kernels} if kernel_inputs else features
+        xcorr = _Xcorr(network, tuple(inputs), tuple(features), kernels)
+        graphs.append(TracedGraph(f"{SEARCH}{suffix}", SEARCH, _Search(network).eval(), {"search": search}, features))
+        graphs.append(TracedGraph(f"{XCORR}{suffix}", XCORR, xcorr.eval(), inputs, maps))
+    return {graph.name: graph for graph in graphs}
+
+
+def reference_crop(side_px: int) -> Tensor:
+    """A textured crop that parity is measured on: 1x3xSxS float32, whole numbers from 0 to 255, always the same."""
+    return smooth_noise(side_px, seed=_SEED + side_px)
 
 
 def _specs(tensors: dict[str, Tensor]) -> tuple[TensorSpec, ...]:

@@ -1,4 +1,4 @@
-"""One torch module to one checked ONNX file with stable names."""
+"""Export one torch module as one checked ONNX graph with stable names."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _unique(name: str, taken: set[str]) -> str:
 
 
 def _require_names(model: onnx.ModelProto, graph: TracedGraph) -> None:
-    found = [value.name for value in (*model.graph.input, *model.graph.output)]
+    names = [value.name for value in (*model.graph.input, *model.graph.output)]
     wanted = [*graph.inputs, *graph.outputs]
-    if found != wanted:
-        raise BuildError(f"the exported {graph.name} graph has the tensors {found}, expected {wanted}")
+    if names != wanted:
+        raise BuildError(f"the exported {graph.name} graph has the tensors {names}, expected {wanted}")

@@ -1,4 +1,4 @@
-"""A network into an ONNX folder: graphs, model card, manifest."""
+"""Write a network as an ONNX folder: graphs, model card, manifest."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import hashlib
 import logging
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from onnx import ModelProto
 from torch import Tensor
 
 from export.fold_norms import fold_norms
-from export.graphs import LOST_SUFFIX, TracedGraph, trace
+from export.graphs import TracedGraph, trace
 from export.parity import measure
-from export.reference import reference_crop
 from export.to_onnx import to_onnx
 from networks.models import ModelSpec, spec
 from networks.tracker import TrackerNetwork
@@ -23,6 +23,8 @@ from siamtrt import card as model_card
 from siamtrt.card import SEARCH, TARGET, XCORR, LostRule, SearchCard, StageCard
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
+
+_LOST = "_lost"  # suffix of the graphs that search for a lost target
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +56,11 @@ def write(
     digest = _digest(network)
     graphs = _folded(network, model, kernel_inputs=kernel_inputs)
     exported = {graph_name: to_onnx(graph) for graph_name, graph in graphs.items()}
-    parity = measure(graphs, exported)
+    digest = sha256(checkpoint) if checkpoint else digest
+    card = _card(name, model, graphs, exported, digest, kernel_inputs=kernel_inputs)
+    card = replace(card, architecture=network.architecture, parity=measure(graphs, exported, card.searches))
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
-    card = _card(
-        name, model, graphs, exported, parity, sha256(checkpoint) if checkpoint else digest, kernel_inputs=kernel_inputs
-    )
-    card = replace(card, architecture=network.architecture)
     card.save(out)
     Manifest.of(
         out,
@@ -72,26 +72,20 @@ def write(
         environment=describe(),
     ).save(out)
     seconds = (time.perf_counter_ns() - started_ns) / 1e9
-    log.info("exported %s to %s, largest difference to torch %.1e, %.1f s", name, out, max(parity.values()), seconds)
+    log.info(
+        "exported %s to %s, largest difference to torch %.1e, %.1f s", name, out, max(card.parity.values()), seconds
+    )
     return card
 
 
 def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -> dict[str, TracedGraph]:
     """Fold in place; the graphs have to return what the network did before, so that parity proves the folding too."""
-    wanted = {graph.name: graph.outputs for graph in _traced(network, model, kernel_inputs=kernel_inputs)}
+    sizes = {"": model.search_px, **({_LOST: model.lost.search_px} if model.lost else {})}
+    traced = partial(trace, network, model.template_px, sizes, kernel_inputs=kernel_inputs)
+    before = traced()
     network.fold()
     fold_norms(network)
-    folded = _traced(network, model, kernel_inputs=kernel_inputs)
-    return {graph.name: replace(graph, outputs=wanted[graph.name]) for graph in folded}
-
-
-def _traced(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -> list[TracedGraph]:
-    template = reference_crop(model.template_px)
-    graphs = trace(network, template, reference_crop(model.search_px), kernel_inputs=kernel_inputs)
-    if model.lost:
-        search = reference_crop(model.lost.search_px)
-        graphs += trace(network, template, search, suffix=LOST_SUFFIX, kernel_inputs=kernel_inputs)[1:]
-    return graphs
+    return {name: replace(graph, outputs=before[name].outputs) for name, graph in traced().items()}
 
 
 def _card(
@@ -99,7 +93,6 @@ def _card(
     model: ModelSpec,
     graphs: dict[str, TracedGraph],
     exported: dict[str, ModelProto],
-    parity: dict[str, float],
     checkpoint_sha256: str,
     *,
     kernel_inputs: bool,
@@ -117,25 +110,18 @@ def _card(
         graphs=tuple(graph.card(exported[graph.name]) for graph in graphs.values()),
         checkpoint_sha256=checkpoint_sha256,
         kernel_inputs=kernel_inputs,
-        parity=parity,
     )
 
 
 def _searches(model: ModelSpec, graphs: dict[str, TracedGraph]) -> tuple[SearchCard, ...]:
-    sizes: list[tuple[int, float, str, LostRule | None]] = [(model.search_px, model.tracker.window_influence, "", None)]
-    if model.lost:
-        sizes.append((model.lost.search_px, model.lost.window_influence, LOST_SUFFIX, model.lost.rule))
     kernels = tuple(graphs[TARGET].outputs)
-    return tuple(
-        SearchCard(
-            search_px,
-            graphs[f"{XCORR}{suffix}"].outputs["cls"].shape[-1],
-            influence,
-            (StageCard(f"{SEARCH}{suffix}", f"{XCORR}{suffix}", kernels),),
-            rule,
-        )
-        for search_px, influence, suffix, rule in sizes
-    )
+
+    def search(suffix: str, search_px: int, influence: float, rule: LostRule | None = None) -> SearchCard:
+        stage = StageCard(f"{SEARCH}{suffix}", f"{XCORR}{suffix}", kernels)
+        return SearchCard(search_px, graphs[stage.xcorr].outputs["cls"].shape[-1], influence, (stage,), rule)
+
+    ordinary, lost = search("", model.search_px, model.tracker.window_influence), model.lost
+    return (ordinary, search(_LOST, lost.search_px, lost.window_influence, lost.rule)) if lost else (ordinary,)
 
 
 def _spec(name: str, tensor: Tensor) -> TensorSpec:

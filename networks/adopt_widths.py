@@ -19,12 +19,12 @@ def block_counts(state: Mapping[str, Tensor], prefix: str, stages: int) -> tuple
     counts = []
     for stage in range(1, stages + 1):
         pattern = re.compile(re.escape(prefix.format(stage)) + r"(\d+)\.")
-        found = {int(match.group(1)) for match in map(pattern.match, state) if match}
-        counts.append(len(found))
+        blocks = {match.group(1) for match in map(pattern.match, state) if match}
+        counts.append(len(blocks))
     return tuple(counts) if all(counts) else None
 
 
-def fit_to(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+def adopt_widths(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Resize the convolutions, norms and linear layers of *network*, in place, to the widths in *state*.
 
     Kernel sizes, dimensions and groups of one stay, so a layer whose tensor has others is left as it is; a depthwise

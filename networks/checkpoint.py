@@ -1,4 +1,4 @@
-"""Checkpoints into networks: nothing in the file is executed, and no key is missing or left over unsaid."""
+"""Load a checkpoint into a network: nothing in the file is executed, and every missing or unknown key is reported."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 def _reason(error: BaseException) -> str:
     """The fact in torch's message; its advice to run the file's code is left out."""
     text = str(error)
-    found = re.search(r"WeightsUnpickler error:\s*(.*?)(?:\. Please use|$)", text, re.MULTILINE)
-    return found.group(1) if found else next(iter(text.splitlines()), type(error).__name__)
+    fact = re.search(r"WeightsUnpickler error:\s*(.*?)(?:\. Please use|$)", text, re.MULTILINE)
+    return fact.group(1) if fact else next(iter(text.splitlines()), type(error).__name__)
 
 
 def _published(name: str) -> dict[str, torch.Size]:

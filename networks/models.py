@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from networks import efficientnet_lite
-from networks.adopt_widths import block_counts, fit_to
-from networks.alexnet import AlexNet
+from networks.adopt_widths import adopt_widths, block_counts
 from networks.lighttrack.architecture import MOBILE, architecture_of, parse
 from networks.lighttrack.network import LightTrack
-from networks.mobilenet import MobileNetV2
 from networks.nanotrack import NanoTrack
-from networks.resnet import Bottleneck, ResNet50
 from networks.siamrpn import SiamRPN
-from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
+from networks.trunks import efficientnet_lite
+from networks.trunks.alexnet import AlexNet
+from networks.trunks.mobilenet import MobileNetV2
+from networks.trunks.resnet import ResNet50
 from siamtrt import UsageError
 from siamtrt.card import LostRule, TrackerConstants
 
 _LEVELS = ("2", "3", "4")
 _RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 _SCALES = (8.0,)
-_RESIDUAL_SHARE = 0.2  # of seeded weights
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def build(name: str, state: Mapping[str, Tensor] | None = None) -> TrackerNetwor
     """
     network = spec(name).build(state or {})
     if state:
-        fit_to(network, state)
+        adopt_widths(network, state)
     return network
 
 
@@ -154,45 +151,3 @@ MODELS: dict[str, ModelSpec] = {
         ),
     ),
 }
-
-
-def seeded(name: str, seed: int) -> TrackerNetwork:
-    """Make the network called *name* with random weights that keep its signals alive.
-
-    The batch norms take the statistics of two textured crops, so that every layer puts out values near unit variance: a
-    stand-in for trained weights where only shapes, arithmetic or speed matter.
-
-    Args:
-        name: a key of ``MODELS``.
-        seed: the same seed gives the same weights.
-
-    Returns:
-        The network in evaluation mode.
-    """
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = build(name)
-        sizes = (spec(name).template_px, spec(name).search_px)
-        template, search = (smooth_noise(size, count=2, seed=seed) for size in sizes)
-        norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-        for norm in norms:
-            norm.momentum = None  # the plain mean over both branches
-        _damp_residuals(network)
-        network.train()
-        with torch.no_grad():
-            network(template, search)
-    return network.eval()
-
-
-def _damp_residuals(network: TrackerNetwork) -> None:
-    """Let each residual branch add little to its shortcut, as trained ones do; else rounding errors grow with depth."""
-    for module in network.modules():
-        if isinstance(module, Bottleneck) or getattr(module, "shortcut", False):
-            norms = [child for child in module.modules() if isinstance(child, torch.nn.BatchNorm2d)]
-            branch = [norm for norm in norms if not _belongs_to_shortcut(module, norm)]
-            torch.nn.init.constant_(branch[-1].weight, _RESIDUAL_SHARE)
-
-
-def _belongs_to_shortcut(module: torch.nn.Module, norm: torch.nn.Module) -> bool:
-    shortcut = getattr(module, "downsample", None)
-    return shortcut is not None and norm in list(shortcut.modules())

@@ -1,1 +1,1 @@
-"""Frames to boxes: crop, match, decode; one matcher a backend; the tracker; the track command."""
+"""From frames to boxes: the tracker, a locator for each backend, the loop from source to sinks, the track command."""

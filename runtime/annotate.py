@@ -1,20 +1,20 @@
-"""Boxes into pictures and videos."""
+"""Draw boxes into pictures, and write pictures as a video."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Optional, Tuple, Type
 
 import cv2
 
+from runtime.tracker import TrackerState
 from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import write_error
 
 GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
 
 
-def draw_box(frame: Array, box: BoundingBox, color: Tuple[int, int, int], label: str = "") -> None:
+def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label: str = "") -> None:
     """Draw *box* and a label above it into *frame* (HxWx3 uint8, BGR), in place."""
     corner = (round(box.x), round(box.y))
     cv2.rectangle(frame, corner, (round(box.x + box.width), round(box.y + box.height)), color, 2, cv2.LINE_AA)
@@ -35,14 +35,16 @@ class VideoWriter:
     def __init__(self, path: Path, fps: float) -> None:
         self._path, self._fps = path, fps
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-        self._writer: Optional[cv2.VideoWriter] = None
+        self._writer: cv2.VideoWriter | None = None
 
     def __enter__(self) -> VideoWriter:
         return self
 
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the video its name; there is none where nothing was written."""
         if self._writer is not None:
             self._writer.release()
             self._partial.replace(self._path)
@@ -57,7 +59,7 @@ class VideoWriter:
             self._writer = self._opened((frame.shape[1], frame.shape[0]))
         self._writer.write(frame)
 
-    def _opened(self, size: Tuple[int, int]) -> cv2.VideoWriter:
+    def _opened(self, size: tuple[int, int]) -> cv2.VideoWriter:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -66,3 +68,26 @@ class VideoWriter:
         if not writer.isOpened():
             raise ArtifactError(f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space")
         return writer
+
+
+class VideoSink:
+    """A :class:`runtime.loop.Sink` that draws the boxes into the frames, a lost target's in red, and writes a video.
+
+    Args:
+        path: ends in ``.mp4``.
+        fps: frames a second.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self._video = VideoWriter(path, fps)
+
+    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+        if frame is not None:
+            canvas = frame.copy()
+            for state in states:
+                label = "" if state.score is None else f"{state.score:.2f}"
+                draw_box(canvas, state.box, RED if state.lost else GREEN, label)
+            self._video.write(canvas)
+
+    def close(self) -> None:
+        self._video.close()

@@ -1,4 +1,4 @@
-"""Score maps to the best box. Families: ``rpn`` (anchors) and ``ban`` (points).
+"""Choose the best box of two score maps. Families: ``rpn`` (anchors) and ``ban`` (points).
 
 Source: PySOT's and NanoTrack's trackers; numbers in tests/golden/pysot. All coordinates are pixels of the search crop,
 relative to its centre.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Dict
 
 import numpy as np
 
@@ -71,7 +70,7 @@ class Decoder:
             cls: (2A, R, R) float32, background channels first.
             loc: (4A, R, R) float32.
             width: the target's last width, in crop pixels.
-            height: likewise.
+            height: the target's last height, in crop pixels.
 
         Raises:
             InferenceError: a score or the box is not finite.
@@ -92,7 +91,7 @@ class Decoder:
         return Candidate(*box, float(score[index]), float(penalty[index]))
 
 
-def decoders(card: ModelCard) -> Dict[int, Decoder]:
+def decoders(card: ModelCard) -> dict[int, Decoder]:
     """The decoder of each search size of a model, by ``search_px``."""
     return {search.search_px: Decoder(card, search) for search in card.searches}
 

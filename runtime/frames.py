@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Tuple
-
 import cv2
 import numpy as np
 
@@ -39,7 +37,7 @@ def as_bgr(frame: Array) -> Array:
     return converted
 
 
-def fill_color(frame: Array) -> Tuple[int, int, int]:
+def fill_color(frame: Array) -> tuple[int, int, int]:
     """The mean colour of *frame*, BGR, truncated: what PySOT writes outside the frame, whose canvas is uint8."""
     blue, green, red, _ = cv2.mean(frame)
     return int(blue), int(green), int(red)

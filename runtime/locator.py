@@ -1,10 +1,10 @@
-"""Where the box of a response is chosen: on the host for any matcher, or by a backend that does it itself."""
+"""The seam between the tracker, which knows geometry, and a backend, which owns where pixels and features live."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Protocol, Tuple, Union, runtime_checkable
+from dataclasses import dataclass
+from typing import Protocol
 
 from runtime.decode import Candidate, decoders
 from runtime.matcher import Color, Matcher, StageTimes
@@ -20,23 +20,31 @@ class Located:
     times: StageTimes
 
 
-@runtime_checkable
 class Locator(Protocol):
-    """A model on one backend that answers with the best box instead of maps; else like a :class:`Matcher`."""
+    """A model on one backend, for one target at a time."""
 
     @property
     def card(self) -> ModelCard:
         """The model it runs."""
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
-        """See :class:`runtime.matcher.Matcher`."""
+        """Crop the template from *frame*, run the target graph, and give its kernels to the xcorr graphs.
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
+        Args:
+            frame: HxWx3 uint8, BGR; read only, not kept.
+            square: the template region.
+            fill: BGR value of the pixels outside the frame, 0..255.
+
+        Raises:
+            InferenceError: the backend failed.
+        """
+
+    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         """Crop the search region from *frame*, run search and xcorr, and choose the box.
 
         Args:
             frame: HxWx3 uint8, BGR; read only, not kept.
-            square: the search region.
+            square: the search region; its ``out_px`` tells which search of the card is meant.
             fill: BGR value of the pixels outside the frame, 0..255.
             last_size: the target's last width and height, in crop pixels.
 
@@ -45,11 +53,11 @@ class Locator(Protocol):
         """
 
     def close(self) -> None:
-        """Free the backend's resources."""
+        """Free the backend's resources; the locator cannot be used afterwards."""
 
 
 class HostLocator:
-    """Decodes the maps of a matcher with numpy.
+    """Chooses the box from the maps of a matcher, with numpy.
 
     Args:
         matcher: owned from now on.
@@ -60,25 +68,16 @@ class HostLocator:
 
     @property
     def card(self) -> ModelCard:
-        """See :class:`Locator`."""
         return self._matcher.card
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
-        """See :class:`Locator`."""
         return self._matcher.remember(frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
-        """See :class:`Locator`."""
+    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         response = self._matcher.match(frame, square, fill)
         started_ns = time.perf_counter_ns()
         candidate = self._decoders[square.out_px].best(response.cls, response.loc, *last_size)
-        return Located(candidate, replace(response.times, decode_ns=time.perf_counter_ns() - started_ns))
+        return Located(candidate, {**response.times, "decode": time.perf_counter_ns() - started_ns})
 
     def close(self) -> None:
-        """See :class:`Locator`."""
         self._matcher.close()
-
-
-def as_locator(backend: Union[Matcher, Locator]) -> Locator:
-    """*backend* itself where it chooses the box, else its maps decoded on the host."""
-    return backend if isinstance(backend, Locator) else HostLocator(backend)

@@ -1,30 +1,19 @@
-"""The seam between the tracker, which knows geometry, and a backend, which owns where pixels and features live."""
+"""What a backend does that puts out maps, and leaves the choice of the box to :class:`runtime.locator.HostLocator`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Protocol, Tuple
+from typing import Mapping, Protocol, Tuple
 
 from siamtrt import Array, ModelCard
 from siamtrt.geometry import Square
 
-Color = Tuple[int, int, int]
+Color = Tuple[int, int, int]  # BGR, 0..255
 
-
-@dataclass(frozen=True)
-class StageTimes:
-    """Monotonic nanoseconds of each stage of one call; None for a stage that did not run or cannot be told apart.
-
-    ``network_ns`` is target in ``remember`` and search plus xcorr in ``match``; ``search_ns`` and ``xcorr_ns`` are its
-    parts where a backend can tell them apart.
-    """
-
-    crop_ns: Optional[int] = None
-    network_ns: Optional[int] = None
-    search_ns: Optional[int] = None
-    xcorr_ns: Optional[int] = None
-    refit_ns: Optional[int] = None
-    decode_ns: Optional[int] = None
+# The stages of a call that a backend may time. They are disjoint: ``network`` is search and xcorr together where a
+# backend cannot tell them apart, and a backend that crops on the GPU does so within ``target`` and ``network``.
+STAGES = ("crop", "target", "search", "xcorr", "network", "refit", "decode")
+StageTimes = Mapping[str, int]  # stage -> monotonic nanoseconds; a stage that did not run is absent
 
 
 @dataclass(frozen=True)
@@ -45,23 +34,14 @@ class Response:
 
 
 class Matcher(Protocol):
-    """A model on one backend, for one target at a time."""
+    """A model on one backend, for one target at a time; like a :class:`runtime.locator.Locator`, but for ``match``."""
 
     @property
     def card(self) -> ModelCard:
         """The model it runs."""
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
-        """Crop the template from *frame*, run the target graph, and refit the xcorr graph with its kernels.
-
-        Args:
-            frame: HxWx3 uint8, BGR; read only, not kept.
-            square: the template region.
-            fill: BGR value of the pixels outside the frame, 0..255.
-
-        Raises:
-            InferenceError: the backend failed.
-        """
+        """Take the target in *square* of *frame*."""
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         """Crop the search region from *frame*, and run search and xcorr.
@@ -71,4 +51,4 @@ class Matcher(Protocol):
         """
 
     def close(self) -> None:
-        """Free the backend's resources; the matcher cannot be used afterwards."""
+        """Free the backend's resources."""

@@ -1,33 +1,44 @@
-"""An engine folder to what the tracker talks to."""
+"""Open an engine folder as the locators that trackers use."""
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Union
 
 from runtime.locator import Locator
-from runtime.matcher import Matcher
 from siamtrt import ArtifactError, Manifest, ModelCard, UsageError
 
-Backend = Union[Matcher, Locator]
 DECODES = ("host", "device")
+# Backend -> module whose ``open_locators`` takes an Opening; imported when such engines are opened.
+_OPENERS = {"onnxruntime": "runtime.onnxruntime.locator", "tensorrt": "runtime.tensorrt.locator"}
 
 
-def open_matcher(engines: Path, *, threads: Optional[int] = None, decode: Optional[str] = None) -> Backend:
-    """Open the engines of a folder, for one target, on the backend they were built for; see :func:`open_matchers`."""
-    return open_matchers(engines, 1, threads=threads, decode=decode)[0]
+@dataclass(frozen=True)
+class Opening:
+    """What a backend is asked to open.
 
-
-def open_matchers(
-    engines: Path, count: int, *, threads: Optional[int] = None, decode: Optional[str] = None
-) -> List[Backend]:
-    """Open the engines of a folder for several targets, on the backend they were built for.
-
-    Args:
-        engines: written by ``python -m engines``.
-        count: of targets; they share the engines where the backend can.
+    Attributes:
+        engines: folder written by ``python -m engines`` for this backend.
+        card: of the model.
+        manifest: of the folder, its digests proved.
+        count: how many targets are followed; they share the engines where the backend can.
         threads: of the CPU backend; all cores when None.
-        decode: where the box is chosen, one of ``DECODES``; the backend's own place when None: the GPU on TensorRT.
+        decode: where the box is chosen, one of ``DECODES``; None for the backend's own place, the GPU on TensorRT.
+    """
+
+    engines: Path
+    card: ModelCard
+    manifest: Manifest
+    count: int = 1
+    threads: int | None = None
+    decode: str | None = None
+
+
+def open_locators(
+    engines: Path, count: int = 1, *, threads: int | None = None, decode: str | None = None
+) -> list[Locator]:
+    """Open the engines of a folder on the backend they were built for; for the arguments see :class:`Opening`.
 
     Raises:
         ArtifactError: the folder is unfinished, changed, or of an unknown backend.
@@ -39,17 +50,11 @@ def open_matchers(
     backend = manifest.settings.get("backend")
     if decode not in (None, *DECODES):
         raise UsageError(f"unknown place to decode {decode!r}", hint=f"one of {', '.join(DECODES)}")
-    if backend == "onnxruntime":
-        from runtime.onnxruntime.matcher import OnnxMatcher
-
-        if decode == "device":
-            raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
-        return [OnnxMatcher(engines, card, threads=threads) for _ in range(count)]
-    if backend == "tensorrt":
-        from runtime.tensorrt.matcher import open_targets
-
-        return [*open_targets(engines, card, manifest, count, decode=decode != "host")]
-    raise ArtifactError(
-        f"{engines} was built for the backend {backend!r}, which this runtime cannot run",
-        hint="rebuild it with --backend onnxruntime, or on the board with --backend tensorrt",
-    )
+    if backend not in _OPENERS:
+        raise ArtifactError(
+            f"{engines} was built for the backend {backend!r}, which this runtime cannot run",
+            hint="rebuild it with --backend onnxruntime, or on the board with --backend tensorrt",
+        )
+    opener = importlib.import_module(_OPENERS[backend])
+    locators: list[Locator] = opener.open_locators(Opening(engines, card, manifest, count, threads, decode))
+    return locators

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from typing import Generic, Iterable, Iterator, Tuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
@@ -21,7 +22,7 @@ class ReadAhead(Generic[Item]):
 
     def __init__(self, items: Iterable[Item], depth: int = 4) -> None:
         self._items = items
-        self._queue: queue.Queue[Tuple[str, object]] = queue.Queue(maxsize=depth)
+        self._queue: queue.Queue[tuple[str, object]] = queue.Queue(maxsize=depth)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="read-ahead", daemon=True)
 
@@ -42,7 +43,7 @@ class ReadAhead(Generic[Item]):
         except BaseException as error:  # noqa: BLE001  carried over to the consumer, not swallowed
             self._put((_ERROR, error))
 
-    def _put(self, entry: Tuple[str, object]) -> bool:
+    def _put(self, entry: tuple[str, object]) -> bool:
         """Wait for room; False once the consumer has gone."""
         while not self._stopped.is_set():
             try:

@@ -1,77 +1,84 @@
-"""What a tracked video leaves behind: ``boxes.txt`` and ``boxes.jsonl``, readable whatever interrupts it."""
+"""The boxes of a tracked video as ``boxes.txt`` and ``boxes.jsonl``, readable whatever interrupts it."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Dict, Optional, TextIO, Type
+from typing import TextIO
 
+from runtime.matcher import StageTimes
 from runtime.tracker import TrackerState
+from siamtrt import Array
 from siamtrt.files import write_error
 
 TEXT_NAME, LINES_NAME = "boxes.txt", "boxes.jsonl"
 _UNREAD = "nan,nan,nan,nan"
+_NETWORKS = ("target", "search", "xcorr", "network")
+_TIMES = ("crop", "network", "search", "xcorr", "refit", "decode")
 
 
-class ResultWriter:
-    """Writes one line a frame to hidden partial files, which take their names when it is left, by an error too.
+class LineSink:
+    """A :class:`runtime.loop.Sink` of one text file a target, with a line a frame.
+
+    The lines go to hidden partial files, which take their names when the sink is closed, after an error too; there
+    are none before the first frame.
 
     Args:
-        folder: made if it is not there; results of an earlier run are replaced at the end.
+        folders: one a target, made if they are not there; results of an earlier run are replaced at the end.
+        name: of the file in each.
+        line: what is written of a frame, from its index and the state; the state is None for an unreadable frame.
 
     Raises:
-        ArtifactError: the folder cannot be written, or the disk is full; what was written before is kept.
+        ArtifactError: a folder cannot be written, or the disk is full; what was written before is kept.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.frames = 0
+    def __init__(self, folders: Sequence[Path], name: str, line: Callable[[int, TrackerState | None], str]) -> None:
+        self._paths, self._line, self._frames = [folder / name for folder in folders], line, 0
+        self._streams: dict[Path, TextIO] = {}
+
+    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+        for path, state in zip(self._paths, states):
+            self._write(path, self._line(self._frames, None if frame is None else state) + "\n")
+        self._frames += 1
+
+    def close(self) -> None:
+        for path, stream in self._streams.items():
+            with contextlib.suppress(OSError):  # a full disk was reported by add; the lines before are there
+                stream.close()
+            _partial(path).replace(path)
+
+    def _write(self, path: Path, text: str) -> None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._text = _partial(folder, TEXT_NAME).open("w", encoding="utf-8")
-            self._lines = _partial(folder, LINES_NAME).open("w", encoding="utf-8")
+            if path not in self._streams:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._streams[path] = _partial(path).open("w", encoding="utf-8")
+            self._streams[path].write(text)
+            self._streams[path].flush()
         except OSError as error:
-            raise write_error(folder, error) from error
-
-    def __enter__(self) -> ResultWriter:
-        return self
-
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self._finish(self._text, TEXT_NAME)
-        self._finish(self._lines, LINES_NAME)
-
-    def add(self, state: Optional[TrackerState]) -> None:
-        """Append the state after a frame; None for a frame that could not be read."""
-        entry: Dict[str, Any] = {"frame": self.frames, "box": None, "score": None, "reason": "unreadable frame"}
-        if state is not None:
-            entry = {
-                "frame": self.frames,
-                "box": [round(value, 4) for value in asdict(state.box).values()],
-                "score": state.score,
-                "lost": state.lost,
-                "times_ms": {
-                    name[:-3]: None if value is None else value / 1e6 for name, value in asdict(state.times).items()
-                },
-            }
-        try:
-            self._text.write(f"{state.box if state else _UNREAD}\n")
-            self._lines.write(json.dumps(entry) + "\n")
-            self._text.flush()
-            self._lines.flush()
-        except OSError as error:
-            raise write_error(self._folder, error) from error
-        self.frames += 1
-
-    def _finish(self, stream: TextIO, name: str) -> None:
-        with contextlib.suppress(OSError):  # a full disk was reported by add; the lines before are there
-            stream.close()
-        _partial(self._folder, name).replace(self._folder / name)
+            raise write_error(path.parent, error) from error
 
 
-def _partial(folder: Path, name: str) -> Path:
-    return folder / f".{name}.partial"
+def as_text(_: int, state: TrackerState | None) -> str:
+    """The box as ``x,y,width,height``, in the form of VOT's results."""
+    return str(state.box) if state else _UNREAD
+
+
+def as_json(frame: int, state: TrackerState | None) -> str:
+    """Frame, box, score, whether the target is lost, and milliseconds a stage, ``network`` being all graphs."""
+    entry: dict[str, object] = {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
+    if state is not None:
+        box = [round(value, 4) for value in astuple(state.box)]
+        entry = {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times)}
+    return json.dumps(entry)
+
+
+def _ms(times: StageTimes) -> dict[str, float | None]:
+    whole = {**times, "network": sum(times.get(stage, 0) for stage in _NETWORKS)}
+    return {stage: whole[stage] / 1e6 if stage in whole else None for stage in _TIMES}
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

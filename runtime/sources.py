@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Optional, Protocol
+from typing import Protocol
 
 import cv2
 
@@ -28,10 +29,10 @@ class Source(Protocol):
     there, and says so.
     """
 
-    count: Optional[int]
+    count: int | None
     fps: float
 
-    def frames(self) -> Iterator[Optional[Array]]:
+    def frames(self) -> Iterator[Array | None]:
         """Yield the frames in order."""
 
 
@@ -43,11 +44,10 @@ class FolderSource:
         self._paths = images_of(inner if inner.is_dir() else folder)
         if not self._paths:
             raise UsageError(f"{folder} holds no image", hint=f"one of {', '.join(SUFFIXES)}")
-        self.count: Optional[int] = len(self._paths)
+        self.count: int | None = len(self._paths)
         self.fps = _DEFAULT_FPS
 
-    def frames(self) -> Iterator[Optional[Array]]:
-        """See :class:`Source`."""
+    def frames(self) -> Iterator[Array | None]:
         for path in self._paths:
             frame = read_image(path)
             if frame is None:
@@ -66,8 +66,7 @@ class VideoSource:
         self.count = count if count > 0 else None
         self.fps = capture.get(cv2.CAP_PROP_FPS) or _DEFAULT_FPS
 
-    def frames(self) -> Iterator[Optional[Array]]:
-        """See :class:`Source`."""
+    def frames(self) -> Iterator[Array | None]:
         seen = 0
         try:
             while True:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
-import time
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import List, Optional, Sequence
 
 import cv2
 from tqdm import tqdm
 
-from runtime.annotate import GREEN, RED, VideoWriter, draw_box
-from runtime.open_engines import DECODES, open_matchers
+from runtime import loop
+from runtime.annotate import VideoSink
+from runtime.followed import Followed
+from runtime.open_engines import DECODES, open_locators
 from runtime.readahead import ReadAhead
-from runtime.results import ResultWriter
+from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import Source, open_source
-from runtime.tracker import Tracker, TrackerState
+from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, UsageError, cli
 
 VIDEO_NAME = "annotated.mp4"
-
-log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +51,8 @@ def track(
     out: Path,
     *,
     annotate: bool = False,
-    threads: Optional[int] = None,
-    decode: Optional[str] = None,
+    threads: int | None = None,
+    decode: str | None = None,
 ) -> None:
     """Follow each of *boxes* through *source*.
 
@@ -66,56 +65,34 @@ def track(
         boxes: the targets; the user draws one where this is empty.
         out: folder of the results; with several targets one folder each, ``target1``, ``target2``, ...
         annotate: write ``annotated.mp4``.
-        threads: see :meth:`Tracker.open`.
-        decode: likewise.
+        threads: of the CPU backend; all cores when None.
+        decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
 
     Raises:
         PipelineError: of any kind; the message says what to do.
     """
+
+    def open_trackers(count: int) -> list[Tracker]:
+        return [Tracker(locator) for locator in open_locators(engines, count, threads=threads, decode=decode)]
+
     with contextlib.ExitStack() as stack:
         frames = stack.enter_context(ReadAhead(source.frames()))
         first = next(frames, None)
         if first is None:
             raise UsageError("the first frame cannot be read", hint="start the source at a readable frame")
+        followed = stack.enter_context(Followed(open_trackers))
         targets = list(boxes) or [_drawn(first)]
+        followed.make_room(len(targets))
+        for box in targets:
+            followed.add(box)
         folders = [out] if len(targets) == 1 else [out / f"target{number}" for number in range(1, len(targets) + 1)]
-        matchers = open_matchers(engines, len(targets), threads=threads, decode=decode)
-        trackers = [stack.enter_context(Tracker(matcher)) for matcher in matchers]
-        states = [tracker.start(first, box) for tracker, box in zip(trackers, targets)]
-        writers = [stack.enter_context(ResultWriter(folder)) for folder in folders]
-        video = stack.enter_context(VideoWriter(out / VIDEO_NAME, source.fps)) if annotate else None
-        started_ns = time.perf_counter_ns()
-        _record(first, states, writers, video)
-        progress = stack.enter_context(tqdm(frames, total=source.count, initial=1, desc="track", unit="frame"))
-        try:
-            for frame in progress:
-                if frame is None:
-                    _record_gap(writers)
-                    continue
-                states = [tracker.update(frame) for tracker in trackers]
-                _record(frame, states, writers, video)
-        finally:
-            seconds = (time.perf_counter_ns() - started_ns) / 1e9
-            count = writers[0].frames
-            log.info("tracked %d frames in %.1f s, %.1f FPS with reading and writing", count, seconds, count / seconds)
-
-
-def _record(
-    frame: Array, states: List[TrackerState], writers: List[ResultWriter], video: Optional[VideoWriter]
-) -> None:
-    for state, writer in zip(states, writers):
-        writer.add(state)
-    if video is not None:
-        canvas = frame.copy()
-        for state in states:
-            label = "" if state.score is None else f"{state.score:.2f}"
-            draw_box(canvas, state.box, RED if state.lost else GREEN, label)
-        video.write(canvas)
-
-
-def _record_gap(writers: List[ResultWriter]) -> None:
-    for writer in writers:
-        writer.add(None)
+        sinks: list[loop.Sink] = [LineSink(folders, TEXT_NAME, as_text), LineSink(folders, LINES_NAME, as_json)]
+        if annotate:
+            sinks.append(VideoSink(out / VIDEO_NAME, source.fps))
+        for sink in sinks:
+            stack.callback(sink.close)
+        every = itertools.chain([first], frames)
+        loop.run(stack.enter_context(tqdm(every, total=source.count, desc="track", unit="frame")), followed, sinks)
 
 
 def _drawn(frame: Array) -> BoundingBox:

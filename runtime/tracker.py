@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Optional, Tuple, Type, Union
 
 from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
-from runtime.locator import Locator, as_locator
-from runtime.matcher import Color, Matcher, StageTimes
+from runtime.locator import Locator
+from runtime.matcher import Color, StageTimes
+from runtime.open_engines import open_locators
 from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.card import LostRule, TrackerConstants
 from siamtrt.geometry import Place, crop_scale, search_square, template_square
@@ -30,20 +29,16 @@ class TrackerState:
         score: foreground probability of the box, 0..1; None in the frame the target was given in.
         lost: a long-term tracker has lost the target; ``box`` is where it was last. Always False for a short-term one.
         times: of the stages of this frame.
+        frame_shape: of every frame of this target: height, width, 3.
+        fill: what this target's crops hold outside the frame: the mean colour of the frame it was given in.
     """
 
     box: BoundingBox
     place: Place
-    score: Optional[float]
+    score: float | None
     lost: bool
     times: StageTimes
-
-
-@dataclass(frozen=True)
-class _Given:
-    """What stays as the user gave it: the state to go on from is that of :meth:`Tracker.start`."""
-
-    frame_shape: Tuple[int, ...]
+    frame_shape: tuple[int, ...]
     fill: Color
 
 
@@ -51,31 +46,29 @@ class Tracker:
     """Follows one target at a time.
 
     Args:
-        backend: owned by the tracker from now on.
+        locator: owned by the tracker from now on.
     """
 
-    def __init__(self, backend: Union[Matcher, Locator]) -> None:
-        self._card, self._locator = backend.card, as_locator(backend)
-        self._given: Optional[_Given] = None
-        self._state: Optional[TrackerState] = None
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+        self._state: TrackerState | None = None
 
     @classmethod
-    def open(cls, engines: Path, *, threads: Optional[int] = None, decode: Optional[str] = None) -> Tracker:
+    def open(cls, engines: Path, *, threads: int | None = None, decode: str | None = None) -> Tracker:
         """Open the engines of a folder.
 
         Args:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
-            decode: where the box is chosen, see :func:`runtime.open_engines.open_matchers`.
+            decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
             UsageError: its backend has no such decode.
         """
-        from runtime.open_engines import open_matcher
-
-        return cls(open_matcher(Path(engines), threads=threads, decode=decode))
+        (locator,) = open_locators(Path(engines), threads=threads, decode=decode)
+        return cls(locator)
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:
         """Take *box* in *frame* as the target.
@@ -90,10 +83,9 @@ class Tracker:
         """
         frame = as_bgr(frame)
         _require_inside(box, frame)
-        self._given = _Given(frame.shape, fill_color(frame))
-        place = Place.given(box)
-        times = self._locator.remember(frame, template_square(place, self._card), self._given.fill)
-        self._state = TrackerState(box, place, None, lost=False, times=times)
+        place, fill = Place.given(box), fill_color(frame)
+        times = self._locator.remember(frame, template_square(place, self._locator.card), fill)
+        self._state = TrackerState(box, place, None, False, times, frame.shape, fill)
         return self._state
 
     def update(self, frame: Array) -> TrackerState:
@@ -103,27 +95,27 @@ class Tracker:
             UsageError: nothing was started, or the frame is no image or has another size than the first.
             InferenceError: the backend failed, or the network put out scores that are no numbers.
         """
-        if self._given is None or self._state is None:
+        state, card = self._state, self._locator.card
+        if state is None:
             raise UsageError("there is no target yet", hint="call start(frame, box) first")
         frame = as_bgr(frame)
-        if frame.shape != self._given.frame_shape:
+        if frame.shape != state.frame_shape:
             raise UsageError(
-                f"the frame size changed from {_size_text(self._given.frame_shape)} to {_size_text(frame.shape)}",
+                f"the frame size changed from {_size_text(state.frame_shape)} to {_size_text(frame.shape)}",
                 hint="call start with a box in the new size",
             )
-        place, lost_search = self._state.place, self._card.lost_search
-        search = lost_search if lost_search and self._state.lost else self._card.search
-        scale = crop_scale(place, self._card)
+        place, lost_search = state.place, card.lost_search
+        search = lost_search if lost_search and state.lost else card.search
+        scale = crop_scale(place, card)
         last_size = (place.width * scale, place.height * scale)
-        square = search_square(place, self._card, search)
-        located = self._locator.locate(frame, square, self._given.fill, last_size)
+        located = self._locator.locate(frame, search_square(place, card, search), state.fill, last_size)
         candidate, rule = located.candidate, lost_search.lost if lost_search else None
         if rule is None or candidate.score >= rule.below:
-            place = _moved(place, candidate, scale, self._card.tracker).within(
-                frame.shape, self._card.tracker.min_side_px
-            )
-        lost = rule is not None and _is_lost(rule, candidate.score, was_lost=self._state.lost)
-        self._state = TrackerState(place.box, place, candidate.score, lost, located.times)
+            place = _moved(place, candidate, scale, card.tracker).within(frame.shape, card.tracker.min_side_px)
+        lost = rule is not None and _is_lost(rule, candidate.score, was_lost=state.lost)
+        self._state = TrackerState(
+            place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill
+        )
         return self._state
 
     def go_on_from(self, state: TrackerState) -> None:
@@ -137,9 +129,7 @@ class Tracker:
     def __enter__(self) -> Tracker:
         return self
 
-    def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -168,5 +158,5 @@ def _require_inside(box: BoundingBox, frame: Array) -> None:
         )
 
 
-def _size_text(shape: Tuple[int, ...]) -> str:
+def _size_text(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"

@@ -1,1 +1,1 @@
-"""Videos with boxes: one sequence, one reader a layout, and the rendered clips."""
+"""Videos with boxes: one type, one reader a layout on disk, and clips that are rendered here. Needs OpenCV."""

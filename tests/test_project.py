@@ -16,7 +16,7 @@ BOARD = (
     "siamtrt",
     "engines.build",
     "runtime.track",
-    "runtime.onnxruntime.matcher",
+    "runtime.onnxruntime.locator",
     "benchmarks.__main__",
     "benchmarks.reports.demo",
 )

@@ -1,1 +1,1 @@
-"""Pairs of crops to weights: sources, augmentation, targets, losses, the trainer and its report."""
+"""Train trackers: where pairs come from, the loop that trains, and the tasks that it can train."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -12,20 +11,20 @@ import torch
 from siamtrt import cli
 from siamtrt.files import whole_file
 from training.config import Config
-from training.report import draw
-from training.trainer import BEST_NAME, Trainer
+from training.loop import BEST_NAME, Loop
+from training.place import join
+from training.report import write_report
+from training.tasks import open_task
 
 
 def main(options: argparse.Namespace) -> None:
-    """Train, then write ``curves.png`` and the weights in float16, and print their path."""
-    rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))  # set by torchrun
-    if world > 1:
-        torch.distributed.init_process_group("gloo")
-    trainer = Trainer(Config.load(options.config), options.data, options.out, rank, world)
-    trainer.run()
-    if rank == 0:
-        draw(trainer.history, options.out / "curves.png")
-        print(_export_half(options.out / BEST_NAME, options.out / f"{trainer.config.model}.pth"))
+    """Train, then write the weights in float16 and print their path."""
+    config = Config.load(options.config)
+    with join(config.device) as place:
+        task = open_task(config, options.data, place)
+        Loop(task, config, options.out, place, lambda history: write_report(history, options.out)).run()
+    if place.rank == 0:
+        print(_export_half(options.out / BEST_NAME, options.out / f"{config.task['model']}.pth"))
 
 
 def _export_half(best: Path, path: Path) -> Path:
@@ -46,7 +45,7 @@ def _arguments() -> argparse.ArgumentParser:
         "--config", type=Path, required=True, help="a TOML file, e.g. training/configs/siamrpn_lite0.toml"
     )
     arguments.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for state, weights and curves")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for state, weights, curves and history")
     return arguments
 
 

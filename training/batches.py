@@ -18,29 +18,32 @@ _AHEAD = 2
 
 @dataclass(frozen=True)
 class Batch:
-    """Tensors of B pairs.
+    """B pairs as tensors.
 
     Attributes:
         template: Bx3x127x127 float32, BGR, 0..255, channels last.
-        search: Bx3xSxS likewise.
+        search: Bx3xSxS float32 of the same kind.
         boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
         positive: B bool.
+        number: of the batch in the run, over all processes; seeds what is drawn for it.
     """
 
     template: Tensor
     search: Tensor
     boxes: Tensor
     positive: Tensor
+    number: int = 0
 
 
-def collate(pairs: list[Pair]) -> Batch:
-    """Stack *pairs*."""
+def collate(pairs: list[Pair], number: int = 0) -> Batch:
+    """Stack *pairs* into batch *number*."""
     boxes = [[*pair.box.center, pair.box.width, pair.box.height] for pair in pairs]
     return Batch(
         _images([pair.template for pair in pairs]),
         _images([pair.search for pair in pairs]),
         torch.tensor(boxes, dtype=torch.float32),
         torch.tensor([pair.positive for pair in pairs]),
+        number,
     )
 
 
@@ -50,13 +53,13 @@ def batches(sampler: PairSampler, first: int, last: int, size: int, rank: int, w
         waiting: list[Future[Batch]] = []
         for step in range(first, last + _AHEAD):
             if step < last:
-                waiting.append(executor.submit(_draw, sampler, (step * world + rank) * size, size))
+                waiting.append(executor.submit(_draw, sampler, step * world + rank, size))
             if len(waiting) > _AHEAD or (step >= last and waiting):
                 yield waiting.pop(0).result()
 
 
-def _draw(sampler: PairSampler, start: int, size: int) -> Batch:
-    return collate([sampler.pair(index) for index in range(start, start + size)])
+def _draw(sampler: PairSampler, number: int, size: int) -> Batch:
+    return collate([sampler.pair(index) for index in range(number * size, (number + 1) * size)], number)
 
 
 def _images(views: list[Array]) -> Tensor:

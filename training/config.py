@@ -1,16 +1,18 @@
-"""What a training run is asked for: a TOML file, every key known."""
+"""What a training run is asked for: a TOML file whose keys are all known."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 import tomllib
 
-from siamtrt import UsageError
+from siamtrt import UsageError, documents
 
-_KINDS: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "str": (str,)}
+_Settings = TypeVar("_Settings")
+_ELSEWHERE = ("device", "checkpoint_minutes")  # a run may go on with another value of these
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,92 +49,126 @@ class Augmentation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """One training run.
+class DataConfig:
+    """The table ``[data]``: which pairs are drawn.
 
     Attributes:
-        model: a key of ``networks.models.MODELS`` of the family ``rpn``.
-        start: ``imagenet`` for the trunk's published weights, ``none`` for random ones, or the path of weights to go on
-            from.
         sources: where pairs come from.
-        validation: names of the videos held out of every source; checkpoints are chosen by them.
-        steps: optimizer steps in all.
+        validation: names of the videos held out of every source; the weights that are kept are chosen by them.
         batch: pairs a step and process.
-        lr: peak rate of neck and heads.
-        trunk_lr_share: the trunk's rate relative to ``lr`` once it trains.
-        trunk_from_step: the trunk's upper stages train from this step on.
-        trunk_layers: prefixes of the parameters that then train.
-        warmup_steps: linear warm-up, followed by a cosine to zero.
-        weight_decay: of AdamW.
+        validation_pairs: how many held-out pairs are measured.
         negative: share of pairs whose template shows another object.
         frame_gap: largest distance of template and search frame in a video.
-        loc_weight: of the box loss relative to the classification loss.
-        ema: decay of the averaged weights that are validated and kept.
-        checkpoint_minutes: how often the state is saved.
-        validate_steps: how often the held-out pairs are measured.
-        validation_pairs: how many there are.
-        seed: of everything drawn.
-        augmentation: see :class:`Augmentation`.
+        augmentation: how crops vary.
     """
 
-    model: str
     sources: tuple[SourceConfig, ...]
-    validation: tuple[str, ...]
-    steps: int
-    start: str = "imagenet"
+    validation: tuple[str, ...] = ()
     batch: int = 32
-    lr: float = 1e-3
-    trunk_lr_share: float = 0.1
-    trunk_from_step: int = 0
-    trunk_layers: tuple[str, ...] = ()
-    warmup_steps: int = 100
-    weight_decay: float = 1e-4
+    validation_pairs: int = 128
     negative: float = 0.2
     frame_gap: int = 50
-    loc_weight: float = 1.2
-    ema: float = 0.998
-    checkpoint_minutes: float = 5.0
-    validate_steps: int = 250
-    validation_pairs: int = 128
-    seed: int = 0
     augmentation: Augmentation = Augmentation()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            wanted = _KINDS.get(str(field.type))
-            value = getattr(self, field.name)
-            if wanted and not isinstance(value, wanted):
-                raise TypeError(f"{field.name} = {value!r} is not of the kind {field.type}")
-        for name in ("steps", "batch", "validation_pairs", "validate_steps", "frame_gap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} is not at least 1")
+        _require_positive(self, "batch", "validation_pairs", "frame_gap")
         if not self.sources:
             raise ValueError("there is no source of pairs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerConfig:
+    """The table ``[optimizer]``: AdamW and its rate.
+
+    Attributes:
+        lr: peak rate of a group whose share is one.
+        warmup_steps: linear warm-up, followed by a cosine to zero at the last step.
+        weight_decay: of AdamW.
+        clip_norm: largest norm of all gradients together.
+    """
+
+    lr: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 1e-4
+    clip_norm: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One training run. A key of a table may also stand at the top of the file, without its table.
+
+    Attributes:
+        steps: optimizer steps in all.
+        data: see :class:`DataConfig`.
+        optimizer: see :class:`OptimizerConfig`.
+        task: what is learned: ``kind``, a key of ``training.tasks.KINDS``, and the settings of that task.
+        ema: decay of the averaged weights that are validated and kept.
+        validate_steps: how often the averaged weights are scored.
+        checkpoint_minutes: how often the state is saved.
+        seed: of everything drawn.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    steps: int
+    data: DataConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+    task: dict[str, Any] = field(default_factory=dict)
+    ema: float = 0.998
+    validate_steps: int = 250
+    checkpoint_minutes: float = 5.0
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        _require_positive(self, "steps", "validate_steps")
 
     @classmethod
     def load(cls, path: Path) -> Config:
         """Read a TOML file.
 
         Raises:
-            UsageError: it is absent, not TOML, or has an unknown or missing key.
+            UsageError: it is absent, not TOML, or has an unknown, missing or mistyped key.
         """
         try:
             with path.open("rb") as stream:
                 table = tomllib.load(stream)
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"cannot read the configuration {path}: {error}") from error
-        try:
-            return cls.from_table(table)
-        except (TypeError, ValueError) as error:
-            known = ", ".join(field.name for field in fields(cls))
-            raise UsageError(f"{path}: {error}", hint=f"known keys: {known}") from error
+        return cls.from_table(table, str(path))
 
     @classmethod
-    def from_table(cls, table: dict[str, Any]) -> Config:
-        """Build a configuration from parsed TOML; unknown keys raise TypeError."""
-        nested = dict(table)
-        nested["sources"] = tuple(SourceConfig(**source) for source in table.get("sources", ()))
-        nested["augmentation"] = Augmentation(**table.get("augmentation", {}))
-        for key in ("validation", "trunk_layers"):
-            nested[key] = tuple(table.get(key, ()))
-        return cls(**nested)
+    def from_table(cls, table: Mapping[str, Any], name: str = "the configuration") -> Config:
+        """Build a configuration from parsed TOML, see :func:`parsed`; keys without a table are put into theirs."""
+        tables = {name: get_type_hints(cls)[name] for name in ("data", "optimizer")}
+        home = {key.name: name for name, settings in tables.items() for key in fields(settings)}
+        nested: dict[str, Any] = {name: dict(table.get(name, {})) for name in (*tables, "task")}
+        top = {key.name for key in fields(cls)} - set(nested)
+        for key in set(table) - set(nested) - top:
+            nested[home.get(key, "task")][key] = table[key]
+        for key, settings in tables.items():  # by themselves first, so that a message names the table
+            nested[key] = asdict(parsed(settings, nested[key], f"{name} [{key}]"))
+        return parsed(cls, {**nested, **{key: table[key] for key in top & set(table)}}, name)
+
+    def claim(self) -> str:
+        """Digest of all settings that change weights: a saved state is good for these alone."""
+        table = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
+        return documents.digest(table)
+
+
+def parsed(settings: type[_Settings], table: Mapping[str, Any], name: str) -> _Settings:
+    """An instance of the dataclass *settings* from a parsed TOML table that messages call *name*.
+
+    Raises:
+        UsageError: an unknown, missing or mistyped key, or a value out of range.
+    """
+    try:
+        return documents.build(settings, table)
+    except (TypeError, ValueError) as error:
+        known = ", ".join(get_type_hints(settings))
+        raise UsageError(f"{name}: {error}", hint=f"known keys: {known}") from error
+
+
+def _require_positive(settings: object, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} = {getattr(settings, name)} is not at least 1")

@@ -18,7 +18,7 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 @dataclass(frozen=True)
 class Targets:
-    """For a batch.
+    """Labels and offsets of a batch.
 
     Attributes:
         labels: BxN int64: POSITIVE, NEGATIVE or IGNORED, sampled to at most 64 an example.
@@ -28,26 +28,9 @@ class Targets:
     labels: Tensor
     offsets: Tensor
 
-
-def anchors(stride: int, ratios: tuple[float, ...], scales: tuple[float, ...], cells: int, crop_px: int) -> Tensor:
-    """The anchors of a score map as centre and size in crop pixels.
-
-    Returns:
-        4xN float32 (cx, cy, w, h), N = A * cells * cells, anchor-major as the heads' channels are.
-
-    Source: PySOT's anchor generator; sides are whole numbers before scaling.
-    """
-    first = crop_px / 2 - (cells // 2) * stride
-    line = first + stride * torch.arange(cells, dtype=torch.float32)
-    rows, columns = torch.meshgrid(line, line, indexing="ij")
-    planes = []
-    for ratio in ratios:
-        width = int((stride * stride / ratio) ** 0.5)
-        height = int(width * ratio)
-        for scale in scales:
-            sides = [torch.full_like(rows, side * scale) for side in (width, height)]
-            planes.append(torch.stack([columns, rows, *sides]).flatten(1))
-    return torch.cat(planes, 1)
+    def to(self, device: torch.device) -> Targets:
+        """The same on *device*."""
+        return Targets(self.labels.to(device), self.offsets.to(device))
 
 
 def overlaps(grid: Tensor, boxes: Tensor) -> Tensor:
@@ -65,7 +48,7 @@ def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Gener
     """Label the anchors of a batch.
 
     Args:
-        grid: 4xN, see :func:`anchors`.
+        grid: anchors as centre and size in crop pixels, 4xN, anchor-major as the heads' channels are.
         boxes: Bx4, centre and size of the object in each search crop.
         positive: B bool; in an example that is not, anchors on the object are the negatives that matter.
         generator: of the sampling.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from networks.models import ModelSpec
 from siamtrt import Array, BoundingBox
+from siamtrt.geometry import context_side
 from training.config import Augmentation, Config
 from training.sources import Labelled, Source
 
-TEMPLATE_PX = 127
-_CONTEXT = 0.5
 _JITTER_SCALE, _JITTER_OFFSET = 0.3, 30.0
 
 
@@ -40,30 +39,29 @@ class PairSampler:
     Args:
         sources: with their shares.
         config: of the run.
-        search_px: side of the search crop.
+        model: gives the sides of the crops and their context.
         augmented: False for validation: the shift stays, colours do not change and every pair is positive.
     """
 
     def __init__(
-        self, sources: list[tuple[Source, float]], config: Config, search_px: int, *, augmented: bool = True
+        self, sources: list[tuple[Source, float]], config: Config, model: ModelSpec, *, augmented: bool = True
     ) -> None:
         self._sources = [source for source, _ in sources]
         self._shares = [share for _, share in sources]
-        self._config, self._search_px, self._augmented = config, search_px, augmented
+        self._config, self._model, self._augmented = config, model, augmented
 
     def pair(self, index: int) -> Pair:
         """Draw pair *index*."""
         rng = np.random.default_rng([self._config.seed, index, int(self._augmented)])
-        ranges = self._config.augmentation
+        ranges = self._config.data.augmentation
         template, search = self._source(rng).pair(rng)
-        positive = not self._augmented or rng.random() >= self._config.negative
+        positive = not self._augmented or rng.random() >= self._config.data.negative
         if not positive:
             template = self._source(rng).pair(rng)[0]
-        template_crop, _ = crop(template, TEMPLATE_PX, 1.0, _draw(rng, ranges.template_shift_px, ranges.template_scale))
-        context = self._search_px / TEMPLATE_PX
-        search_crop, box = crop(
-            search, self._search_px, context, _draw(rng, ranges.search_shift_px, ranges.search_scale)
-        )
+        template_view = _draw(rng, ranges.template_shift_px, ranges.template_scale)
+        search_view = _draw(rng, ranges.search_shift_px, ranges.search_scale)
+        template_crop, _ = self._crop(template, self._model.template_px, template_view)
+        search_crop, box = self._crop(search, self._model.search_px, search_view)
         if self._augmented:
             gray = rng.random() < ranges.gray
             template_crop, search_crop = (
@@ -72,6 +70,10 @@ class PairSampler:
             if rng.random() < ranges.blur:
                 search_crop = cv2.blur(search_crop, (int(rng.integers(2, 8)),) * 2)
         return Pair(template_crop, search_crop, box, bool(positive))
+
+    def _crop(self, labelled: Labelled, out_px: int, view: View) -> tuple[Array, BoundingBox]:
+        side_px = context_side(labelled.box.width, labelled.box.height, self._model.tracker.context)
+        return crop(labelled, out_px, side_px * (out_px / self._model.template_px), view)
 
     def _source(self, rng: np.random.Generator) -> Source:
         return self._sources[rng.choice(len(self._sources), p=self._shares)]
@@ -87,24 +89,20 @@ class View:
     scale_y: float
 
 
-def crop(labelled: Labelled, out_px: int, context: float, view: View) -> tuple[Array, BoundingBox]:
+def crop(labelled: Labelled, out_px: int, side_px: float, view: View) -> tuple[Array, BoundingBox]:
     """Cut a square around the object, as the tracker does, disturbed by *view*.
 
     Args:
         labelled: image and box.
         out_px: side of the crop.
-        context: side of the square relative to the template's square.
+        side_px: side of the square in the image.
         view: the disturbance.
 
     Returns:
         The crop, out_px x out_px x 3 uint8, padded with the image's mean colour; and the box in its pixels.
-
-    Source: PySOT's search and template geometry: ``sqrt((w + p)(h + p))`` with ``p = (w + h) / 2``.
     """
     box = labelled.box
-    margin = _CONTEXT * (box.width + box.height)
-    side = math.sqrt((box.width + margin) * (box.height + margin)) * context
-    scale_x, scale_y = out_px / side * view.scale_x, out_px / side * view.scale_y
+    scale_x, scale_y = out_px / side_px * view.scale_x, out_px / side_px * view.scale_y
     center_x, center_y = box.center
     offset_x = out_px / 2 + view.shift_x_px - scale_x * center_x
     offset_y = out_px / 2 + view.shift_y_px - scale_y * center_y

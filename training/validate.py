@@ -1,29 +1,36 @@
-"""How well a network finds held-out objects: one number to choose a checkpoint by."""
+"""Run pairs through a network, and say by one number how well it finds held-out objects."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from networks.tracker import TrackerNetwork
+from siamtrt.geometry import proposals
 from training.batches import Batch
 from training.labels import overlaps
 
 
-@torch.no_grad()
-def validation_overlap(network: TrackerNetwork, batches: list[Batch], grid: Tensor) -> float:
+def maps(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The maps ``cls`` and ``loc`` of a batch, computed on *device* in bfloat16 where that is safe."""
+    with torch.autocast(device.type, torch.bfloat16):
+        cls, loc = network(batch.template.to(device), batch.search.to(device))
+    return cls, loc
+
+
+def validation_overlap(network: nn.Module, batches: list[Batch], grid: Tensor, device: torch.device) -> float:
     """Mean intersection over union of the best-scored box with the truth, 0..1.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode, on *device*.
         batches: held-out pairs, all positive.
         grid: the anchors, 4xN.
+        device: what the maps are computed on.
     """
     total, count = 0.0, 0
     for batch in batches:
-        with torch.autocast("cpu", torch.bfloat16):
-            cls, loc = network(batch.template, batch.search)
-        boxes = best_boxes(cls.float(), loc.float(), grid)
+        cls, loc = maps(network, batch, device)
+        boxes = best_boxes(cls.float().cpu(), loc.float().cpu(), grid)
         total += float(_paired(boxes, batch.boxes).sum())
         count += len(boxes)
     return total / count
@@ -35,8 +42,7 @@ def best_boxes(cls: Tensor, loc: Tensor, grid: Tensor) -> Tensor:
     logits = cls.reshape(batch, 2, -1)
     best = (logits[:, 1] - logits[:, 0]).argmax(1)
     offsets = loc.reshape(batch, 4, -1)[torch.arange(batch), :, best]
-    anchor = grid[:, best].T
-    return torch.cat([offsets[:, :2] * anchor[:, 2:] + anchor[:, :2], offsets[:, 2:].exp() * anchor[:, 2:]], 1)
+    return torch.from_numpy(np.stack(proposals(offsets.T.numpy(), grid[:, best].numpy()), axis=1))
 
 
 def _paired(one: Tensor, other: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.evaluation.ope.measures import OVERLAP_THRESHOLDS, box_overlaps, centre_distances_px
 from benchmarks.evaluation.ope.results import as_boxes
-from sequences.datasets import read_regions
+from sequences.text import read_regions
 from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import write_text
 
@@ -170,4 +170,4 @@ def read_boxes(path: Path) -> Array:
     Raises:
         ArtifactError: the file cannot be read, or a line is not four or eight numbers.
     """
-    return as_boxes(read_regions(path, gaps=True))
+    return as_boxes(read_regions(path))

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Dict, Iterable, List
 
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, UsageError
 from siamtrt.files import read_json
 

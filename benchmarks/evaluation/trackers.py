@@ -10,7 +10,7 @@ from typing import Any, Iterator, Optional, Protocol, Sized
 import cv2
 
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, BoundingBox, MissingDependencyError, UsageError, cli
 
 OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")

@@ -24,7 +24,7 @@ from benchmarks.reports.cards.sections import report_page
 from benchmarks.reports.collect import TRACKER, collect
 from benchmarks.reports.document import Report
 from benchmarks.reports.job import Job
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import Manifest, PipelineError, UsageError, cli
 from siamtrt import manifest as manifests

@@ -13,7 +13,7 @@ from benchmarks.evaluation.vot.results import result_path
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.document import KIND, SCHEMA
 from benchmarks.reports.job import Job, truth_sha256
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError, GraphPrecisions, Manifest, ModelCard
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe

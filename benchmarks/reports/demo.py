@@ -13,11 +13,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.evaluation.vot.folders import marks
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
-from siamtrt import Array, ArtifactError, BoundingBox, cli
+from sequences.annotated import load_sequence
+from siamtrt import Array, cli
 from siamtrt.files import whole_file, write_text
-from siamtrt.libraries.images import read_image
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
@@ -32,8 +33,8 @@ class Outcome:
     """How the clip went.
 
     Attributes:
-        overlaps: intersection over union with the truth, a frame after the first each.
-        occluded: whether the object was partly hidden, likewise.
+        overlaps: intersection over union with the truth, one for each frame after the first.
+        occluded: whether the object was partly hidden in these frames; empty where nobody says.
         fps: frames a second of the tracker alone: crop, networks, decode.
     """
 
@@ -45,10 +46,11 @@ class Outcome:
     def summary(self) -> str:
         """A few lines for the terminal."""
         hidden = [overlap for overlap, occluded in zip(self.overlaps, self.occluded) if occluded]
+        lowest = f"{min(hidden):.3f}" if hidden else "it never was" if self.occluded else "not annotated"
         lost = sum(overlap == 0 for overlap in self.overlaps)
         return (
             f"mean overlap with the truth  {np.mean(self.overlaps):.3f}\n"
-            f"lowest while partly hidden   {f'{min(hidden):.3f}' if hidden else 'it never was'}\n"
+            f"lowest while partly hidden   {lowest}\n"
             f"frames without any overlap   {lost} of {len(self.overlaps)}\n"
             f"tracker alone                {self.fps:.1f} FPS\n"
         )
@@ -57,7 +59,9 @@ class Outcome:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
+    parser.add_argument(
+        "--clip", type=Path, required=True, help="folder written by python -m benchmarks clip, or another sequence"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
 
@@ -69,20 +73,21 @@ def main(options: argparse.Namespace) -> None:
 
 
 def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
-    """Track the clip in *clip* and write video, summary and, last, the contact sheet to *out*.
+    """Track the one sequence in *clip* and write video, summary and, last, the contact sheet to *out*.
 
     Raises:
+        UsageError: *clip* holds no sequence, or several.
         ArtifactError: the clip is not whole.
     """
-    truth = [BoundingBox.parse(line) for line in _lines(clip / "groundtruth.txt")]
-    occluded = [line == "1" for line in _lines(clip / "occlusion.tag")]
+    sequence = load_sequence(clip)
+    occluded = [bool(mark) for mark in marks(sequence, "occlusion") or ()]
     overlaps: List[float] = []
     tiles: List[Array] = []
-    shown = set(np.linspace(0, len(truth) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
+    shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
-        for index, box in enumerate(tqdm(truth, desc="demo", unit="frame", leave=False)):
-            frame = _frame(clip / "color" / f"{index + 1:08d}.jpg")
+        for index in tqdm(range(len(sequence)), desc="demo", unit="frame", leave=False):
+            frame, box = sequence.frame(index), sequence.start_box(index)
             started_ns = time.perf_counter_ns()
             state = tracker.update(frame) if index else tracker.start(frame, box)
             if index:
@@ -98,20 +103,6 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     write_text(out / SUMMARY_NAME, outcome.summary + files)
     _write_sheet(out / SHEET_NAME, tiles)
     return outcome
-
-
-def _lines(path: Path) -> List[str]:
-    try:
-        return path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"cannot read {path}", hint="render the clip: python -m benchmarks clip") from error
-
-
-def _frame(path: Path) -> Array:
-    frame = read_image(path)
-    if frame is None:
-        raise ArtifactError(f"{path} is not a readable image", hint="render the clip: python -m benchmarks clip")
-    return frame
 
 
 def _tile(frame: Array, index: int) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from benchmarks.evaluation.vot.protocol import Protocol
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError
 from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256, write_text

@@ -1,1 +1,1 @@
-"""The networks on ONNX Runtime: crops by OpenCV, kernels by patched bytes."""
+"""A locator on ONNX Runtime: crops by OpenCV, kernels by patched bytes, the box chosen with numpy."""

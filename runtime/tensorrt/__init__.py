@@ -1,1 +1,1 @@
-"""The matcher on TensorRT: a frame goes to the GPU, two small maps come back."""
+"""A locator on TensorRT: a frame goes to the GPU, the box comes back, or the two maps it is chosen from."""

@@ -12,7 +12,7 @@ _LIBRARY = Path(__file__).parent / "kernels" / "libsiamtrt_kernels.so"
 
 
 def load_kernels() -> Any:
-    """Open them.
+    """Load the compiled kernels.
 
     Raises:
         MissingDependencyError: they are not compiled, or not for this machine.

@@ -1,10 +1,10 @@
-"""The crop kernel, and what it is told."""
+"""The crop kernel, and the record of what it cuts."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from typing import Any, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +27,11 @@ class CropKernel:
 
     def __init__(self, device: Device, library: Any) -> None:
         self._device, self._library = device, library
-        self._told = device.buffer((1,), SQUARE, mapped=True)
+        self._square = device.buffer((1,), SQUARE, mapped=True)
 
     def aim(self, square: Square, fill: Color) -> None:
         """Say what the next runs cut, captured ones too; nothing may be on the stream."""
-        aim(self._told.host, square, fill)
+        aim(self._square.host, square, fill)
 
     def enqueue(self, frame: Buffer, out: int, out_px: int) -> None:
         """Enqueue one crop.
@@ -49,7 +49,7 @@ class CropKernel:
             ctypes.c_void_p(frame.address),
             width,
             height,
-            ctypes.c_void_p(self._told.address),
+            ctypes.c_void_p(self._square.address),
             ctypes.c_void_p(out),
             out_px,
             ctypes.c_void_p(self._device.stream),
@@ -57,26 +57,26 @@ class CropKernel:
         self._device.check(status, "cropping")
 
 
-def aim(told: Array, square: Square, fill: Color) -> None:
+def aim(record: Array, square: Square, fill: Color) -> None:
     """Write down what to cut.
 
     Args:
-        told: array of one ``SQUARE``; overwritten.
+        record: array of one ``SQUARE``; overwritten.
         square: the region, cut as :func:`runtime.crop.crop` does.
         fill: BGR value outside the frame.
     """
-    told["left"], told["top"] = _corner(square)
-    told["side"] = square.side_px
-    told["fill"] = fill
+    record["left"], record["top"] = _corner(square)
+    record["side"] = square.side_px
+    record["fill"] = fill
 
 
-def part_of_frame(square: Square) -> Tuple[slice, slice]:
+def part_of_frame(square: Square) -> tuple[slice, slice]:
     """The rows and columns of a frame that a crop reads."""
     left, top = _corner(square)
     rows, columns = (slice(max(0, low), max(0, low + square.side_px)) for low in (top, left))
     return rows, columns
 
 
-def _corner(square: Square) -> Tuple[int, int]:
+def _corner(square: Square) -> tuple[int, int]:
     half = (square.side_px + 1) / 2
     return math.floor(square.center_x - half + 0.5), math.floor(square.center_y - half + 0.5)

@@ -1,4 +1,4 @@
-"""The decode kernel: two score maps on the GPU to one box of 28 bytes."""
+"""The decode kernel: it makes one box of 28 bytes of two score maps on the GPU."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DecodeKernel:
         library: see :func:`runtime.tensorrt.compiled.load_kernels`.
         decoder: what it has to equal.
         cls: address of the map on the GPU, (2A, R, R) float32.
-        loc: likewise, (4A, R, R) float32.
+        loc: address of the other one, (4A, R, R) float32.
     """
 
     def __init__(self, device: Device, library: Any, decoder: Decoder, cls: int, loc: int) -> None:
@@ -80,7 +80,7 @@ class DecodeKernel:
 
 
 def maps_of(decoder: Decoder, cls: int, loc: int, grid: int, window: int) -> Maps:
-    """What the kernel is told of one head, the addresses included."""
+    """What the kernel takes of one head, the addresses included."""
     count, share = decoder.window.size, 1.0 - decoder.influence
     return Maps(cls, loc, grid, window, count, decoder.is_points, share, decoder.penalty_k)
 

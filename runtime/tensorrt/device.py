@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Buffer:
 
 
 class Device:
-    """The GPU as one matcher uses it.
+    """The GPU as one chain uses it.
 
     Args:
         mapped: let the GPU use host memory in place instead of copying; by default where they share one memory.
@@ -45,11 +46,11 @@ class Device:
         InferenceError: there is no usable GPU.
     """
 
-    def __init__(self, mapped: Optional[bool] = None) -> None:
+    def __init__(self, mapped: bool | None = None) -> None:
         self._lib = cuda.load()
         self.compute_capability = cuda.compute_capability(self._lib)
         self.mapped = cuda.shares_memory(self._lib) if mapped is None else mapped
-        self._allocated: List[Tuple[str, int]] = []
+        self._allocated: list[tuple[str, int]] = []
         handle = ctypes.c_void_p()
         self.check(self._lib.cudaStreamCreateWithFlags(ctypes.byref(handle), _STREAM_NON_BLOCKING), "making a stream")
         self.stream = int(handle.value or 0)
@@ -75,7 +76,7 @@ class Device:
         self._allocated.append(("cudaFree", address))
         return address
 
-    def buffer(self, shape: Tuple[int, ...], dtype: Any, *, mapped: Optional[bool] = None) -> Buffer:
+    def buffer(self, shape: tuple[int, ...], dtype: Any, *, mapped: bool | None = None) -> Buffer:
         """Page-locked memory of the host and its place on the GPU, freed by :meth:`close`.
 
         Raises:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ class Engine:
     """
 
     def __init__(
-        self, trt: Any, runtime: Any, logger: Any, path: Path, graph: GraphCard, addresses: Dict[str, int]
+        self, trt: Any, runtime: Any, logger: Any, path: Path, graph: GraphCard, addresses: dict[str, int]
     ) -> None:
         self._trt, self._logger, self._path = trt, logger, path
         self._names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
@@ -92,16 +93,16 @@ class Engine:
 
     def _require_interface(self, graph: GraphCard) -> None:
         engine, modes = self._engine, self._trt.TensorIOMode
-        found = {}
+        tensors = {}
         for index in range(engine.num_io_tensors):
             name = engine.get_tensor_name(index)
             is_input = engine.get_tensor_mode(name) == modes.INPUT
             is_float32 = engine.get_tensor_dtype(name) == self._trt.DataType.FLOAT
-            found[name] = (is_input, is_float32, tuple(engine.get_tensor_shape(name)))
+            tensors[name] = (is_input, is_float32, tuple(engine.get_tensor_shape(name)))
         wanted = {spec.name: (True, True, spec.shape) for spec in graph.inputs}
         wanted.update({spec.name: (False, True, spec.shape) for spec in graph.outputs})
-        if found != wanted:
+        if tensors != wanted:
             raise EngineMismatchError(
-                f"{self._path} has the tensors {found} (input, float32, shape), its model card says {wanted}",
+                f"{self._path} has the tensors {tensors} (input, float32, shape), its model card says {wanted}",
                 hint=_REBUILD,
             )

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.onnxruntime.matcher import Xcorr
+from runtime.onnxruntime.engine import SUFFIX, Engine
 from siamtrt import ModelCard, ParityError, Precision, Tensors
 
 # Largest difference over the range of a map; docs/decisions/0003 has what was measured.
 TOLERANCES = {Precision.FP32: 0.02, Precision.FP16: 0.02, Precision.INT8: 0.15, Precision.INT8_ALL: 0.15}
 
 
-class Probe:
-    """The reference of one xcorr plan.
+class RefitProof:
+    """Compares one xcorr plan with its reference.
 
     Args:
         engines: folder with the plan and, beside it, the ONNX graph it was built from.
@@ -29,17 +29,22 @@ class Probe:
 
     def __init__(self, engines: Path, card: ModelCard, graph: str, precision: Precision) -> None:
         self._graph, self._tolerance = graph, TOLERANCES[precision]
-        self._reference = Xcorr(engines, card, graph, threads=1)
+        path = engines / f"{graph}{SUFFIX}"
+        self._reference = Engine(path, card.graph(graph), card.refitted(graph), threads=1)
 
-    def require_equal(self, kernels: Tensors, features: Tensors, maps: Tensors) -> None:
-        """Compare the maps that a refitted plan made of *features* with the reference.
+    def require_equal(self, kernels: Tensors, tensors: Tensors) -> None:
+        """Compare the maps that a refitted plan made of features with the reference.
+
+        Args:
+            kernels: what the plan was refitted with, by name.
+            tensors: the features, and the maps that the plan made of them, by name.
 
         Raises:
             ParityError: they differ by more than the tolerance, or are no numbers.
         """
         self._reference.refit(kernels)
-        for name, expected in self._reference.run(features).items():
-            difference = float(np.abs(maps[name] - expected).max() / max(float(np.ptp(expected)), 1e-12))
+        for name, expected in self._reference.run(tensors).items():
+            difference = float(np.abs(tensors[name] - expected).max() / max(float(np.ptp(expected)), 1e-12))
             if not difference <= self._tolerance:
                 raise ParityError(
                     f"after the refit {self._graph}.{name} is {difference:.3f} of its range off the reference",

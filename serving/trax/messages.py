@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 from siamtrt import UsageError
 
@@ -31,11 +30,11 @@ class Message:
     """
 
     name: str
-    arguments: Tuple[str, ...]
-    properties: Dict[str, str]
+    arguments: tuple[str, ...]
+    properties: dict[str, str]
 
 
-def parse(line: str) -> Optional[Message]:
+def parse(line: str) -> Message | None:
     """Read a line; None for one that is no message, which the protocol lets pass.
 
     Raises:
@@ -44,16 +43,16 @@ def parse(line: str) -> Optional[Message]:
     if not line.startswith(_PREFIX):
         return None
     name, _, rest = line[len(_PREFIX) :].strip("\r\n").partition(" ")
-    arguments: List[str] = []
-    properties: Dict[str, str] = {}
+    arguments: list[str] = []
+    properties: dict[str, str] = {}
     rest = rest.rstrip()
     position = 0
     while position < len(rest):
-        found = _ARGUMENT.match(rest, position)
-        if found is None:
+        matched = _ARGUMENT.match(rest, position)
+        if matched is None:
             raise UsageError(f"a TraX message has damaged arguments: {_short(line)}", hint="is a quote missing?")
-        position = found.end()
-        text = _UNESCAPED.sub(_unescape, found.group(1) if found.group(2) is None else found.group(2))
+        position = matched.end()
+        text = _UNESCAPED.sub(_unescape, matched.group(1) if matched.group(2) is None else matched.group(2))
         named = _NAMED.fullmatch(text)
         if named:
             properties[named.group(1)] = named.group(2)
@@ -72,8 +71,8 @@ def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _unescape(found: re.Match[str]) -> str:
-    return "\n" if found.group(1) == "n" else found.group(1)
+def _unescape(matched: re.Match[str]) -> str:
+    return "\n" if matched.group(1) == "n" else matched.group(1)
 
 
 def _short(line: str) -> str:

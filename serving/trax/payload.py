@@ -6,7 +6,6 @@ import base64
 import math
 import re
 from pathlib import Path
-from typing import Tuple
 
 import cv2
 import numpy as np
@@ -62,7 +61,7 @@ def read_region(text: str) -> BoundingBox:
     return BoundingBox(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
 
 
-def _bytes_of(text: str) -> Tuple[bytes, str]:
+def _bytes_of(text: str) -> tuple[bytes, str]:
     """What lies at ``file://PATH``, and the path."""
     path = Path(text[len(_FILE) :])
     try:

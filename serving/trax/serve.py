@@ -1,4 +1,4 @@
-"""``python -m runtime trax``: track for a program that speaks TraX on standard input and output.
+"""``python -m serving trax``: track for a program that speaks TraX on standard input and output.
 
 Version 4 of the protocol is spoken, with several targets: the VOT toolkit of releases 0.8 and 0.9 refuses trackers of
 one target. Whatever anything prints goes to standard error, so that standard output carries messages only.
@@ -10,15 +10,16 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Iterator, Tuple
+from typing import BinaryIO
 
+from runtime.followed import Followed
+from runtime.open_engines import open_locators
 from runtime.tracker import Tracker, TrackerState
 from serving.trax.messages import Message, compose, parse
 from serving.trax.payload import IMAGE_FORMATS, REGION_FORMATS, read_image, read_region
-from serving.trax.targets import Targets
 from siamtrt import ModelCard, PipelineError, UsageError, cli
 
 _HELLO = {
@@ -41,14 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Serve one client until it quits."""
-    with _standard_output_claimed() as answers:
-        opened = partial(Tracker.open, options.engines, threads=options.threads)
-        with Targets(opened) as targets:
-            name = f"{ModelCard.load(options.engines).name}-{options.engines.resolve().name}"
-            serve(targets, sys.stdin.buffer, answers, name=name)
+
+    def open_trackers(count: int) -> list[Tracker]:
+        return [Tracker(locator) for locator in open_locators(options.engines, count, threads=options.threads)]
+
+    with _standard_output_claimed() as answers, Followed(open_trackers) as targets:
+        targets.make_room(1)
+        name = f"{ModelCard.load(options.engines).name}-{options.engines.resolve().name}"
+        serve(targets, sys.stdin.buffer, answers, name=name)
 
 
-def serve(targets: Targets, requests: BinaryIO, answers: BinaryIO, *, name: str) -> None:
+def serve(targets: Followed, requests: BinaryIO, answers: BinaryIO, *, name: str) -> None:
     """Introduce the tracker, then answer requests until the client quits or is gone.
 
     Args:
@@ -99,8 +103,8 @@ def _messages(requests: BinaryIO) -> Iterator[Message]:
             yield message
 
 
-def _take_target(targets: Targets, message: Message) -> None:
-    """A target for the next frame, or, where the message is empty, none of those there were."""
+def _take_target(targets: Followed, message: Message) -> None:
+    """Take a target for the next frame, or forget all where the message is empty."""
     if message.arguments:
         (region,) = _arguments(message, 1)
         targets.add(read_region(region))
@@ -113,7 +117,7 @@ def _state(state: TrackerState) -> str:
     return compose("state", str(state.box), **score)
 
 
-def _arguments(message: Message, count: int) -> Tuple[str, ...]:
+def _arguments(message: Message, count: int) -> tuple[str, ...]:
     if len(message.arguments) != count:
         raise UsageError(
             f"the TraX message {message.name} has {len(message.arguments)} arguments, not {count}",

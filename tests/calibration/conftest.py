@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 
-from calibration.calibrate import Request, calibrate
+from calibration.calibrate import calibrate
 from calibration.methods import parse
-from tests.calibration.frames import write_film, write_stills, write_video
+from calibration.plan import Request
+from tests.videos import write_film, write_stills, write_video
 
 CROPS = 6
 

@@ -11,8 +11,8 @@ from onnx import helper, numpy_helper
 from calibration.calibrate import calibrate
 from siamtrt import ArtifactError, InferenceError, Manifest, UsageError
 from siamtrt.ranges import Ranges
-from tests.calibration.frames import write_video
 from tests.tiny import write_tiny_model
+from tests.videos import write_video
 
 
 def test_more_crops_than_frames_are_refused(request_of, tmp_path):
@@ -29,7 +29,7 @@ def test_black_frames_are_refused(request_of, tmp_path):
     write_video(tmp_path / "frames" / "night", 3)
     for path in (tmp_path / "frames" / "night").glob("*.png"):
         cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
-    with pytest.raises(UsageError, match=r"png in night is \(0, 0, 0\) throughout"):
+    with pytest.raises(UsageError, match=r"png in night is all \(0, 0, 0\)"):
         calibrate(request_of(source=tmp_path / "frames", crops=3), tmp_path / "out", "")
 
 
@@ -58,7 +58,7 @@ def test_a_nan_activation_names_tensor_graph_and_frame(request_of, frames, tmp_p
 
 def test_a_nan_while_tracking_names_the_frame(request_of, frames, tmp_path):
     folder = rewritten(tmp_path / "onnx", "search", spoil)
-    with pytest.raises(InferenceError, match=r"no numbers, at frame 1 of tracked"):
+    with pytest.raises(InferenceError, match=r"no numbers, at .*tracked/001"):
         calibrate(request_of(folder, source=frames / "tracked"), tmp_path / "out", "")
 
 

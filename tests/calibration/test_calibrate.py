@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,30 +11,28 @@ import onnx
 import pytest
 
 from calibration import __main__ as command
-from calibration import measure
+from calibration import observe
 from calibration.calibrate import calibrate
-from calibration.sampler import Crops
-from siamtrt import ArtifactError, GraphCard, Manifest, ModelCard, TensorSpec, cli
+from siamtrt import ArtifactError, GraphCard, Manifest, ModelCard, TensorSpec, UsageError, cli
 from siamtrt.card import LostRule, SearchCard, StageCard
 from siamtrt.files import sha256
 from siamtrt.libraries import calibration_cache
 from siamtrt.ranges import Ranges
-from studies.thesis_calibration import wrongly
 from tests.calibration.conftest import CROPS
 from tests.tiny import write_tiny_model
 
 
 @pytest.fixture
-def counted():
-    """The usual way of showing samples, and the list of those that were shown."""
-    seen = []
+def shown(monkeypatch):
+    """The crops that the graphs were run on."""
+    seen, show = [], observe.show
 
-    def show(observers, crops):
+    def watched(observers, crops, card):
         seen.append(crops)
-        measure.present(observers, crops)
+        show(observers, crops, card)
 
-    show.__module__ = measure.present.__module__
-    return show, seen
+    monkeypatch.setattr(observe, "show", watched)
+    return seen
 
 
 def test_the_folder_tells_what_it_was_made_from(calibrated, tiny_onnx):
@@ -47,10 +45,11 @@ def test_the_folder_tells_what_it_was_made_from(calibrated, tiny_onnx):
     }
     graphs = [tiny_onnx / f"{graph}.onnx" for graph in ("target", "search", "xcorr")]
     assert manifest.parents == {str(path): sha256(path) for path in (tiny_onnx / "model.json", *graphs)}
-    samples = json.loads((calibrated / "samples.json").read_text())["samples"]
-    assert len(samples) == CROPS
-    assert {sample["clip"] for sample in samples} == {"film.avi", "stills", "tracked", "walk"}
-    assert set(samples[0]) == {"clip", "template_frame", "template_box", "search_frame", "state"}
+    crops = json.loads((calibrated / "crops.json").read_text())["done"]
+    assert list(crops) == [f"{index:05d}" for index in range(CROPS)]
+    assert {crop["clip"] for crop in crops.values()} == {"film.avi", "stills/pair", "tracked", "walk"}
+    assert set(crops["00000"]) == {"clip", "template_frame", "template_box", "search_frame", "state"}
+    assert not (calibrated / "unfinished").exists()
 
 
 def test_samples_are_stored_for_other_calibrators(calibrated):
@@ -89,10 +88,9 @@ def test_ranges_of_another_model_are_refused(calibrated, tmp_path):
         Ranges.load(calibrated / "search.ranges.json", onnx=tmp_path / "other" / "search.onnx")
 
 
-def test_another_method_measures_nothing_again(copied, request_of, counted):
-    show, seen = counted
-    calibrate(request_of(method="target=minmax,search=entropy,xcorr=percentile"), copied, "", show)
-    assert not seen
+def test_another_method_measures_nothing_again(copied, request_of, shown):
+    calibrate(request_of(method="target=minmax,search=entropy,xcorr=percentile"), copied, "")
+    assert not shown
     methods = {
         graph: {
             tensor["method"] for tensor in json.loads((copied / f"{graph}.ranges.json").read_text())["tensors"].values()
@@ -103,39 +101,85 @@ def test_another_method_measures_nothing_again(copied, request_of, counted):
     assert Manifest.load(copied, stage="calibration").settings["method"].startswith("target=minmax,search=entropy")
 
 
-def test_another_model_seed_or_number_measures_anew(copied, request_of, counted, tmp_path):
-    show, seen = counted
+def test_another_model_seed_or_number_measures_anew(copied, request_of, shown, tmp_path):
     write_tiny_model(tmp_path / "other", seed=1)
     for request in (request_of(tmp_path / "other"), request_of(seed=1), request_of(crops=3)):
-        seen.clear()
-        calibrate(request, copied, "", show)
-        assert len(seen) == request.crops
-    assert len(list((copied / "samples" / "search").iterdir())) == 3
+        shown.clear()
+        manifest = calibrate(request, copied, "")
+        assert len(shown) == request.crops
+        assert len(list((copied / "samples" / "search").iterdir())) == request.crops
+        assert Manifest.load(copied, stage="calibration") == manifest
+    names = {name.split("/")[0] for name in manifest.files}
+    assert {path.name for path in copied.iterdir()} == {"manifest.json", *names}
 
 
-def test_an_interrupted_run_goes_on_and_ends_the_same(calibrated, request_of, counted, tmp_path, monkeypatch):
-    show, seen = counted
-    monkeypatch.setattr(measure, "_SAVE_EVERY", 2)
+def interrupted_after(crops, monkeypatch):
+    """Make the run stop, as by Ctrl-C, when so many crops were shown."""
+    show, count = observe.show, iter(range(crops))
 
-    def interrupted(observers, crops):
-        if len(seen) == 5:
+    def stopping(observers, patches, card):
+        if next(count, None) is None:
             raise KeyboardInterrupt
-        show(observers, crops)
+        show(observers, patches, card)
 
-    interrupted.__module__ = show.__module__
-    with pytest.raises(KeyboardInterrupt):
-        calibrate(request_of(), tmp_path, "", interrupted)
+    monkeypatch.setattr(observe, "show", stopping)
+
+
+def test_an_interrupted_run_goes_on_and_ends_the_same(calibrated, request_of, shown, tmp_path, monkeypatch):
+    monkeypatch.setattr(observe, "_SAVE_EVERY", 2)
+    with monkeypatch.context() as patched:
+        interrupted_after(5, patched)
+        with pytest.raises(KeyboardInterrupt):
+            calibrate(request_of(), tmp_path, "")
     with pytest.raises(ArtifactError, match="not a finished calibration folder"):
         Manifest.load(tmp_path, stage="calibration")
-    seen.clear()
-    calibrate(request_of(), tmp_path, "", show)
-    assert len(seen) == CROPS - 4
+    shown.clear()
+    calibrate(request_of(), tmp_path, "")
+    assert len(shown) == CROPS - 4
     with np.load(tmp_path / "histograms.npz") as resumed, np.load(calibrated / "histograms.npz") as whole:
         for name in whole.files:
             np.testing.assert_array_equal(resumed[name], whole[name])
     for graph in ("target", "search", "xcorr"):
         name = f"{graph}.ranges.json"
         assert (tmp_path / name).read_text() == (calibrated / name).read_text()
+
+
+def test_a_finished_calibration_outlives_a_bad_or_interrupted_request(copied, request_of, tmp_path, monkeypatch):
+    before = Manifest.load(copied, stage="calibration")
+    for request in (request_of(crops=0), request_of(crops=500), request_of(source=tmp_path / "nowhere")):
+        with pytest.raises(UsageError):
+            calibrate(request, copied, "")
+        assert Manifest.load(copied, stage="calibration") == before
+    for crops in (0, 2):
+        with monkeypatch.context() as patched:
+            interrupted_after(crops, patched)
+            with pytest.raises(KeyboardInterrupt):
+                calibrate(request_of(seed=1), copied, "")
+        assert Manifest.load(copied, stage="calibration") == before
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2, 3, 4])
+def test_an_interruption_while_the_new_crops_take_their_place_is_made_good(
+    copied, request_of, tmp_path, monkeypatch, moves
+):
+    """The templates move, the search crops, their list, the histograms."""
+    calibrate(request_of(seed=1), tmp_path / "fresh", "")
+    replace, count = Path.replace, iter(range(moves))
+
+    def stopping(path, place):
+        settling = "unfinished" in path.parts and "unfinished" not in Path(place).parts
+        if settling and next(count, None) is None:
+            raise KeyboardInterrupt
+        return replace(path, place)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", stopping)
+        if moves < 4:
+            with pytest.raises(KeyboardInterrupt):
+                calibrate(request_of(seed=1), copied, "")
+            assert not (copied / "manifest.json").exists()
+    manifest = calibrate(request_of(seed=1), copied, "")
+    assert manifest.files == Manifest.load(tmp_path / "fresh", stage="calibration").files
 
 
 def test_kernels_as_inputs_give_the_same_ranges_of_maps(calibrated, request_of, tmp_path):
@@ -186,49 +230,12 @@ def test_a_long_term_model_has_its_large_graphs_measured(request_of, tmp_path):
     assert ranges["cls"].amax > 0
 
 
-def test_the_thesis_way_gives_other_ranges_of_xcorr_and_says_so(calibrated, request_of, tmp_path):
-    manifest = calibrate(request_of(), tmp_path, "", wrongly(seed=0))
-    assert manifest.settings["method"].endswith("shown by studies.thesis_calibration")
-    wrong = json.loads((tmp_path / "xcorr.ranges.json").read_text())["tensors"]
-    right = json.loads((calibrated / "xcorr.ranges.json").read_text())["tensors"]
-    assert not 0.5 < wrong["correlation_cls"]["amax"] / right["correlation_cls"]["amax"] < 2
-    assert wrong["correlation_cls"]["low"] < 0 <= right["correlation_cls"]["low"]
-
-
-def test_the_command(tiny_onnx, frames, tmp_path, monkeypatch, capsys):
+def test_the_command(tiny_onnx, frames, tmp_path, capsys):
     words = ["--onnx", str(tiny_onnx), "--frames", str(frames), "--crops", "3", "--method", "minmax", "--threads", "1"]
-    monkeypatch.setattr(sys, "argv", ["calibration", *words])
-    assert cli.run(command.main, command._arguments(), [*words, "--out", str(tmp_path / "right")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'right'}\n"
-    assert (
-        cli.run(command.main, command._arguments(), [*words, "--out", str(tmp_path / "wrong"), "--as-the-thesis"]) == 0
-    )
-    assert "fit for nothing else" in capsys.readouterr().err
-    assert cli.run(command.main, command._arguments(), [*words[:4], "--out", str(tmp_path), "--method", "mean"]) == 2
-
-
-def test_each_of_the_thesis_defects_is_there():
-    shown = {"target": [], "search": [], "xcorr": []}
-
-    class Watched:
-        def __init__(self, graph):
-            self.graph = graph
-
-        def observe(self, feed):
-            shown[self.graph].append(feed)
-            first = float(next(iter(feed.values())).flat[0])
-            if self.graph == "target":
-                return {"kernel_cls": np.ones((8, 1, 5, 5), np.float32)}
-            return {name: np.full((1, 2, 3, 3), first, np.float32) for name in ("feature_cls", "feature_loc")}
-
-    observers = {graph: Watched(graph) for graph in shown}
-    show = wrongly(seed=0)
-    for value in range(6):
-        patch = np.zeros((4, 4, 3), np.uint8)
-        patch[...] = (10 + value, 0, 200 + value)
-        show(observers, Crops(patch, {"search": patch}))
-    blue_green_red = [crop["search"][0, :, 0, 0].tolist() for crop in shown["search"]]
-    assert blue_green_red == [[200.0 + value, 0.0, 10.0 + value] for value in range(6)]
-    assert not np.array_equal(shown["xcorr"][0]["kernel_cls"], np.ones((8, 1, 5, 5)))
-    from_frame = [float(feed["feature_cls"].flat[0]) for feed in shown["xcorr"]]
-    assert any(found != 200.0 + value for value, found in enumerate(from_frame))
+    parser = command.arguments("calibration", "")
+    assert cli.run(command.main, parser, [*words, "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}\n"
+    assert cli.run(command.main, parser, [*words[:4], "--out", str(tmp_path), "--method", "mean"]) == 2
+    with pytest.raises(SystemExit):
+        parser.parse_args([*words, "--out", str(tmp_path), "--crops", "0"])
+    assert "from 1 to" in capsys.readouterr().err

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from calibration.histogram import Histogram
-from calibration.methods import DEAD_AMAX, DEFAULT, PERCENTILE_SHARE, draw, parse, require_alive
-from siamtrt import InferenceError, UsageError
+from calibration.methods import DEAD_AMAX, DEFAULT, PERCENTILE_SHARE, draw, parse
+from siamtrt import GraphCard, InferenceError, TensorSpec, UsageError
 from siamtrt.ranges import TensorRange
 
 
@@ -14,7 +14,12 @@ def histogram(*values):
 
 
 def one_range(method, *values):
-    return draw({"x": histogram(*values)}, method, "0" * 64).tensors["x"]
+    return drawn({"x": histogram(*values)}, method).tensors["x"]
+
+
+def drawn(histograms, method="minmax", outputs=()):
+    card = GraphCard("xcorr", (), tuple(TensorSpec(name, (1,)) for name in outputs), "xcorr")
+    return draw(histograms, method, card, "0" * 64)
 
 
 def test_one_method_for_all_or_one_a_graph():
@@ -57,7 +62,7 @@ def test_percentile_takes_its_share():
 
 
 def test_a_dead_tensor_gets_a_tiny_range_and_a_warning(caplog):
-    ranges = draw({"dead": histogram([0.0, 0.0]), "alive": histogram([1.0])}, "entropy", "0" * 64)
+    ranges = drawn({"dead": histogram([0.0, 0.0]), "alive": histogram([1.0])}, "entropy")
     assert ranges.tensors["dead"] == TensorRange(0.0, DEAD_AMAX, DEAD_AMAX, "entropy")
     assert ranges.tensors["alive"].amax == 1.0
     assert np.float16(DEAD_AMAX / 127) >= np.finfo(np.float16).tiny
@@ -67,4 +72,4 @@ def test_a_dead_tensor_gets_a_tiny_range_and_a_warning(caplog):
 
 def test_an_output_that_is_always_zero_is_refused():
     with pytest.raises(InferenceError, match=r"cls, an output of xcorr\.onnx, is zero in every sample"):
-        require_alive({"cls": histogram([0.0]), "loc": histogram([1.0])}, {"loc": "xcorr.onnx", "cls": "xcorr.onnx"})
+        drawn({"cls": histogram([0.0]), "loc": histogram([1.0])}, outputs=("loc", "cls"))

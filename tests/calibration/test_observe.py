@@ -5,9 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from calibration import measure
-from calibration.observe import Observer
-from calibration.sampler import Crops
+from calibration.crops import Crops
+from calibration.observe import Observer, show
 from runtime.onnxruntime.matcher import OnnxMatcher
 from siamtrt import ArtifactError, GraphCard, InferenceError, ModelCard, TensorSpec
 from siamtrt.geometry import Square
@@ -20,7 +19,7 @@ def write_graph(path, nodes, weights, *, shape=(1, 4)):
     graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7), str(path))
     spec = TensorSpec("x", shape), TensorSpec("y", shape)
-    return GraphCard("graph", spec[:1], spec[1:])
+    return GraphCard("graph", spec[:1], spec[1:], "search")
 
 
 def test_every_float_value_that_moves_is_seen_and_no_constant(tmp_path):
@@ -82,7 +81,7 @@ def test_xcorr_is_seen_with_the_kernels_of_the_very_target(tiny_onnx):
     for seed in range(3):
         frame = np.random.default_rng(seed).integers(0, 256 >> seed, (255, 255, 3), np.uint8)
         template = frame[64:191, 64:191]
-        measure.present(observers, Crops(template, {"search": frame}))
+        show(observers, Crops(template, {"search": frame}), card)
         matcher.remember(template, Square(63.5, 63.5, 127, 127), (0, 0, 0))
         cls = matcher.match(frame, Square(127.5, 127.5, 255, 255), (0, 0, 0)).cls
         lowest, highest = min(lowest, cls.min()), max(highest, cls.max())

@@ -4,17 +4,16 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-
 from calibration.clips import Clip, Label
 from calibration.discover import find_clips
 from calibration.sampler import LOST_EVERY, choose, cut
 from calibration.samples import Samples
-from runtime.tracker import Tracker
+
 from siamtrt import BoundingBox, ModelCard, UsageError
 from siamtrt.card import LostRule, SearchCard, StageCard
 from siamtrt.geometry import Place
 from tests.calibration.frames import box_of, picture, write_stills, write_video
-from tests.runtime.stub import StubMatcher
+from tests.runtime.stub import StubMatcher, tracker_of
 
 
 def clip(name, frames):
@@ -82,7 +81,7 @@ def test_crops_are_those_the_tracker_cuts(tmp_path, card):
     choices = choose(find_clips(tmp_path, 10), 5, seed=3)
     for index, crops in cut(choices, card):
         choice, matcher = choices[index], StubMatcher(card)
-        tracker = Tracker(matcher)
+        tracker = tracker_of(matcher)
         given = tracker.start(picture(choice.template.position), choice.template.box)
         place = Place(*choice.state.center, choice.state.width, choice.state.height)
         tracker.go_on_from(replace(given, place=place))

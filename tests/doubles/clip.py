@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from runtime.locator import HostLocator
+from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, Manifest, ModelCard
 
@@ -21,9 +23,14 @@ def clip(frame, count=6):
     return [np.roll(frame, (2 * step, 3 * step), (0, 1)) for step in range(count)]
 
 
-def follow(backend, frames, box=BOXES[0]):
-    """States of a tracker after the first frame; the backend is closed."""
-    with Tracker(backend) as tracker:
+def on_the_cpu(folder, **options):
+    """A locator of graphs for ONNX Runtime, of an export too."""
+    return HostLocator(OnnxMatcher(folder, ModelCard.load(folder), **options))
+
+
+def follow(locator, frames, box=BOXES[0]):
+    """States of a tracker after the first frame; the locator is closed."""
+    with Tracker(locator) as tracker:
         tracker.start(frames[0], box)
         return [tracker.update(frame) for frame in frames[1:]]
 

@@ -23,10 +23,10 @@ from tests.doubles.tensorrt.trt import make
 VERSION = "8.6.1" if sys.version_info < (3, 9) else "10.9.0"
 ROOT = Path(__file__).parents[2]
 SOURCES = [
-    *sorted((ROOT / "engines").glob("tensorrt_*.py")),
+    *sorted({*(ROOT / "engines" / "tensorrt").glob("*.py")} - {ROOT / "engines" / "tensorrt" / "quantize.py"}),
     ROOT / "runtime" / "tensorrt" / "engine.py",
-    ROOT / "benchmarks" / "layers" / "tensorrt_profile.py",
-    ROOT / "siamtrt" / "tensorrt.py",
+    ROOT / "benchmarks" / "profiling" / "layers" / "tensorrt_profile.py",
+    ROOT / "siamtrt" / "libraries" / "tensorrt.py",
 ]
 CLASSES = {
     "builder": "Builder",

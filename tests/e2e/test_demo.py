@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.reports.demo import run
 from sequences.rendered.command import write_clip
-from siamtrt import ArtifactError
+from siamtrt import ArtifactError, UsageError
 
 
 @pytest.mark.slow
@@ -27,11 +27,11 @@ def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engine
 
 
 def test_a_clip_that_is_not_whole_is_refused(tiny_engines, tmp_path):
-    with pytest.raises(ArtifactError, match="render the clip"):
-        run(tiny_engines, tmp_path, tmp_path / "out")
+    with pytest.raises(UsageError, match="holds no sequence"):
+        run(tiny_engines, tmp_path / "clip", tmp_path / "out")
     write_clip(tmp_path / "clip", seed=1, count=3)
     (tmp_path / "clip" / "color" / "00000002.jpg").unlink()
-    with pytest.raises(ArtifactError, match=r"00000002\.jpg is not a readable image"):
+    with pytest.raises(ArtifactError, match="2 images for 3 lines of truth"):
         run(tiny_engines, tmp_path / "clip", tmp_path / "out")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from engines.build import build
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import BoundingBox, GraphPrecisions
 
 torch = pytest.importorskip("torch", reason="exporting needs torch")

@@ -10,11 +10,13 @@ from onnx import numpy_helper
 
 from export.__main__ import _arguments, main
 from export.fold_norms import fold_norms
+from export.graphs import reference_crop, trace
 from export.parity import TOLERANCE, measure
-from export.reference import reference_crop
+from export.to_onnx import to_onnx
 from export.write import write
 from networks import models
 from networks.models import MODELS
+from networks.seeded import seeded
 from siamtrt import ArtifactError, Manifest, ModelCard, ParityError, cli
 from siamtrt.card import LostRule, TrackerConstants
 from siamtrt.libraries.onnxruntime import open_session
@@ -36,7 +38,7 @@ def thin_models(monkeypatch):
 @pytest.fixture
 def exported(tmp_path):
     torch.manual_seed(3)
-    network = models.seeded("thin", 0)
+    network = seeded("thin", 0)
     network.rpn_head.cls_weight.data = torch.tensor([0.3, 2.0, -1.0])
     crops = reference_crop(127), reference_crop(255)
     with torch.no_grad():
@@ -116,7 +118,7 @@ def test_the_folder_is_proved_by_its_manifest(exported):
 
 
 def test_kernels_can_be_inputs(tmp_path):
-    card = write(models.seeded("thin", 0), "thin", tmp_path, checkpoint=None, command="", kernel_inputs=True)
+    card = write(seeded("thin", 0), "thin", tmp_path, checkpoint=None, command="", kernel_inputs=True)
     inputs = {node.name for node in open_session(tmp_path / "xcorr.onnx").get_inputs()}
     assert set(card.kernel_names) <= inputs
     assert card.kernel_inputs
@@ -124,7 +126,7 @@ def test_kernels_can_be_inputs(tmp_path):
 
 
 def test_a_long_term_model_has_two_more_graphs(tmp_path):
-    card = write(models.seeded("thin_lt", 0), "thin_lt", tmp_path, checkpoint=None, command="")
+    card = write(seeded("thin_lt", 0), "thin_lt", tmp_path, checkpoint=None, command="")
     assert [entry.name for entry in card.graphs] == ["target", "search", "xcorr", "search_lost", "xcorr_lost"]
     assert card.graph("xcorr_lost").outputs[0].shape == (
         1,
@@ -136,24 +138,22 @@ def test_a_long_term_model_has_two_more_graphs(tmp_path):
 
 
 def test_a_difference_above_the_tolerance_is_refused(exported):
-    from export.graphs import trace
-    from export.to_onnx import to_onnx
-
-    network = models.seeded("thin", 0)
+    _, card, _ = exported
+    network = seeded("thin", 0)
     network.fold()
     fold_norms(network)
-    graphs = {entry.name: entry for entry in trace(network, reference_crop(127), reference_crop(255))}
+    graphs = trace(network, 127, {"": 255})
     protos = {name: to_onnx(entry) for name, entry in graphs.items()}
     bias = next(w for w in protos["search"].graph.initializer if w.name == "backbone.stem.0.bias")
     bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + np.float32(0.5), bias.name))
     with pytest.raises(ParityError, match=r"in (search|chain), allowed 1e-04"):
-        measure(graphs, protos)
+        measure(graphs, protos, card.searches)
 
 
 @pytest.mark.parametrize("step", ["fold_norms", "fusion"])
 def test_a_wrong_fold_is_refused(step, tmp_path, monkeypatch):
     """Parity is that of the network as it was loaded, not of what folding made of it."""
-    network = models.seeded("thin", 0)
+    network = seeded("thin", 0)
     if step == "fusion":
         monkeypatch.setattr(network, "fold", lambda: setattr(network, "folded", True))
     else:
@@ -170,7 +170,7 @@ def shift_biases(module):
 
 @pytest.mark.parametrize("branch", ["cls", "loc"])
 def test_outputs_that_are_not_finite_are_refused(branch, tmp_path):
-    network = models.seeded("thin", 0)
+    network = seeded("thin", 0)
     network.state_dict()[f"rpn_head.rpn2.{branch}.head.3.bias"].fill_(float("nan"))
     with pytest.raises(ParityError, match="by inf of the output's range in xcorr"):
         write(network, "thin", tmp_path, checkpoint=None, command="")
@@ -191,13 +191,13 @@ def test_outputs_that_are_not_finite_are_refused(branch, tmp_path):
     ],
 )
 def test_every_model_is_exported_within_the_tolerance(name, tmp_path):
-    card = write(models.seeded(name, 0), name, tmp_path, checkpoint=None, command="")
+    card = write(seeded(name, 0), name, tmp_path, checkpoint=None, command="")
     assert max(card.parity.values()) <= TOLERANCE
 
 
 @pytest.mark.slow
 def test_the_long_term_model_is_exported_within_the_tolerance(tmp_path):
-    card = write(models.seeded("siamrpn_r50_lt", 0), "siamrpn_r50_lt", tmp_path, checkpoint=None, command="")
+    card = write(seeded("siamrpn_r50_lt", 0), "siamrpn_r50_lt", tmp_path, checkpoint=None, command="")
     assert card.lost_search.score_size == card.graph("xcorr_lost").outputs[0].shape[-1] == 97
     assert max(card.parity.values()) <= TOLERANCE
 
@@ -210,7 +210,7 @@ def test_the_command_exports_a_checkpoint_and_records_its_digest(tmp_path, capsy
     from siamtrt.files import sha256
 
     path = tmp_path / "thin.pth"
-    torch.save(models.seeded("thin", 0).state_dict(), path)
+    torch.save(seeded("thin", 0).state_dict(), path)
     assert run("--model", "thin", "--checkpoint", path, "--out", tmp_path / "onnx") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'onnx'}\n"
     assert ModelCard.load(tmp_path / "onnx").checkpoint_sha256 == sha256(path)

@@ -9,7 +9,8 @@ from export.write import write
 from networks.checkpoint import load
 from networks.lighttrack.architecture import MOBILE, Architecture, Tower, architecture_of, parse
 from networks.lighttrack.network import LightTrack
-from networks.models import build, seeded, spec
+from networks.models import build, spec
+from networks.seeded import seeded
 from siamtrt import ArtifactError, ModelCard, UsageError
 
 RAW_MOBILE = "back_04502514044521042540+cls_211000022+reg_100000111_ops_32"

@@ -11,7 +11,7 @@ from networks.checkpoint import load
 from networks.lighttrack.architecture import MOBILE, parse
 from networks.lighttrack.norms import expand, recalibrate
 from networks.lighttrack.supernet import ElasticSupernet, WholeSupernet
-from networks.models import seeded
+from networks.seeded import seeded
 from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
 

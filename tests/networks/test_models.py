@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from networks.checkpoint import load
-from networks.efficientnet_lite import EfficientNetLite0
-from networks.models import MODELS, build, seeded, spec
+from networks.models import MODELS, build, spec
+from networks.seeded import seeded
 from networks.tracker import correlation
+from networks.trunks.efficientnet_lite import EfficientNetLite0
 from siamtrt import UsageError
 from tests.networks.thin import LEVELS, thin_siamrpn
 

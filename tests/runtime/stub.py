@@ -8,7 +8,9 @@ import numpy as np
 
 from runtime.crop import crop
 from runtime.decode import Decoder
-from runtime.matcher import Response, StageTimes
+from runtime.locator import HostLocator
+from runtime.matcher import Response
+from runtime.tracker import Tracker
 from siamtrt import ModelCard
 from siamtrt.card import LostRule, SearchCard, TrackerConstants
 
@@ -59,16 +61,20 @@ class StubMatcher:
 
     def remember(self, frame, square, fill):
         self.template = crop(frame, square, fill)
-        return StageTimes(crop_ns=1)
+        return {"crop": 1}
 
     def match(self, frame, square, fill):
         self.squares.append(square)
         self.patches.append(crop(frame, square, fill))
         size = next(search.score_size for search in self.card.searches if search.search_px == square.out_px)
-        return Response(*self._respond(size), StageTimes(crop_ns=1, network_ns=2))
+        return Response(*self._respond(size), {"crop": 1, "network": 2})
 
     def close(self):
         self.closed = True
+
+
+def tracker_of(matcher) -> Tracker:
+    return Tracker(HostLocator(matcher))
 
 
 def with_window(model: ModelCard, influence: float) -> Decoder:

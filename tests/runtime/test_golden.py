@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runtime.tracker import Tracker
 from siamtrt import BoundingBox
 from siamtrt.card import TrackerConstants
 from siamtrt.geometry import Place, anchor_grid, context_side, search_square, template_square
-from tests.runtime.stub import StubMatcher, card
+from tests.runtime.stub import StubMatcher, card, tracker_of
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pysot/tracker.json").read_text())
 
@@ -28,7 +27,7 @@ def run(request, frame):
     case = request.param
     constants = TrackerConstants(case["penalty_k"], case["window_influence"], case["lr"], source="golden")
     matcher = StubMatcher(card(search_px=case["search_px"], score_size=case["score_size"], tracker=constants))
-    tracker = Tracker(matcher)
+    tracker = tracker_of(matcher)
     tracker.start(frame, BoundingBox(*case["init"]))
     return case, matcher, [tracker.update(frame) for _ in case["boxes"]]
 

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import results as results_module
-from runtime import track as track_module
 from runtime.__main__ import COMMANDS
 from runtime.readahead import ReadAhead
+from runtime.results import LineSink
 from runtime.sources import FolderSource, open_source
 from runtime.track import track
+from runtime.tracker import Tracker
 from siamtrt import ArtifactError, BoundingBox, MissingDependencyError, UsageError, cli
 
 BOX = BoundingBox(40, 40, 30, 30)
@@ -51,8 +51,11 @@ def test_a_folder_is_tracked_into_text_lines_and_video(tmp_path, folder, tiny_en
     assert [entry["frame"] for entry in entries] == list(range(12))
     assert entries[0]["score"] is None
     assert 0 <= entries[5]["score"] <= 1
-    assert entries[5]["times_ms"]["network"] > 0
-    assert entries[5]["times_ms"]["refit"] is None
+    assert list(entries[5]["times_ms"]) == ["crop", "network", "search", "xcorr", "refit", "decode"]
+    times = entries[5]["times_ms"]
+    assert times["network"] == pytest.approx(times["search"] + times["xcorr"])
+    assert (times["refit"], entries[0]["times_ms"]["search"]) == (None, None)
+    assert min(entries[0]["times_ms"]["network"], times["decode"]) > 0
     assert [f"{value:.4f}" for value in entries[7]["box"]] == lines(out)[7].split(",")
     video = cv2.VideoCapture(str(out / "annotated.mp4"))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 12
@@ -95,7 +98,7 @@ def test_a_changed_frame_size_stops_and_keeps_what_was_tracked(tmp_path, folder,
 
 
 def test_ctrl_c_keeps_what_was_tracked(tmp_path, folder, tiny_engines, capsys, monkeypatch):
-    update = track_module.Tracker.update
+    update = Tracker.update
     calls = []
 
     def interrupted(self, frame):
@@ -104,7 +107,7 @@ def test_ctrl_c_keeps_what_was_tracked(tmp_path, folder, tiny_engines, capsys, m
             raise KeyboardInterrupt
         return update(self, frame)
 
-    monkeypatch.setattr(track_module.Tracker, "update", interrupted)
+    monkeypatch.setattr(Tracker, "update", interrupted)
     out = tmp_path / "out"
     argv = ["track", "--engines", tiny_engines, "--source", folder, "--init", "40,40,30,30", "--out", out, "--annotate"]
     assert run(*argv) == 130
@@ -115,15 +118,14 @@ def test_ctrl_c_keeps_what_was_tracked(tmp_path, folder, tiny_engines, capsys, m
 
 
 def test_a_full_disk_keeps_what_was_written(tmp_path, folder, tiny_engines, monkeypatch):
-    add = results_module.ResultWriter.add
+    add = LineSink.add
 
-    def failing(self, state):
-        if self.frames == 3:
-            stream = self._lines
-            monkeypatch.setattr(self, "_lines", FullStream(stream))
-        add(self, state)
+    def failing(self, frame, states):
+        if self._frames == 3 and self._paths[0].name == "boxes.jsonl":
+            monkeypatch.setitem(self._streams, self._paths[0], FullStream(self._streams[self._paths[0]]))
+        add(self, frame, states)
 
-    monkeypatch.setattr(results_module.ResultWriter, "add", failing)
+    monkeypatch.setattr(LineSink, "add", failing)
     with pytest.raises(ArtifactError, match="No space left on device\n  try: free some space"):
         track(tiny_engines, FolderSource(folder), [BOX], tmp_path / "out")
     assert len((tmp_path / "out" / "boxes.jsonl").read_text().splitlines()) == 3
@@ -138,6 +140,15 @@ class FullStream:
 
     def close(self):
         self._stream.close()
+
+
+def test_a_box_outside_the_frame_leaves_earlier_results_alone(tmp_path, folder, tiny_engines):
+    out = tmp_path / "out"
+    track(tiny_engines, FolderSource(folder), [BOX], out, annotate=True)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UsageError, match="outside the frame"):
+        track(tiny_engines, FolderSource(folder), [BoundingBox(400, 10, 20, 20)], out, annotate=True)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_without_display_and_init_the_way_out_is_named(tmp_path, folder, tiny_engines, monkeypatch):

@@ -7,25 +7,25 @@ import numpy as np
 import pytest
 
 from runtime.decode import Candidate
-from runtime.tracker import Tracker, _moved
+from runtime.tracker import _moved
 from siamtrt import BoundingBox, InferenceError, UsageError
 from siamtrt.card import TrackerConstants
 from siamtrt.geometry import Place
-from tests.runtime.stub import StubMatcher, card, long_term_card, maps_with_score
+from tests.runtime.stub import StubMatcher, card, long_term_card, maps_with_score, tracker_of
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
 BOX = BoundingBox(100, 80, 60, 40)
 
 
 def started(matcher, box=BOX, frame=FRAME):
-    tracker = Tracker(matcher)
+    tracker = tracker_of(matcher)
     tracker.start(frame, box)
     return tracker
 
 
 def test_an_update_needs_a_start():
     with pytest.raises(UsageError, match="no target yet"):
-        Tracker(StubMatcher(card())).update(FRAME)
+        tracker_of(StubMatcher(card())).update(FRAME)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_score_that_is_no_number_is_an_error():
 
 def test_leaving_the_tracker_closes_its_matcher():
     matcher = StubMatcher(card())
-    with Tracker(matcher):
+    with tracker_of(matcher):
         pass
     assert matcher.closed
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.followed import Followed
 from runtime.tracker import Tracker
 from serving.trax.messages import Message, compose, parse
 from serving.trax.payload import read_image, read_region
 from serving.trax.serve import serve
-from serving.trax.targets import Targets
 from siamtrt import ArtifactError, BoundingBox, PipelineError, UsageError
-from tests.runtime.stub import StubMatcher, card
+from tests.runtime.stub import StubMatcher, card, tracker_of
 
 ROOT = Path(__file__).parents[2]
 # An image of 40000 x 40000 pixels, by its head, which OpenCV refuses by raising.
@@ -137,7 +137,11 @@ def test_other_regions_are_refused(text):
 
 
 def stub():
-    return Tracker(StubMatcher(card()))
+    return tracker_of(StubMatcher(card()))
+
+
+def stubs(count):
+    return [stub() for _ in range(count)]
 
 
 def talk(*lines):
@@ -145,7 +149,7 @@ def talk(*lines):
     answers = io.BytesIO()
     error = None
     try:
-        with Targets(stub) as targets:
+        with Followed(stubs) as targets:
             serve(targets, io.BytesIO("".join(lines).encode()), answers, name="stub")
     except PipelineError as raised:
         error = raised
@@ -197,26 +201,6 @@ def test_targets_join_and_are_answered_in_their_order(images):
     assert answers[1:] == [state(found) for found in states]
 
 
-def test_trackers_are_kept_open_for_the_next_targets(images):
-    opened = []
-
-    def count():
-        opened.append(StubMatcher(card()))
-        return Tracker(opened[-1])
-
-    pixels = cv2.imread(str(images[0]))
-    with Targets(count) as targets:
-        for _ in range(3):
-            targets.add(BOX)
-            targets.add(OTHER)
-            assert len(targets.follow(pixels)) == 2
-            targets.clear()
-        assert len(opened) == 2
-        targets.add(OTHER)
-        assert [found.box for found in targets.follow(pixels)] == [OTHER]
-    assert all(matcher.closed for matcher in opened)
-
-
 def test_a_client_that_goes_away_ends_the_service(images, caplog):
     answers, error = talk(INITIALIZE, frame(images[0]))
     assert error is None
@@ -229,7 +213,7 @@ def test_a_client_that_no_longer_listens_ends_the_service(caplog):
         def write(self, data):
             raise BrokenPipeError
 
-    with Targets(stub) as targets:
+    with Followed(stubs) as targets:
         serve(targets, io.BytesIO(INITIALIZE.encode()), Deaf(), name="stub")
     assert "went away" in caplog.text
 

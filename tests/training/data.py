@@ -18,13 +18,13 @@ def frame(rng, box):
     return image
 
 
-def write_videos(root, names=("one", "two", "held"), frames=6):
+def write_videos(root, names=("one", "two", "held"), frames=6, size=(36, 28)):
     rng = np.random.default_rng(0)
     for name in names:
         (root / name).mkdir(parents=True)
         lines = []
         for index in range(frames):
-            box = BoundingBox(20 + 8 * index, 30 + 4 * index, 36, 28)
+            box = BoundingBox(20 + 8 * index, 30 + 4 * index, *size)
             cv2.imwrite(str(root / name / f"{index:05d}.jpg"), frame(rng, box))
             lines.append(str(box))
         (root / name / "groundtruth.txt").write_text("\n".join(lines))

@@ -6,22 +6,17 @@ import pytest
 import torch
 
 from siamtrt.geometry import anchor_grid
-from training.labels import IGNORED, NEGATIVE, POSITIVE, Targets, anchors, assign, overlaps
+from training.labels import IGNORED, NEGATIVE, POSITIVE, Targets, assign, overlaps
 from training.losses import losses
 from training.validate import best_boxes
 
-RATIOS, SCALES = (0.33, 0.5, 1.0, 2.0, 3.0), (8.0,)
-GRID = anchors(8, RATIOS, SCALES, 25, 255)
+GRID = torch.from_numpy(anchor_grid(8, (0.33, 0.5, 1.0, 2.0, 3.0), (8.0,), 25)) + torch.tensor(
+    [[127.5], [127.5], [0], [0]]
+)
 
 
 def generator():
     return torch.Generator().manual_seed(0)
-
-
-def test_the_anchors_are_the_trackers_moved_to_the_crop():
-    wanted = torch.from_numpy(anchor_grid(8, RATIOS, SCALES, 25))
-    wanted[:2] += 127.5
-    torch.testing.assert_close(GRID, wanted)
 
 
 def test_overlaps_equal_hand_computed_ones():
@@ -38,6 +33,21 @@ def test_labels_and_offsets_of_a_tiny_case():
     targets = assign(grid, torch.tensor([[11.0, 10, 20, 10]]), torch.tensor([True]), generator())
     assert targets.labels.tolist() == [[IGNORED, IGNORED, NEGATIVE, NEGATIVE]]  # one half each
     torch.testing.assert_close(targets.offsets[0, :, 0], torch.tensor([0.1, 0.0, math.log(2), 0.0]))
+
+
+def test_what_overlaps_between_0_3_and_0_6_is_neither_object_nor_background():
+    """Squares of one size beside the object: a shift of d widths overlaps by (1 - d) / (1 + d)."""
+    overlap = torch.tensor([0.61, 0.59, 0.31, 0.29])
+    grid = torch.full((4, 4), 100.0)
+    grid[0] += 100 * (1 - overlap) / (1 + overlap)
+    targets = assign(grid, torch.tensor([[100.0, 100, 100, 100]]), torch.tensor([True]), generator())
+    assert targets.labels.tolist() == [[POSITIVE, IGNORED, IGNORED, NEGATIVE]]
+
+
+def test_offsets_are_shares_of_the_anchors_own_width_and_height():
+    grid = torch.tensor([[10.0], [10], [40], [10]])
+    targets = assign(grid, torch.tensor([[14.0, 12, 20, 30]]), torch.tensor([True]), generator())
+    torch.testing.assert_close(targets.offsets[0, :, 0], torch.tensor([0.1, 0.2, math.log(0.5), math.log(3)]))
 
 
 CROWD = torch.cat([GRID, torch.tensor([[127.5], [127.5], [64.0], [64.0]]).repeat(1, 40)], 1)
@@ -76,8 +86,9 @@ def test_without_positives_the_box_loss_is_zero_not_nan():
     assert losses(torch.zeros(1, 2, 1, 4), torch.zeros(1, 4, 1, 4), targets, 1.2).loc.item() == 0
 
 
-def test_the_best_box_undoes_the_offsets():
-    box = torch.tensor([[140.0, 120, 70, 50]])
+@pytest.mark.parametrize("size", [(70, 50), (40, 110), (120, 40)])
+def test_the_best_box_undoes_the_offsets(size):
+    box = torch.tensor([[140.0, 120, *size]])
     targets = assign(GRID, box, torch.tensor([True]), generator())
     cls = torch.zeros(1, 10, 25, 25)
     cls.view(1, 2, -1)[0, 1, int(overlaps(GRID, box).argmax())] = 5

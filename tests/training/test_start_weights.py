@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from networks.efficientnet_lite import EfficientNetLite0
+from networks.trunks.efficientnet_lite import EfficientNetLite0
 from training.start_weights import _load_stem
 
 

@@ -22,7 +22,8 @@ from benchmarks.evaluation.ope.results import as_boxes, read, result_path, track
 from benchmarks.evaluation.trackers import OPENCV_TRACKERS, Follower, add_run_arguments, named, open_follower
 from benchmarks.evaluation.vot.resume import KEY, beside, of_sequence, provenance, unfinished
 from benchmarks.evaluation.vot.run import tracker_name
-from sequences.datasets import Sequence, load_sequences
+from sequences.annotated import load_sequences
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from siamtrt.files import write_text
 

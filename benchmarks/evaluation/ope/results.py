@@ -7,7 +7,8 @@ from typing import List, Optional, Tuple
 
 import numpy as np
 
-from sequences.datasets import Sequence, read_regions
+from sequences.sequence import Sequence
+from sequences.text import read_regions
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from siamtrt.files import write_text
 
@@ -54,7 +55,7 @@ def read(results: Path, tracker: str, sequence: Sequence) -> Array:
             f"{tracker} has no result for {sequence.name}: {path} is missing",
             hint="are these the results of another data set, or of an unfinished run?",
         )
-    boxes = as_boxes(read_regions(path, gaps=True))
+    boxes = as_boxes(read_regions(path))
     if len(boxes) != len(sequence):
         raise ArtifactError(
             f"{tracker} has {len(boxes)} lines for {sequence.name}, which has {len(sequence)} frames",

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.evaluation.vot.folders import as_annotations
 from benchmarks.evaluation.vot.overlap import box_polygon
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from siamtrt import Array, ArtifactError
 from siamtrt.files import read_json
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError
 
 _SUFFIXES = (".tag", ".label")
@@ -23,12 +22,17 @@ def as_annotations(sequences: List[Sequence], tags: Tuple[str, ...]) -> Dict[str
 def _entry(sequence: Sequence, tags: Tuple[str, ...]) -> Dict[str, Any]:
     height, width = sequence.frame(0).shape[:2]
     entry: Dict[str, Any] = {"width": width, "height": height, "gt_rect": [list(region) for region in sequence.regions]}
-    marks = {tag: _marks(sequence.images[0].parent, tag, len(sequence)) for tag in tags}
-    return {**entry, **{tag: found for tag, found in marks.items() if found is not None}}
+    tagged = {tag: marks(sequence, tag) for tag in tags}
+    return {**entry, **{tag: values for tag, values in tagged.items() if values is not None}}
 
 
-def _marks(images: Path, tag: str, frames: int) -> Optional[List[int]]:
-    """A 0 or 1 a frame, from a file beside the images or beside their folder."""
+def marks(sequence: Sequence, tag: str) -> Optional[List[int]]:
+    """Read an attribute, a 0 or 1 a frame, from a file beside the images or beside their folder; None without one.
+
+    Raises:
+        ArtifactError: the file is not a 0 or 1 for each frame.
+    """
+    images, frames = sequence.images[0].parent, len(sequence)
     for path in (folder / f"{tag}{suffix}" for folder in (images, images.parent) for suffix in _SUFFIXES):
         if path.is_file():
             words = path.read_text(encoding="utf-8", errors="replace").split()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from benchmarks.evaluation.vot.protocol import Protocol
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, UsageError
 from siamtrt.files import read_json
 

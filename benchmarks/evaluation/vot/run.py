@@ -26,7 +26,8 @@ from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.quick_overlap import plainly_overlap
 from benchmarks.evaluation.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
 from benchmarks.evaluation.vot.resume import KEY, beside, of_sequence, provenance, unfinished
-from sequences.datasets import Sequence, load_sequences
+from sequences.annotated import load_sequences
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.files import write_text
 

@@ -20,8 +20,9 @@ from typing import List, Optional
 
 from benchmarks.evaluation.leaks import require_no_leak
 from benchmarks.evaluation.vot.run import tracker_name
-from sequences.datasets import Sequence, load_sequences
-from siamtrt import ArtifactError, Manifest, cli
+from sequences.annotated import load_sequences
+from sequences.sequence import Sequence
+from siamtrt import ArtifactError, Manifest, UsageError, cli
 from siamtrt.files import write_error, write_text
 
 DEFAULT_STACK = "vot2018/shortterm"
@@ -50,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
     if options.sequences:
         sequences = load_sequences(options.sequences)
         require_no_leak(options.engines, sequences, allowed=options.allow_leak)
-        _link_sequences(options.out / "sequences", sequences, options.sequences)
+        _link_sequences(options.out / "sequences", sequences)
     _add_tracker(options.out / "trackers.ini", name, options.engines, options.threads)
     write_text(
         options.out / "config.yaml", f"registry:\n- ./trackers.ini\nsequences: sequences\nstack: {options.stack}\n"
@@ -86,19 +87,24 @@ def _add_tracker(path: Path, name: str, engines: Path, threads: Optional[int]) -
     write_text(path, text.getvalue())
 
 
-def _link_sequences(folder: Path, sequences: List[Sequence], source: Path) -> None:
+def _link_sequences(folder: Path, sequences: List[Sequence]) -> None:
     for sequence in sequences:
-        _link_sequence(folder / sequence.name, sequence, source / sequence.name)
+        _link_sequence(folder / sequence.name, sequence)
     write_text(folder / "list.txt", "".join(f"{sequence.name}\n" for sequence in sequences))
 
 
-def _link_sequence(folder: Path, sequence: Sequence, source: Path) -> None:
+def _link_sequence(folder: Path, sequence: Sequence) -> None:
     """Lay *sequence* out as the toolkit wants it, by links to its images and attributes.
 
     Raises:
+        UsageError: the sequence is a video file.
         ArtifactError: the folder cannot be written.
     """
-    suffix = ".png" if sequence.images[0].suffix.lower() == ".png" else ".jpg"
+    first = sequence.images[0]
+    if not first.is_file():
+        raise UsageError(f"{first.parent} is a video file, which the toolkit cannot take", hint="cut it into images")
+    suffix = ".png" if first.suffix.lower() == ".png" else ".jpg"
+    source = first.parent.parent if first.parent.name in ("color", "img") else first.parent
     tags: List[Path] = [path for pattern in _TAG_PATTERNS for path in source.glob(pattern)]
     try:
         (folder / "color").mkdir(parents=True, exist_ok=True)

@@ -23,9 +23,9 @@ from benchmarks.evaluation.vot.run import follow
 from benchmarks.profiling.power.probe import NONE, ProbeChoice, add_probe_arguments
 from benchmarks.profiling.power.watched import watching
 from benchmarks.profiling.speed.record import Preloaded, Recorder, Timed
-from runtime.matcher import StageTimes
 from runtime.tracker import Tracker, TrackerState
-from sequences.datasets import Sequence, load_sequence
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -141,7 +141,7 @@ class _Instant:
 
     def __init__(self, truth: Preloaded) -> None:
         self._states = [
-            TrackerState(box, Place.given(box), 1.0, lost=False, times=StageTimes())
+            TrackerState(box, Place.given(box), 1.0, lost=False, times={}, frame_shape=(), fill=(0, 0, 0))
             for box in map(truth.start_box, range(len(truth)))
         ]
         self._index = 0

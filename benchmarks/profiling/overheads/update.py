@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.profiling.overheads.pysots_way import UpstreamWay
 from runtime.crop import crop, network_input
+from runtime.locator import HostLocator
 from runtime.matcher import Color, Response, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
@@ -61,12 +62,12 @@ class _FixedMaps:
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
         """See :class:`runtime.matcher.Matcher`."""
         crop(frame, square, fill)
-        return StageTimes()
+        return {}
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         """See :class:`runtime.matcher.Matcher`."""
         network_input(crop(frame, square, fill), self._input)
-        return Response(self.cls, self.loc, StageTimes())
+        return Response(self.cls, self.loc, {})
 
     def close(self) -> None:
         """See :class:`runtime.matcher.Matcher`."""
@@ -94,11 +95,11 @@ def main(options: argparse.Namespace) -> None:
     card = ModelCard.load(options.engines)
     figures: Dict[str, Any] = {"environment": describe(), "command": " ".join(sys.argv), "unit": "ms, median"}
     maps = _FixedMaps(card)
-    ours = _updates_ms(Tracker(maps), frames)
+    ours = _updates_ms(Tracker(HostLocator(maps)), frames)
     theirs = _median_ms(UpstreamWay(card, _BOX, frames[0], maps.cls, maps.loc).update, frames)
     figures["glue_ms"], figures["glue_upstream_way_ms"] = ours, theirs
     figures["glue_ratio"] = theirs / ours
-    update = _updates_ms(Tracker(OnnxMatcher(options.engines, card, threads=1)), frames)
+    update = _updates_ms(Tracker.open(options.engines, threads=1), frames)
     figures["update_ms"] = update
     if options.opencv_backbone and options.opencv_head:
         figures["opencv_nano_ms"] = _opencv_ms(options.opencv_backbone, options.opencv_head, frames)
@@ -109,9 +110,7 @@ def main(options: argparse.Namespace) -> None:
         figures["network_ms"] = _network_ms(OnnxMatcher(options.engines, card, threads=1), frames)
         figures["torch_ratio"] = network / figures["network_ms"]
     if options.memory_frames:
-        figures["memory_mib"] = _memory(
-            Tracker(OnnxMatcher(options.engines, card, threads=1)), frames, options.memory_frames
-        )
+        figures["memory_mib"] = _memory(Tracker.open(options.engines, threads=1), frames, options.memory_frames)
     if options.out:
         write_text(options.out, json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():
@@ -152,7 +151,7 @@ def _network_ms(matcher: OnnxMatcher, frames: List[Array]) -> float:
     square = Square(*_BOX.center, 300, matcher.card.search.search_px)
     matcher.remember(frames[0], Square(*_BOX.center, 150, matcher.card.template_px), (0, 0, 0))
     samples = [matcher.match(frames[index % len(frames)], square, (0, 0, 0)) for index in range(_WARM_UP + _FRAMES)]
-    return statistics.median(response.times.network_ns or 0 for response in samples[_WARM_UP:]) / 1e6
+    return statistics.median(each.times["search"] + each.times["xcorr"] for each in samples[_WARM_UP:]) / 1e6
 
 
 def _torch_ms(model: str, checkpoint: Path) -> float:
@@ -169,7 +168,7 @@ def _torch_ms(model: str, checkpoint: Path) -> float:
     command = [
         sys.executable,
         "-m",
-        "networks",
+        "networks.stopwatch",
         "--model",
         model,
         "--checkpoint",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from runtime.matcher import StageTimes
-
-STAGES = ("crop", "target", "search", "xcorr", "network", "refit", "decode")
+from runtime.matcher import STAGES, StageTimes
 
 
 @dataclass(frozen=True)
@@ -55,8 +53,7 @@ class Samples:
     @classmethod
     def of_calls(cls, frames: Sequence[int], calls: Sequence[Call], origin_ns: int) -> Samples:
         """Columns of *calls*, made in *frames*, with times from *origin_ns*."""
-        rows = [_stages(call) for call in calls]
-        columns = {stage: tuple(row[stage] for row in rows) for stage in STAGES}
+        columns = {stage: tuple(call.times.get(stage) for call in calls) for stage in STAGES}
         return cls(
             frame=tuple(frames),
             started=tuple(call.started for call in calls),
@@ -84,17 +81,3 @@ class Samples:
         if any(len(column) != len(made) for column in (*columns, *([] if began is None else [began]))):
             raise ValueError("the columns of the samples differ in length")
         return made
-
-
-def _stages(call: Call) -> Dict[str, Optional[int]]:
-    times = call.times
-    apart = times.search_ns is not None and times.xcorr_ns is not None
-    return {
-        "crop": times.crop_ns,
-        "target": times.network_ns if call.started else None,
-        "search": times.search_ns if apart else None,
-        "xcorr": times.xcorr_ns if apart else None,
-        "network": None if call.started or apart else times.network_ns,
-        "refit": times.refit_ns,
-        "decode": times.decode_ns,
-    }

@@ -18,7 +18,8 @@ from benchmarks.profiling.speed.figures import Distribution
 from benchmarks.profiling.speed.report import SpeedReport
 from benchmarks.profiling.speed.run import Settings, measure
 from benchmarks.profiling.speed.vot_run import summarise
-from sequences import datasets
+from sequences.annotated import load_sequence, load_sequences
+from sequences.sequence import Sequence
 from siamtrt import UsageError, cli
 from siamtrt.cli import command_line
 
@@ -97,7 +98,7 @@ def _power_lines(power: PowerReport) -> List[str]:
     return lines
 
 
-def _work(options: argparse.Namespace) -> Tuple[Path, List[datasets.Sequence]]:
+def _work(options: argparse.Namespace) -> Tuple[Path, List[Sequence]]:
     """The engines and the sequences to run."""
     if options.engines is None or (options.sequences is None) == (options.clip is None):
         raise UsageError(
@@ -110,5 +111,5 @@ def _work(options: argparse.Namespace) -> Tuple[Path, List[datasets.Sequence]]:
     if options.block_mib < 1:
         raise UsageError(f"cannot decode into {options.block_mib} MiB", hint="--block-mib 512")
     if options.clip:
-        return options.engines, [datasets.load_sequence(options.clip)]
-    return options.engines, datasets.load_sequences(options.sequences, tuple(options.only))
+        return options.engines, [load_sequence(options.clip)]
+    return options.engines, load_sequences(options.sequences, tuple(options.only))

@@ -10,7 +10,7 @@ from typing import Dict, Iterable, List, Protocol, Tuple
 from benchmarks.profiling.power.energy import Window
 from benchmarks.profiling.speed.call_times import Call
 from runtime.tracker import TrackerState
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox
 
 
@@ -89,7 +89,7 @@ class Preloaded(Sequence):
     block: Dict[int, Array] = field(default_factory=dict)
 
     def frame(self, index: int) -> Array:
-        """See :meth:`sequences.datasets.Sequence.frame`; decodes the next block where *index* is in none."""
+        """See :meth:`sequences.sequence.Sequence.frame`; decodes the next block where *index* is in none."""
         if index not in self.block:
             self._load(index)
         return self.block[index]

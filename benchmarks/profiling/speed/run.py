@@ -20,7 +20,7 @@ from benchmarks.profiling.speed.figures import Figures, figures_of, rate
 from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
 from benchmarks.profiling.speed.report import WINDOW, SpeedReport, Video
 from runtime.tracker import Tracker
-from sequences import datasets
+from sequences import sequence as videos
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
 
@@ -52,7 +52,7 @@ class Settings:
 
 def measure(
     engines: Path,
-    sequences: Sequence[datasets.Sequence],
+    sequences: Sequence[videos.Sequence],
     settings: Settings,
     *,
     command: str,
@@ -117,7 +117,7 @@ class TimedLap:
     windows: List[Window]
 
 
-def _lap(recorder: Recorder, sequence: datasets.Sequence, settings: Settings, origin_ns: int) -> TimedLap:
+def _lap(recorder: Recorder, sequence: videos.Sequence, settings: Settings, origin_ns: int) -> TimedLap:
     """Warm up, then track *sequence*."""
     if len(sequence) < 2:
         raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from sequences.datasets import Sequence
+from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError
 
 _WIDTH_PX = 320

@@ -18,7 +18,8 @@ from benchmarks.reports.job import claim, truth_sha256
 from benchmarks.trials.sweep.measure import Sweep, measured
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, as_document
-from sequences.datasets import Sequence, load_sequences
+from sequences.annotated import load_sequences
+from sequences.sequence import Sequence
 from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, cli
 from siamtrt.card import ROLES
 from siamtrt.cli import command_line

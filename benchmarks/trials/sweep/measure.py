@@ -12,7 +12,7 @@ from benchmarks.evaluation.drift import drift
 from benchmarks.evaluation.ope.results import read, result_path
 from benchmarks.trials import child
 from benchmarks.trials.sweep.row import Row
-from sequences import datasets
+from sequences import sequence as videos
 from siamtrt import GraphPrecisions
 from siamtrt.manifest import FILE_NAME
 
@@ -33,7 +33,7 @@ class Sweep:
     out: Path
 
 
-def measured(sweep: Sweep, mix: GraphPrecisions, sequences: Sequence[datasets.Sequence], reference: str) -> Row:
+def measured(sweep: Sweep, mix: GraphPrecisions, sequences: Sequence[videos.Sequence], reference: str) -> Row:
     """The row of *mix*; what an earlier run finished is taken as it is.
 
     Args:
@@ -67,7 +67,7 @@ def measured(sweep: Sweep, mix: GraphPrecisions, sequences: Sequence[datasets.Se
     return _with_drift(row, boxes, sequences, reference)
 
 
-def _with_drift(row: Row, boxes: Path, sequences: Sequence[datasets.Sequence], reference: str) -> Row:
+def _with_drift(row: Row, boxes: Path, sequences: Sequence[videos.Sequence], reference: str) -> Row:
     """How closely the boxes without resets follow those of the reference."""
     if not all(result_path(boxes, reference, sequence.name).is_file() for sequence in sequences):
         return replace(row, no_drift=f"{reference} has no boxes to compare with")

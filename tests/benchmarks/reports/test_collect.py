@@ -11,7 +11,7 @@ import pytest
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.collect import chain, collect
 from benchmarks.reports.job import Job, claim, truth_sha256
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from siamtrt import ArtifactError, GraphPrecisions, Manifest
 
 

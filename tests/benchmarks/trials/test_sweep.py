@@ -12,7 +12,7 @@ from benchmarks.trials import child
 from benchmarks.trials.sweep.measure import Sweep, measured
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, front
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import GraphPrecisions, InferenceError
 from tests.benchmarks.reports.call import call

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from engines.tensorrt import flags as tensorrt_flags
 from engines.tensorrt.network import heartbeat
 from engines.tensorrt.options import TensorrtOptions
-from runtime.open_engines import open_matcher
+from runtime.open_engines import open_locators
 from siamtrt import BuildError, Manifest, MissingDependencyError, UsageError
 from siamtrt.libraries import tensorrt as library
 from tests.doubles.tensorrt.cudart import Cudart
@@ -147,7 +147,8 @@ def test_a_long_build_shows_that_it_lives(caplog):
 def test_the_runtime_opens_the_folder(board):
     double = board()
     double.build("fp16")
-    assert open_matcher(double.out).card.name == "tiny"
+    (locator,) = open_locators(double.out)
+    assert locator.card.name == "tiny"
 
 
 def test_the_plan_is_the_exported_graph(board, tiny_onnx):

@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from calibration.calibrate import Request, calibrate
+from calibration.calibrate import calibrate
 from calibration.methods import parse
+from calibration.plan import Request
 from engines.correlations import correlations
 from engines.job import GraphJob
 from engines.onnxruntime.builder import read_graph
@@ -22,11 +23,11 @@ from siamtrt import ArtifactError, BuildError, InferenceError, Precision, UsageE
 from siamtrt.libraries import calibration_cache
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
-from tests.calibration.frames import write_video
 from tests.doubles.tensorrt import int8
 from tests.doubles.tensorrt.cudart import Cudart
 from tests.doubles.tensorrt.trt import make
 from tests.tiny import write_tiny_model
+from tests.videos import write_video
 
 VERSIONS = ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"]
 THEIRS = TensorrtOptions(calibrator=TENSORRT)

@@ -17,7 +17,7 @@ from engines.job import GraphJob
 from engines.tensorrt.options import TensorrtOptions
 from engines.tensorrt.quantize import quantize_symmetric
 from engines.tensorrt.typed import typed_graph
-from runtime.open_engines import open_matcher
+from runtime.open_engines import open_locators
 from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, Precision, UsageError
 from siamtrt.ranges import Ranges, file_name
 from tests.calibrated import write_calibration
@@ -117,7 +117,7 @@ def test_rtx_builds_the_shipped_model_in_every_precision(rtx, tmp_path):
 @pytest.mark.tensorrt
 def test_rtx_builds_siamrpn_r50_in_every_precision(rtx, tmp_path):
     pytest.importorskip("torch", reason="exporting needs torch")
-    from networks.models import seeded
+    from networks.seeded import seeded
 
     exported = export(tmp_path, "siamrpn_r50", seeded("siamrpn_r50", 0))
     ranges = write_calibration(tmp_path / "calibration", exported, samples=0)
@@ -155,7 +155,7 @@ def test_tensorrt_10_and_11_get_typed_graphs_and_no_precision_flag(onnx, monkeyp
     assert [(built["flags"], built["verbosity"]) for built in trt.log_of_builds] == [([], "DETAILED")] * 3
     assert all(kinds(out / f"{graph}.plan") == KINDS[precision] for graph in ("target", "search", "xcorr"))
     with pytest.raises(ArtifactError, match="'typed', which this runtime cannot run"):
-        open_matcher(out)
+        open_locators(out)
 
 
 def test_only_rtx_takes_named_gpus(onnx, monkeypatch):

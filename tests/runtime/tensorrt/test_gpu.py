@@ -15,13 +15,14 @@ import pytest
 from engines.build import build
 from runtime.crop import crop
 from runtime.decode import decoders
-from runtime.locator import as_locator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt import compiled
+from runtime.tensorrt.chain import Chain, ChainOptions
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
-from runtime.tensorrt.matcher import open_targets
+from runtime.tensorrt.locator import open_targets
+from runtime.tensorrt.matcher import TensorrtMatcher
 from siamtrt import GraphPrecisions, InferenceError, MissingDependencyError, ModelCard, ParityError
 from siamtrt.geometry import Square
 from siamtrt.libraries import cuda
@@ -191,7 +192,7 @@ def engines(request, machine, tmp_path, tiny_onnx):
 def test_a_refitted_engine_answers_as_onnx_runtime(machine, engines, tiny_onnx):
     reference = OnnxMatcher(tiny_onnx, ModelCard.load(tiny_onnx))
     for graphs in (True, False):
-        (matcher,) = open_targets(*read(engines), decode=False, graphs=graphs)
+        matcher = TensorrtMatcher(Chain(*read(engines), ChainOptions(decode=False, graphs=graphs)))
         for template in (TEMPLATE, Square(100, 40, 50, 127)):
             for backend in (reference, matcher):
                 backend.remember(picture(), template, FILL)
@@ -205,7 +206,7 @@ def test_a_refitted_engine_answers_as_onnx_runtime(machine, engines, tiny_onnx):
 def test_graph_and_plain_and_host_choose_one_box(machine, engines):
     found = []
     for settings in ({}, {"graphs": False}, {"decode": False}, {"mapped": True}):
-        backend = as_locator(open_targets(*read(engines), **settings)[0])
+        (backend,) = open_targets(*read(engines), options=ChainOptions(**settings))
         backend.remember(picture(), TEMPLATE, FILL)
         sizes = [(60, 60), (90, 30)]
         found.append([astuple(backend.locate(picture(), SEARCH, FILL, size).candidate) for size in sizes])
@@ -215,7 +216,7 @@ def test_graph_and_plain_and_host_choose_one_box(machine, engines):
 
 
 def test_a_frame_is_one_launch_one_wait_one_picture_in_and_one_box_out(machine, engines):
-    (locator,) = open_targets(*read(engines), mapped=False)
+    (locator,) = open_targets(*read(engines), options=ChainOptions(mapped=False))
     locator.remember(picture(), TEMPLATE, FILL)
     machine.cudart.forget()
     for _ in range(3):

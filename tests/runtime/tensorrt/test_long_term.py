@@ -5,14 +5,14 @@ import pytest
 
 from engines.build import BACKENDS, build
 from engines.tensorrt.options import CALIBRATORS, TensorrtOptions
-from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.tensorrt.matcher import open_targets
-from siamtrt import ArtifactError, GraphPrecisions, ModelCard, ParityError
+from runtime.tensorrt.chain import ChainOptions
+from runtime.tensorrt.locator import open_targets
+from siamtrt import ArtifactError, GraphPrecisions, ParityError
 from siamtrt.geometry import Square
 from siamtrt.ranges import Ranges, file_name
 from tests import tiny
 from tests.calibrated import write_calibration
-from tests.doubles.clip import FILL, as_rows, clip, follow, picture, read
+from tests.doubles.clip import FILL, as_rows, clip, follow, on_the_cpu, picture, read
 
 TEMPLATE = Square(60, 60, 80, 127)
 
@@ -30,8 +30,8 @@ def test_a_target_is_lost_and_found_as_on_onnx_runtime(board, long_term, decode,
     manifest = double.build()
     assert {"search_lost.plan", "xcorr_lost.plan", "xcorr_lost.onnx"} <= set(manifest.files)
     frames = clip(picture(), 12)
-    expected = follow(OnnxMatcher(long_term, ModelCard.load(long_term)), frames)
-    found = follow(open_targets(*read(double.out), decode=decode, graphs=graphs)[0], frames)
+    expected = follow(on_the_cpu(long_term), frames)
+    found = follow(open_targets(*read(double.out), options=ChainOptions(decode=decode, graphs=graphs))[0], frames)
     lost = [state.lost for state in expected]
     assert {(True, False), (False, True)} <= set(zip(lost, lost[1:]))
     assert [state.lost for state in found] == lost
@@ -56,7 +56,7 @@ def test_the_refit_of_each_search_is_proved(board, long_term, monkeypatch):
     double = board(onnx=long_term, bad_refit="stale")
     double.build()
     (locator,) = open_targets(*read(double.out))
-    del locator._chain._searches[255]
+    del locator._chain._stages[255]
     with pytest.raises(ParityError, match="after the refit xcorr_lost"):
         locator.remember(picture(), TEMPLATE, FILL)
 

@@ -7,14 +7,14 @@ import pytest
 from onnxruntime import InferenceSession
 
 from runtime.crop import crop
-from runtime.locator import Locator, as_locator
-from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.tensorrt.matcher import open_targets
-from sequences.datasets import load_sequence
-from siamtrt import EngineMismatchError, InferenceError, ModelCard, ParityError, UsageError
+from runtime.tensorrt.chain import Chain, ChainOptions
+from runtime.tensorrt.locator import open_targets
+from runtime.tensorrt.matcher import TensorrtMatcher
+from sequences.annotated import load_sequence
+from siamtrt import EngineMismatchError, InferenceError, ParityError, UsageError
 from siamtrt.geometry import Square
 from tests import tiny
-from tests.doubles.clip import FILL, as_rows, clip, follow, picture, read
+from tests.doubles.clip import FILL, as_rows, clip, follow, on_the_cpu, picture, read
 
 TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)
 MAPS_BYTES = 4 * 30 * 25 * 25
@@ -27,23 +27,25 @@ def frame():
 
 
 def opened(board, **options):
-    return open_targets(*read(board.out), **{"decode": False, **options})[0]
+    (locator,) = open_targets(*read(board.out), options=ChainOptions(**options))
+    return locator
 
 
-def ask(matcher, frame):
-    """One frame of a matcher, or of a locator."""
-    if isinstance(matcher, Locator):
-        return matcher.locate(frame, SEARCH, FILL, (60, 60))
-    return matcher.match(frame, SEARCH, FILL)
+def opened_matcher(board):
+    return TensorrtMatcher(Chain(*read(board.out), ChainOptions(decode=False)))
 
 
-def boxes(backend, frames):
-    return as_rows(follow(backend, frames))
+def ask(locator, frame):
+    return locator.locate(frame, SEARCH, FILL, (60, 60))
+
+
+def boxes(locator, frames):
+    return as_rows(follow(locator, frames))
 
 
 @pytest.fixture
 def reference(tiny_engines):
-    return OnnxMatcher(tiny_engines, ModelCard.load(tiny_engines))
+    return on_the_cpu(tiny_engines)
 
 
 @pytest.mark.parametrize("version", ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"])
@@ -64,17 +66,6 @@ def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, 
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.parametrize("decode", [True, False])
-def test_boxes_of_an_anchor_free_model_too(board, frame, tmp_path, decode):
-    tiny.write_tiny_model(tmp_path / "onnx", points=True)
-    double = board(onnx=tmp_path / "onnx")
-    double.build()
-    reference = OnnxMatcher(tmp_path / "onnx", ModelCard.load(tmp_path / "onnx"))
-    np.testing.assert_allclose(
-        boxes(opened(double, decode=decode), clip(frame)), boxes(reference, clip(frame)), atol=1e-3
-    )
-
-
 @pytest.mark.slow
 def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, reference_data):
     onnx = shipped_engines.parent / "onnx"
@@ -82,8 +73,8 @@ def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, r
     double.build()
     sequence = load_sequence(reference_data / "vot2018" / "sequences" / "bag")
     frames, box = [sequence.frame(index) for index in range(12)], sequence.start_box(0)
-    expected = as_rows(follow(OnnxMatcher(onnx, ModelCard.load(onnx)), frames, box))
-    np.testing.assert_allclose(as_rows(follow(opened(double, decode=True), frames, box)), expected, atol=1e-3)
+    expected = as_rows(follow(on_the_cpu(onnx), frames, box))
+    np.testing.assert_allclose(as_rows(follow(opened(double), frames, box)), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("integrated", [True, False])
@@ -117,7 +108,7 @@ def test_the_plain_path_waits_once_too(board, frame, decode):
 def test_the_box_chosen_on_the_gpu_is_the_one_numpy_chooses(board, frame):
     double = board()
     double.build()
-    on_gpu, on_host = opened(double, decode=True), as_locator(opened(double, decode=False))
+    on_gpu, on_host = opened(double), opened(double, decode=False)
     found = []
     for locator in (on_gpu, on_host):
         locator.remember(frame, TEMPLATE, FILL)
@@ -126,26 +117,11 @@ def test_the_box_chosen_on_the_gpu_is_the_one_numpy_chooses(board, frame):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-4)
 
 
-def test_scores_that_are_no_numbers_are_found_on_the_gpu(board, frame, tmp_path, monkeypatch):
-    monkeypatch.setattr(tiny, "_weights", lambda rng, shape, scale: np.full(shape, np.nan, np.float32))
-    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=True)
-    double = board(onnx=tmp_path / "onnx")
-    double.build()
-    locator = opened(double, decode=True)
-    locator.remember(frame, TEMPLATE, FILL)
-    with pytest.raises(InferenceError, match="no numbers"):
-        ask(locator, frame)
-
-
 def test_without_decode_on_the_gpu_there_is_no_box(board, frame):
     double = board()
     double.build()
-    chain = opened(double, decode=False)._chain
-    target = chain._targets[0]
-    chain.remember(target, frame, TEMPLATE, FILL)
-    search, _ = chain.run(target, frame, SEARCH, FILL, (1, 1))
     with pytest.raises(UsageError, match="without decode"):
-        search.found()
+        opened_matcher(double)._chain._stages[255].box()
 
 
 @pytest.mark.parametrize("kernel_inputs", [True, False])
@@ -155,7 +131,7 @@ def test_nothing_is_bound_by_position(board, frame, tmp_path, kernel_inputs):
     for reverse in (False, True):
         double = board(onnx=tmp_path / "onnx", reverse_tensors=reverse)
         double.build()
-        matcher, locator = (opened(double, decode=decode) for decode in (False, True))
+        matcher, locator = opened_matcher(double), opened(double)
         for backend in (matcher, locator):
             backend.remember(frame, TEMPLATE, FILL)
         response = matcher.match(frame, SEARCH, FILL)
@@ -167,7 +143,7 @@ def test_nothing_is_bound_by_position(board, frame, tmp_path, kernel_inputs):
 def test_another_target_is_captured_anew_and_the_first_comes_back(board, frame):
     double = board()
     double.build()
-    matcher = opened(double)
+    matcher = opened_matcher(double)
     maps = []
     for template in (TEMPLATE, Square(100, 40, 50, 127), TEMPLATE):
         matcher.remember(frame, template, FILL)
@@ -180,7 +156,7 @@ def test_another_target_is_captured_anew_and_the_first_comes_back(board, frame):
 def test_a_larger_frame_is_captured_anew(board, frame):
     double = board()
     double.build()
-    matcher = opened(double)
+    matcher = opened_matcher(double)
     matcher.remember(frame, TEMPLATE, FILL)
     first = matcher.match(frame, SEARCH, FILL).cls.copy()
     larger = np.zeros((240, 320, 3), np.uint8)
@@ -209,11 +185,11 @@ def test_a_refit_that_changes_nothing_or_swaps_kernels_is_found_out(board, frame
 def test_a_refit_is_proved_by_what_the_search_will_see(board, frame, tiny_onnx):
     double = board()
     double.build()
-    locator = opened(double, decode=True)
+    locator = opened(double)
     locator.remember(frame, Square(60, 60, 80, 127), FILL)
     patch = crop(frame, Square(60, 60, 80 * 255 // 127, 255), FILL).transpose(2, 0, 1)[np.newaxis].astype(np.float32)
     expected = InferenceSession(str(tiny_onnx / "search.onnx")).run(["feature_cls", "feature_loc"], {"search": patch})
-    buffers = locator._chain._searches[255].features
+    buffers = locator._chain._stages[255].features
     for name, feature in zip(("feature_cls", "feature_loc"), expected):
         np.testing.assert_allclose(buffers[name].host, feature, rtol=1e-4, atol=1e-4)
 
@@ -233,13 +209,6 @@ def test_closing_gives_all_memory_back(board, frame):
     matcher.remember(frame, TEMPLATE, FILL)
     matcher.close()
     assert double.cudart.memory == {}
-
-
-def test_no_target(board, frame):
-    double = board()
-    double.build()
-    with pytest.raises(InferenceError, match="no target was remembered"):
-        opened(double).match(frame, SEARCH, FILL)
 
 
 def test_plans_of_another_machine_are_not_even_read(board):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from runtime.crop import crop
-from runtime.onnxruntime.matcher import OnnxMatcher, Xcorr
-from runtime.tensorrt.refit_proof import Probe
+from runtime.onnxruntime.engine import Engine
+from runtime.tensorrt.refit_proof import RefitProof
 from siamtrt import ModelCard, ParityError, Precision
 from siamtrt.geometry import Place, Square, template_square
 
@@ -18,13 +18,21 @@ def answer(tiny_onnx):
     rng = np.random.default_rng(0)
     kernels = {kernel.name: rng.random(kernel.shape, dtype=np.float32) for kernel in card.kernels}
     features = {spec.name: rng.random(spec.shape, dtype=np.float32) for spec in card.graph("search").outputs}
-    xcorr = Xcorr(tiny_onnx, card, "xcorr", threads=1)
+    return kernels, features, maps_by(tiny_onnx, card, kernels, features)
+
+
+def engine(folder, card, name):
+    return Engine(folder / f"{name}.onnx", card.graph(name), card.refitted(name), threads=1)
+
+
+def maps_by(folder, card, kernels, features):
+    xcorr = engine(folder, card, "xcorr")
     xcorr.refit(kernels)
-    return kernels, features, xcorr.run(features)
+    return xcorr.run(features)
 
 
-def probe(folder, precision):
-    return Probe(folder, ModelCard.load(folder), "xcorr", precision)
+def proof(folder, precision):
+    return RefitProof(folder, ModelCard.load(folder), "xcorr", precision)
 
 
 def off_by(maps, share):
@@ -40,62 +48,57 @@ def off_by(maps, share):
 )
 def test_a_single_value_too_far_off_is_found(tiny_onnx, answer, precision, inside, outside):
     kernels, features, maps = answer
-    probe(tiny_onnx, precision).require_equal(kernels, features, off_by(maps, inside))
+    proof(tiny_onnx, precision).require_equal(kernels, {**features, **off_by(maps, inside)})
     with pytest.raises(ParityError, match=rf"after the refit xcorr\.loc is {outside:.3f} of its range off"):
-        probe(tiny_onnx, precision).require_equal(kernels, features, off_by(maps, outside))
+        proof(tiny_onnx, precision).require_equal(kernels, {**features, **off_by(maps, outside)})
 
 
 def test_maps_that_are_no_numbers_prove_nothing(tiny_onnx, answer):
     kernels, features, maps = answer
     with pytest.raises(ParityError, match=r"xcorr\.loc is nan"):
-        probe(tiny_onnx, Precision.INT8).require_equal(kernels, features, off_by(maps, np.nan))
+        proof(tiny_onnx, Precision.INT8).require_equal(kernels, {**features, **off_by(maps, np.nan)})
 
 
 def test_each_target_is_compared_with_its_own_kernels(tiny_onnx, answer):
     kernels, features, maps = answer
-    of_both = probe(tiny_onnx, Precision.FP16)
-    of_both.require_equal(kernels, features, maps)
+    of_both = proof(tiny_onnx, Precision.FP16)
+    of_both.require_equal(kernels, {**features, **maps})
     others = {name: kernel[::-1] for name, kernel in kernels.items()}
     with pytest.raises(ParityError, match="after the refit"):
-        of_both.require_equal(others, features, maps)
+        of_both.require_equal(others, {**features, **maps})
 
 
 @pytest.fixture(scope="module")
 def real(shipped_engines, reference_data):
     """The shipped model's card, and kernels and features of three real targets."""
     folder = shipped_engines.parent / "onnx"
-    matcher = OnnxMatcher(folder, ModelCard.load(folder))
+    card = ModelCard.load(folder)
+    target, searching = engine(folder, card, "target"), engine(folder, card, "search")
     kernels, features = [], []
     for name in ("bag", "ball1", "motocross1"):
         sequence = reference_data / "vot2018" / "sequences" / name
         corners = np.array((sequence / "groundtruth.txt").read_text().split()[0].split(","), float).reshape(-1, 2)
         (x, y), (width, height) = corners.mean(0), np.ptp(corners, 0)
-        side_px = template_square(Place(x, y, width, height), matcher.card).side_px
+        side_px = template_square(Place(x, y, width, height), card).side_px
         frame = cv2.imread(str(sequence / "color" / "00000001.jpg"))
         patches = [crop(frame, Square(x, y, side_px * px // 127, px), (0, 0, 0)) for px in (127, 255)]
         template, search = (patch.transpose(2, 0, 1)[np.newaxis].astype(np.float32) for patch in patches)
-        kernels.append(matcher._target.run({"template": template}))
-        features.append(matcher._searches[255].stages[0][0].run({"search": search}))
-    return matcher.card, kernels, features
-
-
-def maps_by(folder, card, kernels, features):
-    xcorr = Xcorr(folder, card, "xcorr", threads=1)
-    xcorr.refit(kernels)
-    return xcorr.run(features)
+        kernels.append(target.run({"template": template}))
+        features.append(searching.run({"search": search}))
+    return card, kernels, features
 
 
 @pytest.mark.slow
 def test_on_real_targets_half_precision_passes_and_one_stale_kernel_does_not(shipped_engines, real):
     card, kernels, features = real
     folder = shipped_engines.parent / "onnx"
-    strict = probe(folder, Precision.FP16)
+    strict = proof(folder, Precision.FP16)
     for one, own in enumerate(kernels):
-        strict.require_equal(own, features[one], maps_by(shipped_engines, card, own, features[one]))
+        strict.require_equal(own, {**features[one], **maps_by(shipped_engines, card, own, features[one])})
         for name in card.kernel_names:
             stale = {**own, name: kernels[one - 1][name]}
             with pytest.raises(ParityError):
-                strict.require_equal(own, features[one], maps_by(folder, card, stale, features[one]))
+                strict.require_equal(own, {**features[one], **maps_by(folder, card, stale, features[one])})
 
 
 @pytest.mark.slow
@@ -103,7 +106,6 @@ def test_on_real_targets_the_kernels_of_another_are_found_in_int8_too(shipped_en
     card, kernels, features = real
     folder = shipped_engines.parent / "onnx"
     for one, own in enumerate(kernels):
+        maps = maps_by(folder, card, kernels[one - 1], features[one])
         with pytest.raises(ParityError):
-            probe(folder, Precision.INT8).require_equal(
-                own, features[one], maps_by(folder, card, kernels[one - 1], features[one])
-            )
+            proof(folder, Precision.INT8).require_equal(own, {**features[one], **maps})

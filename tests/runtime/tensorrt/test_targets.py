@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.tensorrt.matcher import TensorrtLocator, open_targets
+from runtime.tensorrt.chain import ChainOptions
+from runtime.tensorrt.locator import TensorrtLocator, open_targets
 from runtime.track import track
 from runtime.tracker import Tracker
-from siamtrt import InferenceError, ModelCard, UsageError
+from siamtrt import InferenceError, UsageError
 from siamtrt.geometry import Square
 from tests import tiny
-from tests.doubles.clip import BOXES, FILL, as_rows, clip, follow, picture, read
+from tests.doubles.clip import BOXES, FILL, as_rows, clip, follow, on_the_cpu, picture, read
 
 TEMPLATE, SEARCH = Square(60, 60, 80, 127), Square(60, 60, 160, 255)
 
@@ -32,7 +32,7 @@ def inputs_board(board, tmp_path):
 
 
 def by_onnx_runtime(engines, frames):
-    return [as_rows(follow(OnnxMatcher(engines, ModelCard.load(engines)), frames, box)) for box in BOXES]
+    return [as_rows(follow(on_the_cpu(engines), frames, box)) for box in BOXES]
 
 
 def interleaved(backends, frames):
@@ -51,7 +51,7 @@ def test_targets_that_share_engines_do_not_disturb_each_other(inputs_board, tiny
     double = inputs_board(integrated=decode)
     frames = clip(picture())
     expected = by_onnx_runtime(tiny_engines, frames)
-    found = interleaved(open_targets(*read(double.out), 3, decode=decode, graphs=graphs), frames)
+    found = interleaved(open_targets(*read(double.out), 3, ChainOptions(decode=decode, graphs=graphs)), frames)
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert not np.allclose(expected[0], expected[1], atol=10)
     assert double.cudart.memory == {}

@@ -19,9 +19,12 @@ from tqdm import tqdm
 from benchmarks.profiling.overheads.chain.kernel_times import KernelTimes, kernel_times
 from benchmarks.profiling.overheads.chain.through_host import HostChain
 from benchmarks.profiling.speed.figures import Distribution, distribution, doubts
-from runtime.tensorrt.matcher import open_targets
+from runtime.locator import HostLocator
+from runtime.tensorrt.chain import ChainOptions
+from runtime.tensorrt.locator import open_targets
 from runtime.tracker import Tracker
-from sequences.datasets import Sequence, load_sequence
+from sequences.annotated import load_sequence
+from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError, UsageError
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -100,10 +103,12 @@ def measure(engines: Path, manifest: Manifest, clip: Sequence, frames: int) -> C
     card = ModelCard.load(engines)
     with contextlib.ExitStack() as stack:
         ways = {}
-        for name, settings in ((OURS, {}), (_PLAIN, {"graphs": False}), (_MAPS, {"decode": False})):
-            ways[name] = stack.enter_context(Tracker(open_targets(engines, card, manifest, **settings)[0]))
+        choices = {OURS: ChainOptions(), _PLAIN: ChainOptions(graphs=False), _MAPS: ChainOptions(decode=False)}
+        for name, choice in choices.items():
+            (locator,) = open_targets(engines, card, manifest, options=choice)
+            ways[name] = stack.enter_context(Tracker(locator))
         through_host = HostChain(engines, card)
-        ways[THEIRS] = stack.enter_context(Tracker(through_host))
+        ways[THEIRS] = stack.enter_context(Tracker(HostLocator(through_host)))
         samples, boxes = _times(ways, clip, frames)
         host_bytes, host_copies = through_host.bytes_a_frame, through_host.copies_a_frame
     differ_px = {name: float(np.median(np.abs(boxes[name] - boxes[OURS]).max(1))) for name in ways if name != OURS}

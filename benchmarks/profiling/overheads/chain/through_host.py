@@ -71,7 +71,7 @@ class HostChain:
         for name, engine in self._engines.items():
             if self._card.refitted(name):
                 engine.refit(self._kernels, self._card)
-        return StageTimes()
+        return {}
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
         """See :class:`runtime.matcher.Matcher`."""
@@ -85,7 +85,7 @@ class HostChain:
         features = search.run({})
         maps = xcorr.run({**features, **(self._kernels if self._card.kernel_inputs else {})})
         done_ns = time.perf_counter_ns()
-        times = StageTimes(crop_ns=cropped_ns - started_ns, network_ns=done_ns - cropped_ns)
+        times = {"crop": cropped_ns - started_ns, "network": done_ns - cropped_ns}
         return Response(maps["cls"][0], maps["loc"][0], times)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from benchmarks.evaluation.ope import command
 from benchmarks.evaluation.ope.command import evaluate, follow
 from benchmarks.evaluation.ope.results import as_boxes, read, result_path, write
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence, load_sequences
+from sequences.annotated import load_sequence, load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 
@@ -142,7 +142,7 @@ def test_bad_input_is_refused_by_name(sequences, tmp_path):
     with pytest.raises(ArtifactError, match="T has 7 lines for two, which has 8 frames"):
         evaluate(tmp_path, everything)
     result_path(tmp_path, "T", "two").write_text("1\n" * 8)
-    with pytest.raises(ArtifactError, match="line 1: a region is 4 or 8 finite numbers, not '1'"):
+    with pytest.raises(ArtifactError, match="line 1: a region is 4 or 8 numbers, not '1'"):
         evaluate(tmp_path, everything)
     assert run("--engines", "x", "--opencv", "MIL", "--sequences", sequences, "--out", tmp_path) == 2
 

@@ -55,12 +55,12 @@ def truth(line, number=2):
     [
         (remove_a_frame, "has 2 images for 3 lines of truth"),
         (damage_a_frame, "00000002.jpg is not a readable image"),
-        (truth("40,30,nan,40"), "groundtruth.txt, line 2: a region is 4 or 8 finite numbers, not '40,30,nan,40'"),
-        (truth("1,2,3,4,5,6,7"), "groundtruth.txt, line 2: a region is 4 or 8 finite numbers, not '1,2,3,4,5,6,7'"),
+        (truth("40,30,nan,40"), "00000002.jpg has no truth: its region is not a number"),
+        (truth("1,2,3,4,5,6,7"), "groundtruth.txt, line 2: a region is 4 or 8 numbers, not '1,2,3,4,5,6,7'"),
         (truth("left"), "groundtruth.txt, line 2: 'left' is not numbers"),
         (truth("400,300,5,5", 1), "bag, frame 1: the box 400.0000,300.0000,5.0000,5.0000 lies outside the frame"),
         (truth("40,30,0,40", 1), "bag, frame 1: the box 40.0000,30.0000,0.0000,40.0000 has no area"),
-        (truth("1,1,1,1,1,1,1,1", 1), "bag, frame 1: the polygon"),
+        (truth("1,1,1,1,1,1,1,1", 1), "00000001.jpg: the polygon"),
         (resize_a_frame, "bag, frame 2: the frame size changed from 160x120 to 160x90"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.evaluation.vot.annotations import load
 from benchmarks.evaluation.vot.folders import as_annotations
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError
 

@@ -11,7 +11,7 @@ from benchmarks.evaluation.trackers import OpenCvFollower
 from benchmarks.evaluation.vot import run as run_module
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.run import Lap, follow
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
 
@@ -117,7 +117,7 @@ def test_bad_sequences_are_refused_by_name(sequences, tmp_path):
         load_sequences(tmp_path / "copy", ("one",))
     truth = tmp_path / "copy" / "two" / "groundtruth.txt"
     truth.write_text(truth.read_text().replace(truth.read_text().split()[4], "1,2,nan,4"))
-    with pytest.raises(ArtifactError, match=r"line 5: a region is 4 or 8 finite numbers"):
+    with pytest.raises(ArtifactError, match=r"00000005\.jpg has no truth"):
         load_sequences(tmp_path / "copy", ("two",))
     with pytest.raises(UsageError, match="has no sequence three"):
         load_sequences(sequences, ("three",))

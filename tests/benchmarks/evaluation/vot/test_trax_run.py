@@ -15,7 +15,7 @@ from benchmarks.evaluation.trackers import OurFollower
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, STARTED
 from benchmarks.evaluation.vot.run import follow
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import BoundingBox
 

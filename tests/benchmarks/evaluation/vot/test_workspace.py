@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequences
+from sequences.annotated import load_sequences
 from siamtrt import BoundingBox, cli
 
 

@@ -12,11 +12,11 @@ import pytest
 from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.overheads.chain import command, kernel_times
 from benchmarks.profiling.overheads.chain.through_host import HostChain
-from runtime.onnxruntime.matcher import OnnxMatcher
+from runtime.locator import HostLocator
 from runtime.tracker import Tracker
 from siamtrt import MissingDependencyError, ModelCard, ParityError, UsageError, cli
 from tests import tiny
-from tests.doubles.clip import BOXES, as_rows, clip, follow, picture
+from tests.doubles.clip import BOXES, as_rows, clip, follow, on_the_cpu, picture
 
 FEATURE_BYTES, KERNELS_BYTES = 2 * 8 * 29 * 29 * 4, 2 * 8 * 5 * 5 * 4
 CROP_BYTES, MAPS_BYTES = 3 * 255 * 255 * 4, 30 * 25 * 25 * 4
@@ -82,10 +82,10 @@ def test_the_yardstick_carries_everything_through_the_host(board, tiny_engines, 
     double.build()
     chain = HostChain(double.out, ModelCard.load(double.out))
     frames = clip(picture())
-    expected = follow(OnnxMatcher(tiny_engines, ModelCard.load(tiny_engines)), frames)
+    expected = follow(on_the_cpu(tiny_engines), frames)
     moved_bytes = CROP_BYTES + 2 * FEATURE_BYTES + MAPS_BYTES + sent
     assert (chain.bytes_a_frame, chain.copies_a_frame) == (moved_bytes, copies)
-    found = follow(chain, frames)
+    found = follow(HostLocator(chain), frames)
     np.testing.assert_allclose(as_rows(found), as_rows(expected), atol=1e-3)
 
 
@@ -93,7 +93,7 @@ def test_the_yardstick_waits_twice_a_frame(board):
     double = board()
     double.build()
     chain = HostChain(double.out, ModelCard.load(double.out))
-    with Tracker(chain) as tracker:
+    with Tracker(HostLocator(chain)) as tracker:
         tracker.start(picture(), BOXES[0])
         double.cudart.forget_calls()
         tracker.update(picture())

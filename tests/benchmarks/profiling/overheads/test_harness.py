@@ -8,7 +8,7 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.overheads.harness import measure
 from benchmarks.profiling.power.probe import ProbeChoice
 from runtime.tracker import Tracker
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from siamtrt import ProbeError, UsageError, cli
 from tests.benchmarks.profiling.power.boards import hwmon
 from tests.benchmarks.profiling.speed.clips import write_kept

@@ -17,10 +17,9 @@ from benchmarks.profiling.overheads.pysots_way import UpstreamWay
 from runtime.crop import crop
 from runtime.decode import Decoder
 from runtime.frames import fill_color
-from runtime.tracker import Tracker
 from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
 from siamtrt.geometry import Place, search_square
-from tests.runtime.stub import card
+from tests.runtime.stub import card, tracker_of
 
 BAN = {"family": "ban", "stride": 16, "score_size": 15, "anchor_ratios": (), "anchor_scales": ()}
 
@@ -38,7 +37,7 @@ def test_both_ways_find_the_same_box(changes):
     model, frames = card(**changes), overhead._frames()
     maps = overhead._FixedMaps(model)
     upstream = UpstreamWay(model, overhead._BOX, frames[0], maps.cls, maps.loc)
-    tracker = Tracker(maps)
+    tracker = tracker_of(maps)
     tracker.start(frames[0], overhead._BOX)
     state = tracker.update(frames[1])
     np.testing.assert_allclose(dataclasses.astuple(state.box), upstream.update(frames[1]), atol=1e-3)
@@ -65,7 +64,7 @@ def test_the_state_is_put_back_before_each_update(monkeypatch):
 
     monkeypatch.setattr(Decoder, "best", watched)
     monkeypatch.setattr(overhead, "_FRAMES", 5)
-    assert overhead._updates_ms(Tracker(overhead._FixedMaps(card())), overhead._frames()) > 0
+    assert overhead._updates_ms(tracker_of(overhead._FixedMaps(card())), overhead._frames()) > 0
     assert len(set(seen)) == 1
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from benchmarks.profiling.speed.call_times import STAGES, Call, Samples
 from benchmarks.profiling.speed.figures import distribution, doubts, figures_of
-from runtime.matcher import StageTimes
 from siamtrt import UsageError
 
 MS = 1_000_000
@@ -20,7 +19,7 @@ def video(*calls):
 
 
 def update(total, **stages):
-    return (False, total, StageTimes(**{f"{name}_ns": value * MS for name, value in stages.items()}))
+    return (False, total, {name: value * MS for name, value in stages.items()})
 
 
 def start(total, **stages):
@@ -28,9 +27,9 @@ def start(total, **stages):
 
 
 TORN = video(
-    start(30, crop=1, network=20, refit=8),
-    update(10, crop=2, network=6, search=5, xcorr=1, decode=1),
-    update(20, crop=4, network=11, search=9, xcorr=2, decode=3),
+    start(30, crop=1, target=20, refit=8),
+    update(10, crop=2, search=5, xcorr=1, decode=1),
+    update(20, crop=4, search=9, xcorr=2, decode=3),
 )
 WHOLE = video(start(40), update(30, network=25))
 

@@ -4,9 +4,8 @@ import pytest
 
 from benchmarks.profiling.speed.call_times import Call
 from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
-from runtime.matcher import StageTimes
 from runtime.tracker import TrackerState
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import BoundingBox
 from siamtrt.geometry import Place
@@ -20,11 +19,15 @@ class Instant:
 
     def start(self, frame, box):
         self.seen.append(("start", frame, box))
-        return TrackerState(box, Place.given(box), None, lost=False, times=StageTimes(crop_ns=1))
+        return state(box, None, crop_ns=1)
 
     def update(self, frame):
         self.seen.append(("update", frame))
-        return TrackerState(BOX, Place.given(BOX), 0.5, lost=False, times=StageTimes(crop_ns=2))
+        return state(BOX, 0.5, crop_ns=2)
+
+
+def state(box, score, *, crop_ns):
+    return TrackerState(box, Place.given(box), score, False, {"crop": crop_ns}, frame_shape=(), fill=(0, 0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,7 @@ def test_calls_are_passed_on_and_kept_in_order():
     assert tracker.seen == [("start", "a", BOX), ("update", "b")]
     first, second = recorder.take()
     assert (first.started, second.started) == (True, False)
-    assert (first.times.crop_ns, second.times.crop_ns) == (1, 2)
+    assert (first.times, second.times) == ({"crop": 1}, {"crop": 2})
     assert first.total_ns > 0
     assert second.began_ns >= first.began_ns + first.total_ns
     assert recorder.take() == ()
@@ -77,7 +80,7 @@ def test_it_is_still_the_same_sequence(clip):
 
 
 def calls(*began_ns):
-    return [Call(False, began, 10, StageTimes()) for began in began_ns]
+    return [Call(False, began, 10, {}) for began in began_ns]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.speed.report import SCHEMA, SpeedReport
 from benchmarks.profiling.speed.run import Settings, measure
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError
 

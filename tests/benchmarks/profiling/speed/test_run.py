@@ -13,7 +13,7 @@ from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice
 from benchmarks.profiling.speed.report import SpeedReport
 from benchmarks.profiling.speed.run import Settings, measure
-from sequences.datasets import load_sequence
+from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import UsageError, cli
 from tests.benchmarks.profiling.power.boards import FOR_EVER, iio, program, write

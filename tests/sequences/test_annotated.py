@@ -1,4 +1,4 @@
-"""Layouts of data sets in small: what OTB, UAV123, GOT-10k and the VOT toolkit put into a folder."""
+"""What evaluation takes: layouts of data sets in small, as OTB, UAV123, GOT-10k and the VOT toolkit lay them out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sequences.datasets import load_sequence, load_sequences, read_regions
+from sequences.annotated import load_sequence, load_sequences
 from siamtrt import ArtifactError, BoundingBox, UsageError
 
 
@@ -21,35 +21,12 @@ def write(folder, truth, lines, *, images="", count=None, name="{:04d}.jpg"):
     (folder / truth).write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["1,2,3,4", "5,6,7.5,8"],
-        ["1\t2\t3\t4", "5\t6\t7.5\t8"],
-        ["1 2 3 4", "5   6 7.5 8"],
-        ["1, 2, 3, 4 ", " 5 ,6,\t7.5,8\r"],
-        ["1,2,3,4", "5,6,7.5,8", "", ""],
-    ],
-)
-def test_numbers_are_parted_by_commas_tabs_or_spaces(tmp_path, lines):
-    (tmp_path / "x.txt").write_text("\n".join(lines))
-    assert read_regions(tmp_path / "x.txt", gaps=False) == ((1, 2, 3, 4), (5, 6, 7.5, 8))
-
-
-@pytest.mark.parametrize("line", ["1,,2,3,4", "1,2,3", "1,2,3,4,5,6,7", "a b c d", "", "1;2;3;4", "1,2,3,4,"])
-def test_other_lines_are_named(tmp_path, line):
-    (tmp_path / "x.txt").write_text(f"1,2,3,4\n{line}\n1,2,3,4\n")
-    for gaps in (False, True):
-        with pytest.raises(ArtifactError, match=r"x\.txt, line 2"):
-            read_regions(tmp_path / "x.txt", gaps=gaps)
-
-
 def test_lines_without_truth_are_allowed_on_request_only(tmp_path):
     write(tmp_path / "bird", "groundtruth.txt", ["1,2,3,4", "NaN,NaN,NaN,NaN", "1,2,inf,4"])
     (sequence,) = load_sequences(tmp_path, gaps=True)
     assert sequence.regions[0] == (1, 2, 3, 4)
     assert all(math.isnan(value) for region in sequence.regions[1:] for value in region)
-    with pytest.raises(ArtifactError, match="line 2: a region is 4 or 8 finite numbers"):
+    with pytest.raises(ArtifactError, match=r"0002\.jpg has no truth"):
         load_sequences(tmp_path)
 
 
@@ -102,11 +79,9 @@ def test_hidden_files_are_no_frames_and_no_sequences(tmp_path):
 
 def test_a_folder_without_sequences_is_refused(tmp_path):
     (tmp_path / "photos").mkdir()
-    for root in (tmp_path, tmp_path / "nowhere"):
+    for root in (tmp_path, tmp_path / "nowhere", tmp_path / "photos"):
         with pytest.raises(UsageError, match="holds no sequence"):
             load_sequences(root)
-    with pytest.raises(UsageError, match="holds 0 sequences, not one"):
-        load_sequence(tmp_path / "photos")
     (tmp_path / "photos" / "groundtruth.txt").write_text("")
     with pytest.raises(ArtifactError, match="photos holds no image"):
         load_sequences(tmp_path)
@@ -118,3 +93,29 @@ def test_a_folder_without_sequences_is_refused(tmp_path):
 def test_a_box_ends_on_its_last_pixel(tmp_path):
     write(tmp_path / "ants1", "groundtruth.txt", ["10,20,5,4"], images="color", name="{:08d}.jpg")
     assert load_sequence(tmp_path / "ants1").polygon(0).tolist() == [[10, 20], [10, 23], [14, 23], [14, 20]]
+
+
+def test_a_sequence_may_be_named_itself_and_one_of_several_must_be(tmp_path):
+    write(tmp_path / "set" / "a", "groundtruth.txt", ["1,2,3,4"] * 2)
+    write(tmp_path / "set" / "b", "groundtruth.txt", ["1,2,3,4"] * 2)
+    assert load_sequence(tmp_path / "set" / "a").name == "a"
+    with pytest.raises(UsageError, match="holds 2 sequences, not one"):
+        load_sequence(tmp_path / "set")
+
+
+def test_sequences_at_any_depth_go_by_their_own_name(tmp_path):
+    """So that those which calibrated engines are known by it."""
+    write(tmp_path / "set" / "sequences" / "bag", "groundtruth.txt", ["1,2,3,4"] * 2)
+    assert [sequence.name for sequence in load_sequences(tmp_path, ("bag",))] == ["bag"]
+    write(tmp_path / "other" / "bag", "groundtruth.txt", ["1,2,3,4"] * 2)
+    with pytest.raises(UsageError, match="two sequences of one name"):
+        load_sequences(tmp_path)
+
+
+def test_images_without_a_truth_are_no_sequence_beside_those_with_one(tmp_path):
+    write(tmp_path / "a", "groundtruth.txt", ["1,2,3,4"] * 2)
+    write(tmp_path / "photos", "notes.md", ["none"])
+    cv2.imwrite(str(tmp_path / "sheet.png"), np.zeros((8, 8, 3), np.uint8))
+    assert [sequence.name for sequence in load_sequences(tmp_path)] == ["a"]
+    with pytest.raises(UsageError, match="no sequence with a truth"):
+        load_sequences(tmp_path / "photos")

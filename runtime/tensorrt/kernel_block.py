@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional
 
 import numpy as np
 
 from runtime.tensorrt.device import Buffer, Device
 from siamtrt import ModelCard, Tensors
 
-_FLOAT_BYTES = 4
 _ALIGNMENT_BYTES = 256  # what TensorRT asks of the address of a tensor
 
 
@@ -19,11 +17,11 @@ class Target:
     """One target that a chain follows.
 
     Attributes:
-        kept: address of a copy of its kernels on the GPU; None where a refit puts them into the engine.
+        copy: address of a copy of its kernels on the GPU; None where a refit puts them into the engine.
         is_known: the target was remembered.
     """
 
-    kept: Optional[int]
+    copy: int | None
     is_known: bool = False
 
 
@@ -45,13 +43,12 @@ class KernelBlock:
 
     def __init__(self, device: Device, card: ModelCard) -> None:
         self._device = device
-        places: Dict[str, int] = {}
+        places: dict[str, int] = {}
         self.size_bytes = 0
         for kernel in card.kernels:
             places[kernel.name] = self.size_bytes
-            kernel_bytes = int(np.prod(kernel.shape)) * _FLOAT_BYTES
-            self.size_bytes += -(-kernel_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
-        self._fetched: Optional[Buffer] = None
+            self.size_bytes += -(-kernel.size_bytes // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+        self._fetched: Buffer | None = None
         self.host: Tensors = {}
         if card.kernel_inputs:
             self._address = device.allocate(self.size_bytes)
@@ -63,14 +60,18 @@ class KernelBlock:
                 self.host[kernel.name] = values[: int(np.prod(kernel.shape))].reshape(kernel.shape)
         self.addresses = {name: self._address + place for name, place in places.items()}
 
+    def new_target(self) -> Target:
+        """Make room for the kernels of one more target."""
+        return Target(None if self._fetched else self._device.allocate(self.size_bytes))
+
     def enqueue_save(self, target: Target) -> None:
         """Enqueue the way of the kernels out of the block: to the target's copy, or to the host."""
-        if target.kept is not None:
-            self._device.move(target.kept, self._address, self.size_bytes)
+        if target.copy is not None:
+            self._device.move(target.copy, self._address, self.size_bytes)
         elif self._fetched is not None:
             self._device.fetch(self._fetched)
 
     def enqueue_load(self, target: Target) -> None:
         """Enqueue the way of a target's copy into the block."""
-        if target.kept is not None:
-            self._device.move(self._address, target.kept, self.size_bytes)
+        if target.copy is not None:
+            self._device.move(self._address, target.copy, self.size_bytes)

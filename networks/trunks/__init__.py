@@ -1,0 +1,1 @@
+"""The networks that turn a crop into feature maps."""

@@ -1,0 +1,62 @@
+"""The targets that are followed together, a tracker each; they may join and leave between frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from runtime.tracker import Tracker, TrackerState
+from siamtrt import Array, BoundingBox, UsageError
+
+
+class Followed:
+    """Follows the targets that were added, in their order. Trackers stay open for later targets until it is left.
+
+    Args:
+        open_trackers: opens so many trackers, which share their engines where the backend can.
+    """
+
+    def __init__(self, open_trackers: Callable[[int], list[Tracker]]) -> None:
+        self._open = open_trackers
+        self._stack = ExitStack()
+        self._trackers: list[Tracker] = []
+        self._active = 0
+        self._waiting: list[BoundingBox] = []
+
+    def __enter__(self) -> Followed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def make_room(self, count: int) -> None:
+        """Open what *count* targets need beyond what is open."""
+        missing = count - len(self._trackers)
+        if missing > 0:
+            self._trackers += map(self._stack.enter_context, self._open(missing))
+
+    def add(self, box: BoundingBox) -> None:
+        """Take *box* in the next frame as a target."""
+        self._waiting.append(box)
+
+    def clear(self) -> None:
+        """Forget all targets."""
+        self._active = 0
+        self._waiting.clear()
+
+    def follow(self, frame: Array) -> list[TrackerState]:
+        """Find the targets in *frame* (HxWx3 uint8, BGR), and start those that were added since the last one.
+
+        Raises:
+            UsageError: there is none; or see :class:`Tracker`.
+            InferenceError: the backend failed.
+        """
+        if not self._active and not self._waiting:
+            raise UsageError("there is no target yet", hint="name one before the first frame")
+        states = [tracker.update(frame) for tracker in self._trackers[: self._active]]
+        self.make_room(self._active + len(self._waiting))
+        for box in self._waiting:
+            states.append(self._trackers[self._active].start(frame, box))
+            self._active += 1
+        self._waiting.clear()
+        return states

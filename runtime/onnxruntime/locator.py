@@ -1,0 +1,21 @@
+"""Open engines for ONNX Runtime: the box is chosen on the host."""
+
+from __future__ import annotations
+
+from runtime.locator import HostLocator, Locator
+from runtime.onnxruntime.matcher import OnnxMatcher
+from runtime.open_engines import Opening
+from siamtrt import UsageError
+
+
+def open_locators(opening: Opening) -> list[Locator]:
+    """Open the engines once a target.
+
+    Raises:
+        UsageError: the GPU is to choose the box.
+        ArtifactError: a graph is truncated, or does not have the tensors its card names.
+    """
+    if opening.decode == "device":
+        raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
+    matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
+    return [HostLocator(matcher) for matcher in matchers]

@@ -1,0 +1,44 @@
+"""Open engines for TensorRT: the box is chosen on the GPU, or on the host where that is asked for."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from runtime.locator import HostLocator, Located, Locator
+from runtime.matcher import Color
+from runtime.open_engines import Opening
+from runtime.tensorrt.chain import Chain, ChainOptions
+from runtime.tensorrt.matcher import TargetOnChain, TensorrtMatcher
+from siamtrt import Array, Manifest, ModelCard
+from siamtrt.geometry import Square
+
+log = logging.getLogger(__name__)
+
+
+class TensorrtLocator(TargetOnChain):
+    """A :class:`runtime.locator.Locator` on a chain with decode: 28 bytes come back a frame."""
+
+    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+        stage, times = self._chain.run(self._target, frame, square, fill, last_size)
+        return Located(stage.box(), times)
+
+
+def open_locators(opening: Opening) -> list[Locator]:
+    """Open the engines for the targets of *opening*, see :func:`open_targets`."""
+    options = ChainOptions(decode=opening.decode != "host")
+    return open_targets(opening.engines, opening.card, opening.manifest, opening.count, options)
+
+
+def open_targets(
+    engines: Path, card: ModelCard, manifest: Manifest, count: int = 1, options: ChainOptions | None = None
+) -> list[Locator]:
+    """Open engines for *count* targets, see :class:`Chain`: one where the kernels are inputs, else one a target."""
+    options = options or ChainOptions()
+    if count > 1 and not card.kernel_inputs:
+        log.info("%d targets take %d copies of the engines; exported with --kernel-inputs they share one", count, count)
+    copies = 1 if card.kernel_inputs else count
+    chains = [Chain(engines, card, manifest, options) for _ in range(copies)] * (count // copies)
+    if options.decode:
+        return [TensorrtLocator(chain) for chain in chains]
+    return [HostLocator(TensorrtMatcher(chain)) for chain in chains]

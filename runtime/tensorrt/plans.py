@@ -1,0 +1,62 @@
+"""The plans of an engine folder, opened by the TensorRT that built them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from runtime.tensorrt.engine import Engine
+from runtime.tensorrt.refit_proof import RefitProof
+from siamtrt import EngineMismatchError, GraphPrecisions, Manifest, ModelCard
+from siamtrt.libraries import tensorrt as library
+
+SUFFIX = ".plan"
+
+
+class Plans:
+    """Opens the plans of a model, and frees them together.
+
+    Args:
+        trt: the TensorRT library.
+        engines: folder of a build for it.
+        card: of the model.
+        manifest: of the build.
+        compute_capability: of the GPU of this machine.
+
+    Raises:
+        EngineMismatchError: they were built with another TensorRT or for another GPU.
+    """
+
+    def __init__(self, trt: Any, engines: Path, card: ModelCard, manifest: Manifest, compute_capability: str) -> None:
+        _require_environment(engines, manifest, {"tensorrt": trt.__version__, "compute_capability": compute_capability})
+        self._trt, self._logger = trt, library.make_logger(trt)
+        self._runtime = trt.Runtime(self._logger)
+        self._folder, self._card = engines, card
+        self._precisions = GraphPrecisions.parse(manifest.settings["precision"])
+        self._engines: list[Engine] = []
+
+    def open(self, graph: str, addresses: dict[str, int]) -> Engine:
+        """Load the plan of the graph called *graph*, see :class:`Engine`."""
+        path = self._folder / f"{graph}{SUFFIX}"
+        engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses)
+        self._engines.append(engine)
+        return engine
+
+    def proof(self, graph: str) -> RefitProof:
+        """What proves that a refit of *graph* took effect."""
+        return RefitProof(self._folder, self._card, graph, self._precisions.of(self._card.graph(graph)))
+
+    def close(self) -> None:
+        """Free contexts and engines."""
+        while self._engines:
+            self._engines.pop().close()
+
+
+def _require_environment(engines: Path, manifest: Manifest, machine: dict[str, str]) -> None:
+    """Prove that plans belong to this machine, before TensorRT reads them."""
+    for key, here in machine.items():
+        built = manifest.environment.get(key)
+        if built != here:
+            raise EngineMismatchError(
+                f"{engines} was built for {key} {built}, this machine has {here}", hint=manifest.command
+            )

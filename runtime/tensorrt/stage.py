@@ -1,0 +1,122 @@
+"""One stage of a search on the GPU: two engines whose features never leave it, and the answer of the second."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+import numpy as np
+
+from runtime.decode import Candidate, Decoder
+from runtime.tensorrt.decode import DecodeKernel
+from runtime.tensorrt.device import Device
+from runtime.tensorrt.plans import Plans
+from siamtrt import ModelCard, Tensors, UsageError
+from siamtrt.card import StageCard
+
+
+class Stage:
+    """A search and an xcorr engine; the addresses of the one's outputs are those of the other's inputs by their names.
+
+    Args:
+        device: the GPU.
+        plans: of the model.
+        card: of the model.
+        stage: names the two graphs.
+        given: tensor name -> address of what others put out: the crop, and the kernels.
+        before: enqueues what has to run first: the crop.
+        maps_stay: the maps are read on the GPU, see :meth:`decode_with`.
+
+    Attributes:
+        features: outputs of the search engine, by name.
+        maps: outputs of the xcorr engine, by name.
+        graph: all that one frame enqueues, captured; None until it is.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        plans: Plans,
+        card: ModelCard,
+        stage: StageCard,
+        given: dict[str, int],
+        before: Callable[[], None],
+        *,
+        maps_stay: bool,
+    ) -> None:
+        self._device, self._before, self._weights = device, before, card.refitted(stage.xcorr)
+        mapped = False if maps_stay else None
+        search, xcorr = card.graph(stage.search), card.graph(stage.xcorr)
+        self.features = {spec.name: device.buffer(spec.shape, np.float32, mapped=False) for spec in search.outputs}
+        self.maps = {spec.name: device.buffer(spec.shape, np.float32, mapped=mapped) for spec in xcorr.outputs}
+        self._buffers = {**self.features, **self.maps}
+        addresses = {**given, **{name: buffer.address for name, buffer in self._buffers.items()}}
+        self._search, self._xcorr = plans.open(stage.search, addresses), plans.open(stage.xcorr, addresses)
+        self._proof = plans.proof(stage.xcorr) if self._weights else None
+        self._decode: DecodeKernel | None = None
+        self.graph: int | None = None
+
+    def decode_with(self, library: Any, decoder: Decoder) -> None:
+        """Let the box be chosen on the GPU; otherwise the maps go to the host."""
+        self._decode = DecodeKernel(
+            self._device, library, decoder, *(self.maps[name].address for name in ("cls", "loc"))
+        )
+
+    def aim(self, last_size: tuple[float, float]) -> None:
+        """Say how large the target was last, in crop pixels, for the next runs; nothing may be on the stream."""
+        if self._decode is not None:
+            self._decode.aim(*last_size)
+
+    def run(self) -> None:
+        """Enqueue one frame."""
+        if self.graph is None:
+            self._enqueue()
+        else:
+            self._device.launch(self.graph)
+
+    def box(self) -> Candidate:
+        """The box that was chosen on the GPU, once the stream was waited for.
+
+        Raises:
+            UsageError: the choice is left to the host.
+            InferenceError: the network put out scores that are no numbers.
+        """
+        if self._decode is None:
+            raise UsageError("these engines were opened without decode on the GPU")
+        return self._decode.found()
+
+    def refit(self, kernels: Tensors) -> None:
+        """Take the kernels of a new target, unless they are inputs."""
+        if self._weights:
+            self.forget_graph()
+            self._xcorr.refit(kernels, self._weights)
+
+    def prepare(self, kernels: Tensors, *, capture: bool) -> None:
+        """Run one frame, prove by it that *kernels* took effect, and capture the next ones where that is wanted.
+
+        Raises:
+            ParityError: the refit did not take effect.
+        """
+        self._enqueue()  # the first run may allocate, which a capture forbids
+        for buffer in self._buffers.values() if self._proof else ():
+            self._device.fetch(buffer)
+        self._device.synchronize()
+        if self._proof:
+            self._proof.require_equal(kernels, {name: buffer.host for name, buffer in self._buffers.items()})
+        if capture:
+            self.graph = self._device.capture(self._enqueue)
+
+    def forget_graph(self) -> None:
+        """Free the captured frame."""
+        if self.graph is not None:
+            self._device.forget(self.graph)
+            self.graph = None
+
+    def _enqueue(self) -> None:
+        self._before()
+        self._search.enqueue(self._device.stream)
+        self._xcorr.enqueue(self._device.stream)
+        if self._decode is not None:
+            self._decode.enqueue()
+        else:
+            for buffer in self.maps.values():
+                self._device.fetch(buffer)

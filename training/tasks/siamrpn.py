@@ -1,0 +1,148 @@
+"""Train a SiamRPN++ on pairs: anchors are classified and moved onto the object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from networks.checkpoint import load
+from networks.models import ModelSpec, build, spec
+from networks.siamrpn import SiamRPN
+from networks.trunks.efficientnet_lite import EfficientNetLite0
+from siamtrt import UsageError
+from siamtrt.geometry import anchor_grid
+from training.batches import Batch, batches, collate
+from training.config import Config, parsed
+from training.labels import assign
+from training.losses import losses
+from training.pairs import PairSampler
+from training.place import Place
+from training.sources import open_sources
+from training.start_weights import load_imagenet
+from training.tasks.task import Group
+from training.validate import maps, validation_overlap
+
+_TRUNK = "backbone."
+_SCORED_TOGETHER = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The table ``[task]`` of the kind ``siamrpn``.
+
+    Attributes:
+        model: a key of ``networks.models.MODELS`` of the family ``rpn``.
+        kind: ``siamrpn``.
+        start: ``imagenet`` for the trunk's published weights (EfficientNet-Lite0 alone has them), ``none`` for random
+            ones, or the path of weights to go on from, whose widths and depths the network takes on.
+        trunk_lr_share: the trunk's rate relative to that of neck and heads once it trains.
+        trunk_from_step: the trunk's upper stages train from this step on.
+        trunk_layers: prefixes of the parameters that then train.
+        loc_weight: of the box loss relative to the classification loss.
+    """
+
+    model: str
+    kind: str = "siamrpn"
+    start: str = "imagenet"
+    trunk_lr_share: float = 0.1
+    trunk_from_step: int = 0
+    trunk_layers: tuple[str, ...] = ()
+    loc_weight: float = 1.2
+
+
+class SiamRPNTask:
+    """See the module.
+
+    Args:
+        config: of the run.
+        data: the folder of the sources.
+        place: where the run computes.
+
+    Raises:
+        UsageError: the model is not of the family ``rpn``, or ``start`` does not fit it.
+        ArtifactError: a source is empty or damaged.
+    """
+
+    network: nn.Module
+
+    def __init__(self, config: Config, data: Path, place: Place) -> None:
+        self.settings = parsed(Settings, config.task, "[task]")
+        self._config, self._place = config, place
+        model = spec(self.settings.model)
+        if model.family != "rpn":
+            raise UsageError(
+                f"{self.settings.model} is of the family {model.family}; training knows rpn", hint="siamrpn_lite0"
+            )
+        self._sampler = PairSampler(open_sources(config, data), config, model)
+        held_out = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
+        count = config.data.validation_pairs
+        self._held_out = [
+            collate([held_out.pair(index) for index in range(start, min(start + _SCORED_TOGETHER, count))])
+            for start in range(0, count, _SCORED_TOGETHER)
+        ]
+        self.network = _start(self.settings, config.seed).to(place.device)
+        self._trunk = self.network.get_submodule("backbone")
+        self._grid = _grid(self.network, model, place.device)
+
+    def groups(self) -> list[Group]:
+        """Neck and heads; then the layers of the trunk that may train."""
+        prefixes = tuple(_TRUNK + layer for layer in self.settings.trunk_layers)
+        named = list(self.network.named_parameters())
+        groups = [Group([parameter for name, parameter in named if not name.startswith(_TRUNK)])]
+        trunk = [parameter for name, parameter in named if prefixes and name.startswith(prefixes)]
+        if trunk:
+            groups.append(Group(trunk, self.settings.trunk_lr_share, self.settings.trunk_from_step))
+        return groups
+
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """Pairs, drawn ahead on a thread."""
+        return batches(self._sampler, first, last, self._config.data.batch, self._place.rank, self._place.world)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Classification, box, and their weighted sum."""
+        self.network.train()
+        self._trunk.eval()  # its norms keep the statistics of the weights it started from
+        cls, loc = maps(self.network, batch, self._place.device)
+        generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + batch.number)
+        targets = assign(self._grid, batch.boxes, batch.positive, generator).to(self._place.device)
+        parts = losses(cls, loc, targets, self.settings.loc_weight)
+        return {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
+
+    def score(self, network: nn.Module) -> float:
+        """Mean overlap of the best-scored box with the truth on the held-out pairs."""
+        return validation_overlap(network, self._held_out, self._grid, self._place.device)
+
+
+def _start(settings: Settings, seed: int) -> nn.Module:
+    """The network with the weights that training begins with."""
+    torch.manual_seed(seed)
+    network = build(settings.model)
+    if settings.start == "imagenet":
+        trunk = network.get_submodule("backbone")
+        if not isinstance(trunk, EfficientNetLite0):
+            raise UsageError(
+                f"there are no ImageNet weights for the trunk of {settings.model}",
+                hint='start = "none" or the path of weights; the default is "imagenet", which only siamrpn_lite0 has',
+            )
+        load_imagenet(trunk)
+    elif Path(settings.start).is_file():
+        network = load(settings.model, Path(settings.start))
+    elif settings.start != "none":
+        raise UsageError(f"unknown start {settings.start!r}", hint="imagenet, none, or the path of weights")
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> Tensor:
+    """The anchors of the map that *network* puts out: centre and size in crop pixels, 4xN."""
+    if not isinstance(network, SiamRPN):
+        raise UsageError("this task trains SiamRPN++ only", hint="siamrpn_lite0")
+    crops = (torch.zeros(1, 3, side, side, device=device) for side in (model.template_px, model.search_px))
+    with torch.no_grad():
+        cls, _ = network.eval()(*crops)
+    grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, cls.shape[2]))
+    grid[:2] += model.search_px / 2
+    return grid
