@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("pymoo", reason="searching needs requirements/architectures.txt")
 
 from architectures.cost import parts, total
-from architectures.space import WholeSpace
 from architectures.strategies import Choices, draw_at_random, evolve
+from networks.lighttrack.space import WholeSpace
 from siamtrt import UsageError
 
 OPTIMUM = 23.1137395100  # of table 7

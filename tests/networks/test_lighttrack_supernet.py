@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from architectures.space import ElasticSpace
 from networks.checkpoint import load
 from networks.lighttrack.architecture import MOBILE, parse
 from networks.lighttrack.norms import expand, recalibrate
+from networks.lighttrack.space import ElasticSpace
 from networks.lighttrack.supernet import ElasticSupernet, WholeSupernet
 from networks.seeded import seeded
 from networks.texture import smooth_noise

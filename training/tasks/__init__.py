@@ -10,9 +10,14 @@ from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
 from training.tasks.siamrpn import SiamRPNTask
+from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
 
-KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {"siamrpn": SiamRPNTask, "ban": BanTask}
+KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
+    "siamrpn": SiamRPNTask,
+    "ban": BanTask,
+    "supernet": SupernetTask,
+}
 
 
 def open_task(config: Config, data: Path, place: Place) -> Task:

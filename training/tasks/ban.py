@@ -95,6 +95,7 @@ class PointData:
         parts = point_losses(cls, loc, targets.to(cls.device), loc_weight)
         return {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
 
+    @torch.no_grad()
     def overlaps(self, network: nn.Module) -> Tensor:
         """Overlap of the best-scored box with the truth in each held-out pair."""
         measured = []

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from architectures.space import ElasticSpace, WholeSpace
 from networks.lighttrack.architecture import MOBILE, parse
+from networks.lighttrack.space import ElasticSpace, WholeSpace
 
 SPACES = {"whole": WholeSpace(), "elastic": ElasticSpace(parse(MOBILE))}
 
