@@ -1,158 +1,282 @@
-# The front door. Each target is one command over real files, so a second call does nothing.
+# The front door. Each target is one command over real files, so a second call does nothing: 'make help' lists them.
 # On a Jetson the packages of the container or the system are used; elsewhere a virtual environment is made here.
+# Lines of two number signs are what 'make help' prints: an @ heads a group, a question mark declares NAME=default.
 
-BOARD      := $(wildcard /etc/nv_tegra_release)
-MODEL      ?= siamrpn_lite0
-PRECISION  ?= fp16
-BACKEND    ?= $(if $(BOARD),tensorrt,onnxruntime)
-PYTHON     ?= $(if $(BOARD),python3,.venv/bin/python)
+BOARD := $(wildcard /etc/nv_tegra_release)
+
+##? MODEL=siamrpn_lite0 : a row of the table in README.md
+MODEL ?= siamrpn_lite0
+##? PRECISION=fp16 : fp32, fp16, int8, int8-all, or one a graph: target=fp16,search=int8,xcorr=fp16
+PRECISION ?= fp16
+##? BACKEND=onnxruntime : tensorrt on a Jetson; typed builds plans without a GPU
+BACKEND ?= $(if $(BOARD),tensorrt,onnxruntime)
+##? CHECKPOINT=weights/MODEL.pth : the weights; a model goes on with those it was exported from
+##? SEED= : random weights instead, where only shapes and speed matter; export
+##? KERNEL_INPUTS= : 1 makes kernels inputs of xcorr, in build/MODEL-inputs; typed sets it
+KERNEL_INPUTS ?= $(if $(filter typed,$(BACKEND)),1)
+##? COMPUTE_CAPABILITY= : GPUs to build for, e.g. 8.9; BACKEND=typed
+##? FRAMES= : videos or images with boxes, remembered; calibrate
+##? METHOD= : minmax, percentile or entropy, or one a graph: entropy,entropy,minmax; calibrate
+##? CROPS=500 : how many crops to measure; calibrate
+##? FLOAT_LAYERS= : how many of the worst layers stay out of INT8 (was KEEP)
+FLOAT_LAYERS ?= $(KEEP)
+##? MAX_NOISE= : or as many as bring the noise of the maps down to this share (was MAX_DRIFT)
+MAX_NOISE ?= $(MAX_DRIFT)
+##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track
+##? INIT= : x,y,w,h in the first frame, drawn on the display if left out; track
+##? SEQUENCES= : a folder of videos with truth; bench and sweep render a clip without
+##? ANNOTATIONS= : PySOT's JSON, or the folder of the sequences; evaluate
+##? RESULTS= : raw results to judge, those of vot if left out; evaluate
+##? VOT= : SEQUENCES of the container; bench-container
+VOT ?= $(SEQUENCES)
+##? DATA= : the folder that the configured sources are below; train
+##? CONFIG=training/configs/MODEL.toml : how to train; train
+##? NAME=BACKEND-PRECISION-SET : of the report; bench
+##? THREADS= : of the CPU backend, all cores if left out
+##? OUT= : where the goal leaves its result, if not below build/
+##? FORCE= : 1 does the goals anew; what they left is set aside as FOLDER.before
+##? PYTHON=.venv/bin/python : runs everything; python3 on a Jetson
+PYTHON ?= $(if $(BOARD),python3,.venv/bin/python)
+##? BASE_PYTHON=python3 : makes .venv; 3.11 or newer
 BASE_PYTHON ?= python3
-PYTHON38   ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
+##? TORCH= : cpu installs torch without CUDA; the first call only
+##? PYTHON38= : runs the board-side tests a second time; found by itself
+PYTHON38 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
+##? IMAGE=siamtrt : name of the container's image
+IMAGE ?= siamtrt
 
-# A remembered setting is only newer than what was made with it if it has changed.
-IF_CHANGED = if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-comma   := ,
-space   := $(subst ,, )
-# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one
-of      = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
-WORDS   := $(if $(findstring =,$(PRECISION)),$(call of,target) $(call of,search) $(call of,xcorr),$(PRECISION))
-LABEL   := $(if $(filter 1,$(words $(sort $(WORDS)))),$(firstword $(WORDS)),$(subst $(space),+,$(strip $(WORDS))))$(KEEP:%=-keep%)$(MAX_DRIFT:%=-drift%)
-HOME_OF := build/$(MODEL)
-ONNX    := $(HOME_OF)/onnx/manifest.json
+comma := ,
+space := $(subst ,, )
+# A path as the name of a target, a folder's last name with no blank, and 1,2,3,4 of "(1, 2, 3, 4)".
+escaped  = $(subst $(space),\ ,$(1))
+set_name = $(notdir $(patsubst %/,%,$(subst $(space),_,$(1))))
+BOX     := $(subst $(space),,${subst (,,${subst ),,${INIT}}})
 
-# A model goes on with the checkpoint it was exported from; another CHECKPOINT, or a changed file, exports it anew.
-SOURCE_OF  := $(HOME_OF)/checkpoint.txt
-CHECKPOINT ?= $(or $(shell file=$$(head -n 1 $(SOURCE_OF) 2>&-); test -f "$$file" && echo "$$file"),$\
-	$(if $(wildcard $(ONNX)),$(wildcard weights/$(MODEL).pth),weights/$(MODEL).pth))
-ENGINES := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)/manifest.json
-DETAILED := $(HOME_OF)/engines/$(BACKEND)-$(LABEL)-detailed/manifest.json
-RANGES  := $(HOME_OF)/calibration/manifest.json
-SENSITIVITY := $(HOME_OF)/sensitivity.json
-INT8    := $(if $(findstring int8,$(PRECISION)),$(RANGES))
-RANKED  := $(if $(KEEP)$(MAX_DRIFT),$(SENSITIVITY))
-CLIP    := build/clip/groundtruth.txt
-DEMO    := $(HOME_OF)/demo/$(BACKEND)-$(LABEL)/contact_sheet.png
+# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one. By macros, as Python
+# would take each call of make from 0.03 to 0.2 s, and is not there before the first; a test holds both to one label.
+role_word  = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
+ROLE_WORDS := $(call role_word,target) $(call role_word,search) $(call role_word,xcorr)
+PRECISIONS := $(if $(findstring =,$(PRECISION)),$(ROLE_WORDS),$(PRECISION))
+LABEL      := $(if $(filter 1,$(words $(sort $(PRECISIONS)))),$(firstword $(PRECISIONS)),$\
+	$(subst $(space),+,$(strip $(PRECISIONS))))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
 
-VIDEO   := $(shell printf %s "$(or $(realpath $(SOURCE)),$(SOURCE))" | tr -c 'A-Za-z0-9._-' _ | tail -c 150)
-OUT     ?= $(HOME_OF)/track/$(BACKEND)-$(LABEL)/$(VIDEO)$(if $(INIT),@$(subst $(comma),-,$(INIT)))
-TRACK   := $(OUT)/finished
-VOT_RUN := $(HOME_OF)/vot/$(BACKEND)-$(LABEL)
-NAME    ?= $(BACKEND)-$(LABEL)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
-REPORT  := $(HOME_OF)/reports/$(NAME)
-LAYERS  := $(HOME_OF)/reports/layers-$(BACKEND)-$(LABEL).json
+MODEL_DIR   := build/$(MODEL)$(if $(KERNEL_INPUTS),-inputs)
+BUILT       := $(BACKEND)-$(LABEL)
+DATA_SET    := $(or $(call set_name,$(SEQUENCES)),clip)
+ONNX        := $(MODEL_DIR)/onnx/manifest.json
+ENGINES     := $(MODEL_DIR)/engines/$(BUILT)/manifest.json
+DETAILED    := $(MODEL_DIR)/engines/$(BUILT)-detailed/manifest.json
+RANGES      := $(MODEL_DIR)/calibration/manifest.json
+SENSITIVITY := $(MODEL_DIR)/sensitivity.json
+NEEDS_RANGES  := $(if $(findstring int8,$(PRECISION)),$(RANGES))
+NEEDS_RANKING := $(if $(FLOAT_LAYERS)$(MAX_NOISE),$(SENSITIVITY))
+CLIP        := build/clip/groundtruth.txt
+# The video's path as one word that is no longer than a file name may be.
+VIDEO := $(shell { realpath -qe -- "$(SOURCE)" || printf %s "$(SOURCE)"; } | tr -d '\n' | tr -c 'A-Za-z0-9._-' _ | tail -c 150)
 
-SETUP   := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
-DEV     := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
+# What each goal leaves.
+RESULT_export        := $(MODEL_DIR)/onnx
+RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
+RESULT_calibrate     := $(MODEL_DIR)/calibration
+RESULT_sensitivity   := $(SENSITIVITY)
+RESULT_track         := $(or $(OUT),$(MODEL_DIR)/track/$(BUILT)/$(VIDEO)$(if $(BOX),@$(subst $(comma),-,$(BOX))))
+RESULT_demo          := $(or $(OUT),$(MODEL_DIR)/demo/$(BUILT))
+RESULT_vot           := $(or $(OUT),$(MODEL_DIR)/vot/$(BUILT))
+RESULT_vot-workspace := $(or $(OUT),$(MODEL_DIR)/vot-workspace)
+RESULT_ope           := $(or $(OUT),$(MODEL_DIR)/ope/$(DATA_SET))
+RESULT_evaluate      := $(or $(OUT),$(if $(RESULTS),$$(dirname "$(RESULTS)"),$(RESULT_vot))/evaluation.json)
+RESULT_layers        := $(or $(OUT),$(MODEL_DIR)/reports/layers-$(BUILT).json)
+RESULT_bench         := $(or $(OUT),$(MODEL_DIR)/reports/$(or $(NAME),$(BUILT)-$(DATA_SET)))
+RESULT_sweep         := $(or $(OUT),$(MODEL_DIR)/sweep/$(BACKEND)-$(DATA_SET))
+RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
+RESULT_train         := $(or $(OUT),build/training/$(MODEL))
+TRACK  := $(call escaped,$(RESULT_track))/finished
+DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
+LAYERS := $(call escaped,$(RESULT_layers))
+
+# Settings are remembered once what was made with them is whole.
+CHECKPOINT_NOTE := $(MODEL_DIR)/checkpoint.txt
+NOTED_WEIGHTS   := $(shell head -n 1 $(CHECKPOINT_NOTE) 2>&-)
+ifeq ($(CHECKPOINT)$(SEED),)
+ifeq ($(firstword $(NOTED_WEIGHTS)),--seed)
+SEED := $(lastword $(NOTED_WEIGHTS))
+else  # graphs whose checkpoint is not here are used as they are
+CHECKPOINT := $(or $(shell test -f "$(NOTED_WEIGHTS)" && echo "$(NOTED_WEIGHTS)"),$(if $(wildcard $(ONNX)),,weights/$(MODEL).pth))
+endif
+endif
+WEIGHTS := $(SEED:%=--seed %) $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+
+FRAMES_NOTE  := $(MODEL_DIR)/frames.txt
+NOTED_FRAMES := $(shell cat $(FRAMES_NOTE) 2>&-)
+ifndef FRAMES
+FRAMES := $(shell sed -n s/^FRAMES=//p $(FRAMES_NOTE) 2>&-)
+METHOD := $(or $(METHOD),$(shell sed -n s/^METHOD=//p $(FRAMES_NOTE) 2>&-))
+CROPS  := $(or $(CROPS),$(shell sed -n s/^CROPS=//p $(FRAMES_NOTE) 2>&-))
+endif
+ifneq "$(strip $(NOTED_FRAMES))" "$(strip FRAMES=$(FRAMES) METHOD=$(METHOD) CROPS=$(CROPS))"
+OTHER_FRAMES := $(if $(FRAMES),again)
+endif
+
+# A variable that a goal cannot do without.
+NEED_SOURCE      := the video: SOURCE=video.mp4
+NEED_FRAMES      := the frames to calibrate with: FRAMES=/path/to/videos
+NEED_SEQUENCES   := the videos with truth: SEQUENCES=/path/to/vot2018/sequences
+NEED_ANNOTATIONS := the truth: ANNOTATIONS=/path/to/VOT2018.json, or the folder of the sequences
+NEED_DATA        := the data to train on: DATA=/path/to/data
+need = test -n "$($(1))" || { echo "name $(NEED_$(1)); see README.md" >&2; exit 2; }
+
+# A goal that found nothing to do says where its result lies; FORCE=1 sets that result aside first.
+done      = $(eval DONE_$(1) := yes)
+idle      = @$(if $(DONE_$(1)),:,$(call unchanged,$(1)))
+unchanged = $(if $(filter $(1),$(MAKECMDGOALS)),echo "$(RESULT_$(1)) is up to date",:)
+forced    = $(if $(FORCE),$(if $(filter $(1),$(MAKECMDGOALS)),aside-$(1)))
+
+THREADS_OPTION := $(THREADS:%=--threads %)
+SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
+DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
+TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup test check demo export calibrate sensitivity engines track train vot vot-workspace ope evaluate layers bench sweep overhead chain container bench-container
+.PHONY: again help setup demo track test check export engines calibrate sensitivity train vot ope evaluate \
+	vot-workspace bench sweep layers overhead chain container bench-container
 
-help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+again:  # a camera, a pipeline or a changed setting is never up to date
+need-%:
+	@$(call need,$*)
+aside-%:
+	@test ! -e "$(RESULT_$*)" || mv -T --backup=numbered "$(RESULT_$*)" "$(RESULT_$*).before"
 
-setup: $(SETUP) $(DEV)  ## Make the virtual environment (demo and test do it by themselves)
+##@ First steps
+
+help:  ## This list
+	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 } \
+		/^##[?]/ { name = meaning = substr($$0, 5); sub(/=.*/, "", name); sub(/^[^=]*=/, "", meaning); value = meaning; \
+			sub(/ : .*/, "", value); sub(/^.* : /, "", meaning); \
+			variables = variables sprintf("  %-19s %-28s%s\n", name, value, meaning) } \
+		END { printf "\nVariables: make TARGET NAME=value\n%s", variables }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(SETUP) $(DEV)  ## Make the virtual environment (the others do it by themselves); TORCH=cpu for one without CUDA
+
+demo: $(DEMO)  ## Render a clip, export, build, track it, and show how well
+	@cat "$(RESULT_demo)/summary.txt"
+$(DEMO): $(ENGINES) $(CLIP) $(call forced,demo)
+	$(PYTHON) -m benchmarks demo --engines $(<D) --clip $(dir $(CLIP)) $(THREADS_OPTION) --out "$(RESULT_demo)"
+$(CLIP): | $(SETUP)
+	$(PYTHON) -m benchmarks clip --out $(@D)
+
+track: need-SOURCE $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h
+	$(call idle,track)
+$(TRACK): $(ENGINES) $(if $(BOX),$(or $(call escaped,$(wildcard $(call escaped,$(SOURCE)))),again),again) $(call forced,track)
+	$(call done,track)$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(BOX),--init="$(BOX)") \
+		$(THREADS_OPTION) --annotate --out "$(RESULT_track)"
+	@touch "$@"  # on Ctrl-C the boxes so far stay, and the next call tracks again
 
 .venv/ready: requirements/workstation.txt
-	test -x .venv/bin/python || $(BASE_PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet -r $<
+	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)
 	touch $@
-
 .venv/ready-dev: requirements/dev.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
-
+.venv/ready-training: requirements/training.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
 .venv38/ready: requirements/board-tests.txt requirements/board.txt
 	$(PYTHON38) -m venv .venv38
 	.venv38/bin/python -m pip install --quiet --upgrade pip
 	.venv38/bin/python -m pip install --quiet -r $<
 	touch $@
 
-test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
-	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest tests/siamtrt tests/sequences tests/calibration tests/engines tests/runtime tests/serving tests/doubles tests/benchmarks,@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+##@ Build
 
-check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
-	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m ruff check .
-	$(PYTHON) -m mypy
-	.venv/bin/lint-imports
-	sh requirements/check_board.sh $(PYTHON)
-	$(MAKE) test
-
-export: $(ONNX)  ## Checkpoint to ONNX graphs, MODEL=... CHECKPOINT=...
+export: $(ONNX)  ## Checkpoint to ONNX graphs: MODEL=... CHECKPOINT=/path/to/file.pth
+	$(call idle,export)
 ifdef BOARD
 $(ONNX):
 	@echo "$(@D) is missing: graphs are exported on a workstation ('make export'); copy that folder here" >&2; exit 4
 else
-$(ONNX): $(if $(CHECKPOINT),$(SOURCE_OF)) | $(SETUP)
-	$(PYTHON) -m export --model $(MODEL) --checkpoint "$(CHECKPOINT)" --out $(@D)
-$(SOURCE_OF): again
-	@test -f "$(CHECKPOINT)" || { echo "there is no checkpoint $(CHECKPOINT): name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4; }
-	@mkdir -p $(@D); { echo "$(CHECKPOINT)"; sha256sum < "$(CHECKPOINT)"; } > $@.new
-	@$(IF_CHANGED)
+$(ONNX): $(if $(strip $(WEIGHTS)),$(CHECKPOINT_NOTE))
+	@touch -c $@
+# The weights are compared by their digest; a file that cannot be exported is not remembered.
+$(CHECKPOINT_NOTE): again $(call forced,export) | $(SETUP)
+	@test -z "$(CHECKPOINT)" || test -f "$(CHECKPOINT)" || \
+		{ echo "there is no checkpoint $(CHECKPOINT): name one with CHECKPOINT=/path/to/file.pth, see README.md" >&2; exit 4; }
+	@asked=$$(if test -n "$(SEED)"; then echo "--seed $(SEED)"; else echo "$(CHECKPOINT)"; sha256sum < "$(CHECKPOINT)"; fi); \
+	if test -f $(ONNX) && test "$$asked" = "$$(cat $@ 2>&-)"; then $(call done,export)$(call unchanged,export); else ( set -x; \
+		$(PYTHON) -m export --model $(MODEL) $(WEIGHTS) $(if $(KERNEL_INPUTS),--kernel-inputs) --out $(RESULT_export) ) && \
+		echo "$$asked" > $@; fi
 endif
 
-engines: $(ENGINES)  ## Engines, PRECISION=fp32|fp16|int8|int8-all or target=fp16,search=fp32,xcorr=fp32
-$(ENGINES) $(DETAILED): $(ONNX) $(INT8) $(RANKED) | $(SETUP)
-	$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) $(if $(INT8),--ranges $(dir $(INT8))) \
-		$(if $(RANKED),--sensitivity $(RANKED)) $(KEEP:%=--keep %) $(MAX_DRIFT:%=--max-drift %) \
-		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(if $(findstring -detailed/,$@),--detailed) --out $(@D)
+engines: $(ENGINES)  ## Graphs to engines: PRECISION=... BACKEND=...
+	$(call idle,engines)
+$(ENGINES) $(DETAILED): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
+	$(call done,engines)$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) \
+		$(if $(NEEDS_RANGES),--ranges $(RESULT_calibrate)) \
+		$(if $(NEEDS_RANKING),--sensitivity $(SENSITIVITY)) $(FLOAT_LAYERS:%=--float-layers %) $(MAX_NOISE:%=--max-noise %) \
+		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(COMPUTE_CAPABILITY:%=--compute-capability %) \
+		$(if $(findstring -detailed/,$@),--detailed) --out $(@D)
 
-calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder of videos or images with boxes; rerun to resume
-$(RANGES): $(ONNX) $(if $(FRAMES)$(METHOD)$(CROPS),$(HOME_OF)/frames.txt) | $(SETUP)
-	@test -n "$(FRAMES)" || { echo "name the frames to calibrate with: FRAMES=/path/to/videos, see README.md" >&2; exit 2; }
-	$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(if $(CROPS),--crops $(CROPS)) $(if $(METHOD),--method $(METHOD)) --out $(@D)
-$(HOME_OF)/frames.txt: again
-	@mkdir -p $(@D); echo "$(FRAMES) $(METHOD) $(CROPS)" > $@.new
-	@$(IF_CHANGED)
+calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder; minutes, rerun to resume
+	$(call idle,calibrate)
+$(RANGES): $(ONNX) $(OTHER_FRAMES) $(call forced,calibrate) | $(SETUP)
+	@$(call need,FRAMES)
+	$(call done,calibrate)$(PYTHON) -m calibration --onnx $(<D) --frames "$(FRAMES)" $(CROPS:%=--crops %) $(METHOD:%=--method %) \
+		$(THREADS_OPTION) --out $(@D)
+	@printf '%s\n' "FRAMES=$(FRAMES)" "METHOD=$(METHOD)" "CROPS=$(CROPS)" > $(FRAMES_NOTE)
 
-sensitivity: $(SENSITIVITY)  ## Rank layers by what their INT8 costs; build with KEEP=N or MAX_DRIFT=0.01 from it
-$(SENSITIVITY): $(ONNX) $(RANGES) | $(SETUP)
-	$(PYTHON) -m engines.sensitivity --onnx $(<D) --ranges $(dir $(RANGES)) --out $@
+sensitivity: $(SENSITIVITY)  ## Rank layers by INT8 error; then build with FLOAT_LAYERS=N or MAX_NOISE=0.002
+	$(call idle,sensitivity)
+# Compared by the digests of graphs and ranges, since it takes long.
+$(SENSITIVITY): $(ONNX) $(RANGES) $(call forced,sensitivity) | $(SETUP)
+	@inputs=$$(cat $(RESULT_export)/*.onnx $(RESULT_calibrate)/*.ranges.json 2>&- | sha256sum); note=$(MODEL_DIR)/ranked.txt; \
+	if test -e $@ && test "$$inputs" = "$$(cat $$note 2>&-)"; then touch $@; $(call done,sensitivity)$(call unchanged,sensitivity); else \
+		echo "ranking the layers of $(MODEL): a matter of minutes, a quarter of an hour on a busy machine" >&2; \
+		( set -x; $(PYTHON) -m engines.sensitivity --onnx $(<D) --ranges $(RESULT_calibrate) $(THREADS_OPTION) --out $@ ) && \
+		echo "$$inputs" > $$note; fi
 
-track: $(TRACK)  ## Follow an object: SOURCE=video|folder|camera:0 INIT=x,y,w,h (drawn on the display if left out)
-$(TRACK): $(ENGINES) $(or $(wildcard $(SOURCE)),again)
-	$(PYTHON) -m runtime track --engines $(<D) --source "$(SOURCE)" $(if $(INIT),--init "$(INIT)") --out $(@D) --annotate
-	@touch $@  # on Ctrl-C the boxes so far stay, and the next call tracks again
-again:  # a camera, a pipeline or a chosen setting is never up to date
+train: need-DATA $(TRAINING)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m training --config "$(or $(CONFIG),training/configs/$(MODEL).toml)" --data "$(DATA)" --out "$(RESULT_train)"
 
-train: .venv/ready-training  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
-	$(PYTHON) -m training --config $(or $(CONFIG),training/configs/$(MODEL).toml) --data "$(DATA)" --out build/training/$(MODEL)
+##@ Judge
 
-.venv/ready-training: requirements/training.txt .venv/ready
-	.venv/bin/python -m pip install --quiet -r $<
-	touch $@
+bench: $(ENGINES) $(call forced,bench)  ## Everything measured in one page: SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
+		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") $(THREADS_OPTION) --out "$(RESULT_bench)"
 
-vot: $(ENGINES)  ## Run the reset-based VOT protocol: SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks vot --engines $(<D) --sequences "$(SEQUENCES)" --out $(VOT_RUN)
+sweep: $(ONNX) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) \
+		$(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
+		$(THREADS_OPTION) --out "$(RESULT_sweep)"
+
+vot: need-SEQUENCES $(ENGINES) $(call forced,vot)  ## The reset-based VOT protocol: SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks vot --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_vot)"
+
+evaluate: need-ANNOTATIONS $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline
+	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(RESULT_vot)/results)" \
+		--out "$(RESULT_evaluate)"
 
 vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluate"; SEQUENCES=folder if not its own
-	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") --out $(HOME_OF)/vot-workspace
+	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(THREADS_OPTION) \
+		--out "$(RESULT_vot-workspace)"
 
-ope: $(ENGINES)  ## One-pass evaluation (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks ope --engines $(<D) --sequences "$(SEQUENCES)" --out $(HOME_OF)/ope/$(notdir $(patsubst %/,%,$(SEQUENCES)))
+ope: need-SEQUENCES $(ENGINES) $(call forced,ope)  ## One pass (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks ope --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_ope)"
 
-evaluate: $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline/...
-	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(VOT_RUN)/results)" --out $(VOT_RUN)/evaluation.json
+layers: $(LAYERS)  ## Latency of each layer of each engine
+	$(call idle,layers)
+$(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES)) $(call forced,layers)
+	$(call done,layers)$(PYTHON) -m benchmarks layers --engines $(<D) $(THREADS_OPTION) --out "$@"
 
-layers: $(LAYERS)  ## Latency of each layer of each engine; compare reports with python -m benchmarks compare
-$(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES))
-	$(PYTHON) -m benchmarks layers --engines $(<D) --out $@
+overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
+	$(PYTHON) -m benchmarks overhead --engines $(<D) $(if $(OUT),--out "$(OUT)")
 
-bench: $(ENGINES)  ## Everything measured in one page: SEQUENCES=folder (a rendered clip if left out) NAME=...; rerun to resume
-	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
-		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out $(REPORT)
-
-sweep: $(ONNX)  ## The 27 mixes of fp32, fp16, int8: SEQUENCES=folder (a rendered clip if left out); INT8 once calibrated; rerun to resume
-	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(dir $(RANGES))) \
-		$(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
-		--out $(HOME_OF)/sweep/$(BACKEND)-$(or $(notdir $(patsubst %/,%,$(SEQUENCES))),clip)
+##@ Board and work
 
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
 BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock
-IMAGE       ?= siamtrt
 IN_IMAGE    := docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
 	$(foreach file,$(wildcard $(BOARD_FILES)),-v $(file):$(file))
+HANDED_ON   := FLOAT_LAYERS MAX_NOISE KERNEL_INPUTS THREADS NAME FORCE
 
 container:  ## Build the image for a Jetson with JetPack 5.1, on the Jetson
 	docker build -f Dockerfile.l4t -t $(IMAGE) --build-arg \
@@ -162,18 +286,21 @@ bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequen
 	@test -d "$(VOT)" || { echo "VOT=$(VOT) is no folder: VOT=/path/to/vot2018/sequences" >&2; exit 2; }
 	$(IN_IMAGE) -v "$$(realpath "$(VOT)"):/vot:ro" $(if $(ANNOTATIONS),-v "$$(realpath "$(ANNOTATIONS)"):/annotations.json:ro") \
 		$(IMAGE) make bench BACKEND=tensorrt MODEL=$(MODEL) PRECISION=$(PRECISION) SEQUENCES=/vot \
-		$(KEEP:%=KEEP=%) $(MAX_DRIFT:%=MAX_DRIFT=%) \
+		$(foreach name,$(HANDED_ON),$(if $($(name)),"$(name)=$($(name))")) \
 		$(if $(ANNOTATIONS),ANNOTATIONS=/annotations.json)
 
-overhead: $(ENGINES)  ## What a frame costs beside the network
-	$(PYTHON) -m benchmarks overhead --engines $(<D)
-
 chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried through the host; needs a GPU
-	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out $(HOME_OF)/reports/chain-$(LABEL).json
+	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"
 
-demo: $(DEMO)  ## Render a clip, export, build, track it, and show how well
-	@cat $(<D)/summary.txt
-$(DEMO): $(ENGINES) $(CLIP)
-	$(PYTHON) -m benchmarks demo --engines $(<D) --clip $(dir $(CLIP)) --out $(@D)
-$(CLIP): | $(SETUP)
-	$(PYTHON) -m benchmarks clip --out $(@D)
+BOARD_TESTS := $(wildcard $(addprefix tests/,siamtrt sequences calibration engines runtime serving doubles benchmarks contract))
+test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
+	$(PYTHON) -m pytest
+	$(if $(PYTHON38),.venv38/bin/python -m pytest $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+
+check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	sh requirements/check_board.sh $(PYTHON)
+	$(MAKE) test

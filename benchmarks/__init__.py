@@ -1,1 +1,1 @@
-"""Data sets, the VOT protocol, metrics, latency, power, layers, reports, and the demo."""
+"""How well a tracker tracks, what it costs, and how that is shown: four wings, and one table of their commands."""

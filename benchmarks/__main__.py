@@ -6,36 +6,25 @@ import sys
 
 from siamtrt import cli
 
+_COMMANDS = "benchmarks.commands"
 COMMANDS = (
-    (
-        "bench",
-        "benchmarks.reports.bench",
-        "everything there is to measure of an engine folder, in one report and one page",
-    ),
+    ("bench", f"{_COMMANDS}.bench", "everything there is to measure of an engine folder, in one report and one page"),
     ("clip", "sequences.rendered.command", "render a clip with known truth"),
-    ("vot", "benchmarks.evaluation.vot.run", "run a tracker under the reset-based VOT protocol"),
-    ("evaluate", "benchmarks.evaluation.vot.evaluate", "measures of trackers from their raw VOT results"),
-    ("vot-workspace", "benchmarks.evaluation.vot.workspace", "a workspace in which the VOT toolkit runs the tracker"),
-    ("ope", "benchmarks.evaluation.ope.command", "one-pass evaluation: success and precision without resets"),
-    ("speed", "benchmarks.profiling.speed.command", "frame rates, percentiles, stages and power"),
-    ("drift", "benchmarks.evaluation.drift", "how closely a run without resets follows another, or the truth"),
-    ("layers", "benchmarks.profiling.layers.command", "latency of each layer of each engine"),
-    ("compare", "benchmarks.reports.compare", "layer reports or full reports side by side"),
-    ("sweep", "benchmarks.trials.sweep.command", "every mix of precisions, and which are worth having"),
-    ("power", "benchmarks.profiling.power.command", "what the board draws"),
-    ("overhead", "benchmarks.profiling.overheads.update", "what a frame costs beside the network"),
-    (
-        "kernels",
-        "benchmarks.profiling.overheads.chain.kernel_times",
-        "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT",
-    ),
-    (
-        "chain",
-        "benchmarks.profiling.overheads.chain.command",
-        "a frame on TensorRT, chained on the GPU and through the host",
-    ),
-    ("harness-cost", "benchmarks.profiling.overheads.harness", "how much slower a frame looks because it is timed"),
-    ("demo", "benchmarks.reports.demo", "track the rendered clip and show how well that went"),
+    ("vot", f"{_COMMANDS}.vot", "run a tracker under the reset-based VOT protocol"),
+    ("evaluate", f"{_COMMANDS}.evaluate", "measures of trackers from their raw VOT results"),
+    ("vot-workspace", f"{_COMMANDS}.vot_workspace", "a workspace in which the VOT toolkit runs the tracker"),
+    ("ope", f"{_COMMANDS}.ope", "one-pass evaluation: success and precision without resets"),
+    ("speed", f"{_COMMANDS}.speed", "frame rates, percentiles, stages and power"),
+    ("drift", f"{_COMMANDS}.drift", "how closely a run without resets follows another, or the truth"),
+    ("layers", f"{_COMMANDS}.layers", "latency of each layer of each engine"),
+    ("compare", f"{_COMMANDS}.compare", "layer reports or full reports side by side"),
+    ("sweep", f"{_COMMANDS}.sweep", "every mix of precisions, and which are worth having"),
+    ("power", f"{_COMMANDS}.power", "what the board draws"),
+    ("overhead", f"{_COMMANDS}.overhead", "what a frame costs beside the network"),
+    ("kernels", f"{_COMMANDS}.kernels", "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),
+    ("chain", f"{_COMMANDS}.chain", "a frame on TensorRT, chained on the GPU and through the host"),
+    ("harness-cost", f"{_COMMANDS}.harness_cost", "how much slower a frame looks because it is timed"),
+    ("demo", f"{_COMMANDS}.demo", "track the rendered clip and show how well that went"),
 )
 
 

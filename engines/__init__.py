@@ -1,1 +1,1 @@
-"""ONNX graphs to engine files: one module for each way a backend realises precision."""
+"""ONNX graphs to engine files: what all backends share, a wing for each library, and what INT8 costs layer by layer."""

@@ -5,54 +5,50 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import List
 
-from engines.build import BACKENDS, build
-from engines.sensitivity.choose import layers_to_keep
-from engines.tensorrt.options import CALIBRATORS, OUR_RANGES, TensorrtOptions
+from engines.build import BACKENDS, BuildRequest, build
+from engines.int8 import Int8Options
+from engines.sensitivity import choice
+from engines.tensorrt.building import CALIBRATORS, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Build the engines and print their folder."""
     precisions = GraphPrecisions.parse(options.precision)
-    build(
-        options.onnx,
-        options.out,
-        options.backend,
-        precisions,
-        cli.command_line("engines"),
-        TensorrtOptions(
-            options.workspace_mib,
-            options.detailed,
-            options.timing_cache,
-            tuple(options.compute_capability or ()),
-            options.calibrator,
-        ),
-        ranges=options.ranges,
-        keep=_keep(options, precisions),
-        correction_samples=options.correction_samples,
+    tensorrt = TensorrtOptions(
+        options.workspace_mib,
+        options.detailed,
+        options.timing_cache,
+        tuple(options.compute_capability or ()),
+        options.calibrator,
     )
+    int8 = Int8Options(options.ranges, _float_layers(options, precisions), options.correction_samples)
+    command = cli.command_line("engines")
+    build(BuildRequest(options.onnx, options.out, options.backend, precisions, command, tensorrt, int8))
     print(options.out)
 
 
-def _keep(options: argparse.Namespace, precisions: GraphPrecisions) -> List[str]:
+def _float_layers(options: argparse.Namespace, precisions: GraphPrecisions) -> tuple[str, ...]:
     """The layers named, and those that the ranking says."""
-    words: List[str] = options.keep or []
+    words: list[str] = options.float_layers or []
     named = [word for word in words if not word.isdigit()]
     counts = [int(word) for word in words if word.isdigit()]
-    if not counts and options.max_drift is None:
-        if options.sensitivity:
-            raise UsageError("a ranking alone keeps no layer", hint="--keep N or --max-drift 0.01 beside --sensitivity")
-        return named
-    if options.sensitivity is None or len(counts) > 1 or (counts and options.max_drift is not None):
+    limits = len(counts) + (options.max_noise is not None)
+    if not limits and options.sensitivity is None:
+        return tuple(named)
+    if not limits:
         raise UsageError(
-            "--keep N and --max-drift, one of them and once, need a ranking",
+            "a ranking alone leaves no layer in floating point",
+            hint="--float-layers N or --max-noise 0.01 beside --sensitivity",
+        )
+    if options.sensitivity is None or limits > 1:
+        raise UsageError(
+            "--float-layers N and --max-noise, one of them and once, need a ranking",
             hint="python -m engines.sensitivity --help, then --sensitivity FILE",
         )
-    graphs = precisions.int8_roles
-    count = counts[0] if counts else None
-    return named + layers_to_keep(options.sensitivity, options.onnx, graphs, count=count, most_noise=options.max_drift)
+    way = choice.way_out(options.sensitivity, options.onnx, precisions)
+    return (*named, *(choice.first(way, counts[0]) if counts else choice.until(way, options.max_noise)))
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -66,16 +62,19 @@ def _arguments() -> argparse.ArgumentParser:
     int8 = arguments.add_argument_group("int8 only")
     int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
     int8.add_argument(
-        "--keep",
+        "--float-layers",
         action="append",
         metavar="LAYER|N",
         help="LAYER or GRAPH:LAYER that stays in floating point, or how many of the worst do",
     )
     int8.add_argument(
-        "--max-drift",
+        "--max-noise",
         type=float,
-        help="keep the worst layers until the error of the maps is this share of their power, e.g. 0.01",
+        help="leave the worst layers in floating point until the error of the maps is this share of their power",
     )
+    # Their names of before, for one release.
+    int8.add_argument("--keep", dest="float_layers", action="append", help=argparse.SUPPRESS)
+    int8.add_argument("--max-drift", dest="max_noise", type=float, help=argparse.SUPPRESS)
     int8.add_argument("--sensitivity", type=Path, help="ranking written by python -m engines.sensitivity")
     int8.add_argument(
         "--correction-samples", type=int, help="crops to correct the biases on, 0 for none (onnxruntime; 16 by default)"

@@ -44,7 +44,7 @@ def to_float16(model: onnx.ModelProto, float32_operators: Sequence[str] = _FLOAT
 
 
 def _require_fit(model: onnx.ModelProto) -> None:
-    """Refuse what the converter would clamp without a word."""
+    """Refuse weights that the converter would clamp without a word."""
     highest = float(np.finfo(np.float16).max)
     for weight in model.graph.initializer:
         if weight.data_type == onnx.TensorProto.FLOAT:

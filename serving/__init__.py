@@ -1,1 +1,1 @@
-"""Trackers for other programs."""
+"""Trackers for other programs; each protocol has a wing."""

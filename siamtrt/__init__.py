@@ -1,4 +1,7 @@
-"""The vocabulary every stage shares: boxes, tensors, precision, the model card, manifests, errors. numpy only."""
+"""The words every stage shares: boxes, tensors, precision, the model card, manifests, errors.
+
+numpy is all it needs, but for ``libraries`` and ``work``, which are imported by name.
+"""
 
 from siamtrt.boxes import BoundingBox
 from siamtrt.card import GraphCard, ModelCard

@@ -1,6 +1,6 @@
 """The study of int8.md on INT8 correlations: how the scales of a new target's kernels are chosen.
 
-``python docs/int8_kernels.py build/MODEL/onnx build/MODEL/calibration`` prints the signal to noise of the maps with
+``python -m studies.int8_kernels build/MODEL/onnx build/MODEL/calibration`` prints the signal to noise of the maps with
 only the correlations in INT8, over 48 calibration crops.
 """
 
@@ -8,62 +8,61 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Callable, Mapping
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from engines.correlations import correlations
+from engines.graph import correlations, integer_nodes
 from engines.onnxruntime.quantize import quantize
-from engines.sensitivity.graphs_in_turn import Chain, noise, refitted
-from engines.sensitivity.measure import convolution_macs
-from engines.sensitivity.report import decibel
-from siamtrt import ModelCard
+from engines.sensitivity.graphs_in_turn import GraphsInTurn, noise, refitted
+from engines.sensitivity.ranking import decibel
+from siamtrt import Tensors
 from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.ranges import Ranges, TensorRange, file_name
 
 _SAMPLES = 48
 
-Kernels = Dict[str, Any]
-
 
 def main(folder: Path, calibration: Path) -> None:
     """Print one line for each way."""
-    card, chain = ModelCard.load(folder), Chain(folder, calibration, _SAMPLES)
-    model, ranges = chain.models["xcorr"], Ranges.load(calibration / file_name("xcorr"), onnx=folder / "xcorr.onnx")
-    keep = [name for name in convolution_macs(model) if name not in correlations(model, card.kernel_names)]
-    built = quantize(model, ranges, keep=keep, kernels=card.kernel_names)
-    first = chain.kernels[0]
-    spans = _normalised_spans(chain, card.kernel_names)
+    graphs = GraphsInTurn(folder, calibration, _SAMPLES)
+    card = graphs.card
+    (stage,) = card.search.stages
+    model, kernels = graphs.models[stage.xcorr], graphs.kernels(stage.xcorr)
+    ranges = Ranges.load(calibration / file_name(stage.xcorr), onnx=folder / f"{stage.xcorr}.onnx")
+    correlating = correlations(model, stage.kernels)
+    plan = [integer for integer in integer_nodes(model.graph) if integer.node.name in correlating]
+    built = quantize(model, plan, ranges, kernels=stage.kernels)
+    spans = _normalised_spans(graphs, stage.xcorr)
 
-    def normalised(kernels: Kernels) -> bytes:
+    def normalised(own: Tensors) -> bytes:
         tensors = dict(ranges.tensors)
         for name, (low, high) in spans.items():
-            size = float(np.linalg.norm(kernels[name]))
+            size = float(np.linalg.norm(own[name]))
             tensors[_product(name)] = TensorRange(min(0.0, low * size), high * size, high * size, "minmax")
-        again = quantize(model, Ranges("", tensors), keep=keep, kernels=card.kernel_names)
-        return refitted(again, kernels)
+        return refitted(quantize(model, plan, Ranges("", tensors), kernels=stage.kernels), own)
 
-    ways: Dict[str, Callable[[Kernels], bytes]] = {
-        "scales of another target's kernels": lambda kernels: refitted(built, _rounded_by(kernels, first)),
-        "scales of its own kernels": lambda kernels: refitted(built, kernels),
+    ways: dict[str, Callable[[Tensors], bytes]] = {
+        "scales of another target's kernels": lambda own: refitted(built, _rounded_by(own, kernels[0])),
+        "scales of its own kernels": lambda own: refitted(built, own),
         "and outputs normalised by the kernels' L2 norm": normalised,
     }
-    names = [output.name for output in card.graph("xcorr").outputs]
+    names = [output.name for output in card.graph(stage.xcorr).outputs]
     for title, way in ways.items():
         maps = []
-        for kernels, features in zip(chain.kernels, chain.inputs("xcorr")):
-            session = open_session(way(kernels))
-            maps.append(dict(zip(names, session.run(names, features))))
-        print(f"{decibel(noise(chain.maps, maps)[0]):6.1f} dB  {title}")  # noqa: T201
+        for own, features in zip(kernels, graphs.inputs(stage.xcorr)):
+            outputs = open_session(way(own)).run(names, features)
+            maps.append({f"{stage.xcorr}:{name}": value for name, value in zip(names, outputs)})
+        print(f"{decibel(noise(graphs.maps, maps)[0]):6.1f} dB  {title}")  # noqa: T201
 
 
 def _product(kernel: str) -> str:
     return kernel.replace("kernel_", "correlation_")
 
 
-def _rounded_by(kernels: Kernels, other: Kernels) -> Kernels:
+def _rounded_by(kernels: Tensors, other: Tensors) -> Tensors:
     """The kernels in the codes of *other*'s scales, as a refit that leaves scales alone would store them."""
     rounded = {}
     for name, kernel in kernels.items():
@@ -73,16 +72,16 @@ def _rounded_by(kernels: Kernels, other: Kernels) -> Kernels:
     return rounded
 
 
-def _normalised_spans(chain: Chain, names: Any) -> Dict[str, Any]:
+def _normalised_spans(graphs: GraphsInTurn, xcorr: str) -> Mapping[str, tuple[float, float]]:
     """Least and greatest product of each correlation over its kernel's norm, of every second sample."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(chain.models["xcorr"])
-    products: List[str] = [_product(name) for name in names]
+    probe, names = onnx.ModelProto(), graphs.card.refitted(xcorr)
+    probe.CopyFrom(graphs.models[xcorr])
+    products = [_product(name) for name in names]
     probe.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in products)
     spans = dict.fromkeys(names, (0.0, 0.0))
-    for kernels, features in list(zip(chain.kernels, chain.inputs("xcorr")))[::2]:
-        found = open_session(refitted(probe, kernels)).run(products, features)
-        for name, product in zip(names, found):
+    for kernels, features in list(zip(graphs.kernels(xcorr), graphs.inputs(xcorr)))[::2]:
+        outputs = open_session(refitted(probe, kernels)).run(products, features)
+        for name, product in zip(names, outputs):
             size = np.linalg.norm(kernels[name])
             low, high = spans[name]
             spans[name] = min(low, float(product.min() / size)), max(high, float(product.max() / size))

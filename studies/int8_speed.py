@@ -1,4 +1,4 @@
-"""Time graphs of two engine folders: ``PYTHONPATH=. python docs/int8_speed.py FP32 INT8 THREADS GRAPH ...``.
+"""Time graphs of two engine folders: ``python -m studies.int8_speed FP32 INT8 THREADS GRAPH ...``.
 
 Wall-clock medians of ONNX Runtime in one process, in blocks that alternate, so that a busy machine meets both alike.
 One session is open at a time: two thread pools would wait on each other's cores.
@@ -10,7 +10,6 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from typing import List
 
 import numpy as np
 
@@ -19,10 +18,10 @@ from siamtrt.libraries.onnxruntime import open_session
 _BLOCKS, _RUNS = 3, 8
 
 
-def main(first: Path, second: Path, threads: int, graphs: List[str]) -> None:
+def main(first: Path, second: Path, threads: int, graphs: list[str]) -> None:
     """Print a line for each graph."""
     for graph in graphs:
-        times: List[List[float]] = [[], []]
+        times: list[list[float]] = [[], []]
         for _ in range(_BLOCKS):
             for folder, taken in zip((first, second), times):
                 taken += _block_ms(folder / f"{graph}.onnx", threads)
@@ -30,10 +29,10 @@ def main(first: Path, second: Path, threads: int, graphs: List[str]) -> None:
         print(f"{graph}: {one:.2f} ms, {two:.2f} ms, {one / two:.2f}x, {threads} threads")  # noqa: T201
 
 
-def _block_ms(path: Path, threads: int) -> List[float]:
+def _block_ms(path: Path, threads: int) -> list[float]:
     session, rng = open_session(path, threads=threads), np.random.default_rng(0)
     feed = {spec.name: rng.random(spec.shape, np.float32) * 255 for spec in session.get_inputs()}
-    taken: List[float] = []
+    taken: list[float] = []
     for _ in range(2 + _RUNS):
         started_ns = time.perf_counter_ns()
         session.run(None, feed)

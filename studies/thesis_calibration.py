@@ -2,6 +2,8 @@
 
 Crops in RGB for a network of BGR; an xcorr graph with the random kernels it was exported with; and its inputs taken
 from an unsorted listing, so that features of several frames and levels meet. The ranges are fit for nothing else.
+
+Source: Alexander Ludwig, "Optimization of Siamese Object Tracking Networks", master's thesis, TU Wien, 2023.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.build import build
 from siamtrt import GraphPrecisions
+from tests.built import build
 from tests.tiny import write_tiny_model
 
 pytest_plugins = ["tests.doubles.board"]

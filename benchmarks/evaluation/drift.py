@@ -1,20 +1,17 @@
-"""``python -m benchmarks drift``: how closely a run without resets follows a reference, frame by frame.
+"""How closely a run without resets follows a reference, frame by frame.
 
 The reference is another run of the same video (one precision against another: drift) or its truth (as in the
 one-pass evaluation of OTB); folders of ``python -m benchmarks ope`` are compared sequence by sequence. Success counts
 overlaps strictly above 21 thresholds from 0 to 1; precision counts centres within 20 px.
 
 Where the reference has lost the target, two runs follow different things, and their agreement says nothing of either:
-with ``--truth`` only the frames before count.
+given the truth, only the frames before count.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
 
 import numpy as np
 
@@ -22,7 +19,6 @@ from benchmarks.evaluation.ope.measures import OVERLAP_THRESHOLDS, box_overlaps,
 from benchmarks.evaluation.ope.results import as_boxes
 from sequences.text import read_regions
 from siamtrt import Array, ArtifactError, UsageError
-from siamtrt.files import write_text
 
 _NEAR_PX = 20.0
 
@@ -48,35 +44,7 @@ class Drift:
     left_out: int
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--boxes", type=Path, required=True, help="boxes.txt of runtime track, or OUT/results/A of ope")
-    parser.add_argument("--reference", type=Path, required=True, help="another run, groundtruth.txt, or OUT/results/B")
-    parser.add_argument(
-        "--truth",
-        type=Path,
-        help="groundtruth.txt, or a folder of NAME/groundtruth.txt: stop where the reference is lost",
-    )
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Compare and print."""
-    if options.boxes.is_dir() and options.reference.is_dir():
-        each = drift_of_folders(options.boxes, options.reference, options.truth)
-        document: Dict[str, Any] = mean(each)
-        rows = {name: f"{row.mean_overlap:.4f}, lowest {row.lowest_overlap:.4f}" for name, row in each.items()}
-        lines = {**rows, **{f"mean {name}": value for name, value in document.items()}}
-        document["sequences"] = {name: asdict(row) for name, row in each.items()}
-    else:
-        lines = document = asdict(_drift_of_files(options.boxes, options.reference, options.truth))
-    if options.out:
-        write_text(options.out, json.dumps(document, indent=1) + "\n")
-    for name, value in lines.items():
-        print(f"{name:24} {value}")  # noqa: T201
-
-
-def drift_of_folders(boxes: Path, reference: Path, truth: Optional[Path] = None) -> Dict[str, Drift]:
+def drift_of_folders(boxes: Path, reference: Path, truth: Path | None = None) -> dict[str, Drift]:
     """Compare ``NAME.txt`` of two folders, name by name, until the reference leaves *truth*``/NAME/groundtruth.txt``.
 
     Raises:
@@ -89,20 +57,25 @@ def drift_of_folders(boxes: Path, reference: Path, truth: Optional[Path] = None)
     return {name: _drift_of(name, boxes, reference, truth) for name in names}
 
 
-def _drift_of(name: str, boxes: Path, reference: Path, truth: Optional[Path]) -> Drift:
+def _drift_of(name: str, boxes: Path, reference: Path, truth: Path | None) -> Drift:
     known = truth / name / "groundtruth.txt" if truth else None
     try:
-        return _drift_of_files(boxes / f"{name}.txt", reference / f"{name}.txt", known)
+        return drift_of_files(boxes / f"{name}.txt", reference / f"{name}.txt", known)
     except ArtifactError as error:
         raise ArtifactError(f"{name}: {error.problem}", hint=error.hint) from error
 
 
-def _drift_of_files(boxes: Path, reference: Path, truth: Optional[Path]) -> Drift:
-    found, followed = read_boxes(boxes), read_boxes(reference)
-    if truth is None or len(found) != len(followed):
-        return drift(found, followed)
-    lost = until_lost(followed, read_boxes(truth))
-    return drift(found[:lost], followed[:lost])
+def drift_of_files(boxes: Path, reference: Path, truth: Path | None) -> Drift:
+    """Compare two files of boxes, until the reference leaves the *truth*.
+
+    Raises:
+        ArtifactError: one cannot be read, or see :func:`drift`.
+    """
+    ours, theirs = read_boxes(boxes), read_boxes(reference)
+    if truth is None or len(ours) != len(theirs):
+        return drift(ours, theirs)
+    lost = until_lost(theirs, read_boxes(truth))
+    return drift(ours[:lost], theirs[:lost])
 
 
 def until_lost(boxes: Array, truth: Array) -> int:
@@ -110,7 +83,7 @@ def until_lost(boxes: Array, truth: Array) -> int:
 
     Args:
         boxes: Nx4 float64 (x, y, width, height) in pixels.
-        truth: likewise; NaN where it is not known.
+        truth: Nx4 float64 too; NaN where it is not known.
 
     Raises:
         ArtifactError: the lengths differ.
@@ -122,10 +95,10 @@ def until_lost(boxes: Array, truth: Array) -> int:
     return int(apart[0]) if len(apart) else len(boxes)
 
 
-def mean(each: Dict[str, Drift]) -> Dict[str, float]:
+def mean(drifts: dict[str, Drift]) -> dict[str, float]:
     """Figures of a data set: every sequence counts alike."""
     return {
-        figure: float(np.mean([getattr(row, figure) for row in each.values()]))
+        figure: float(np.mean([getattr(row, figure) for row in drifts.values()]))
         for figure in ("mean_overlap", "success_auc", "precision_20_px")
     }
 
@@ -135,7 +108,7 @@ def drift(boxes: Array, reference: Array) -> Drift:
 
     Args:
         boxes: Nx4 float64 (x, y, width, height) in pixels, NaN where there is no box.
-        reference: likewise.
+        reference: Nx4 float64, of the same frames.
 
     Raises:
         ArtifactError: the lengths differ, or no frame has both boxes; the first is given, so not counted.

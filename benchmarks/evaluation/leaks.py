@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, Iterable, List
+from typing import Any, Iterable, Mapping
 
 from sequences.sequence import Sequence
-from siamtrt import Manifest, UsageError
+from siamtrt import Manifest, UsageError, documents
 from siamtrt.files import read_json
 
 KEY = "leaked"
@@ -15,7 +16,7 @@ KEY = "leaked"
 log = logging.getLogger(__name__)
 
 
-def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) -> List[str]:
+def require_no_leak(engines: Path, sequences: list[Sequence], *, allowed: bool) -> list[str]:
     """The evaluated sequences that calibrated the engines; a warning where there are some.
 
     Raises:
@@ -33,7 +34,7 @@ def require_no_leak(engines: Path, sequences: List[Sequence], *, allowed: bool) 
     return leaked
 
 
-def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> Dict[str, List[str]]:
+def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
     """Tracker -> the sequences called *names* that calibrated it, as the run in *out* noted; those with none left out.
 
     Args:
@@ -44,16 +45,33 @@ def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> Dict[
     Raises:
         ArtifactError: a note is damaged.
     """
-    wanted = list(names)
-    found: Dict[str, List[str]] = {}
+    wanted, leaks = list(names), {}
     for tracker in trackers:
         notes = [(name, out / "times" / tracker / f"{name}.json") for name in wanted]
         leaked = [name for name, path in notes if path.is_file() and read_json(path).get(KEY)]
         if leaked:
-            found[tracker] = leaked
-    return found
+            leaks[tracker] = leaked
+    return leaks
 
 
-def told(leaked: Dict[str, List[str]]) -> str:
-    """A line for each tracker that was judged on its own calibration; empty where none was."""
+def conclude(measures: Mapping[str, Any], protocol: str, run: Path, names: Iterable[str], path: Path | None) -> str:
+    """Write the measures of trackers to *path*, if it is named, with the leaks that the run in *run* noted.
+
+    Args:
+        measures: tracker -> dataclass of its figures.
+        protocol: name of the one they follow.
+        run: see :func:`leaked_in`.
+        names: of the sequences.
+        path: of a JSON file.
+
+    Returns:
+        A line for each tracker that was judged on its own calibration; empty where none was.
+
+    Raises:
+        ArtifactError: *path* cannot be written, or a note of the run is damaged.
+    """
+    leaked = leaked_in(run, measures, names)
+    if path:
+        trackers = {name: asdict(entry) for name, entry in measures.items()}
+        documents.write(path, {"protocol": protocol, "trackers": trackers, **({KEY: leaked} if leaked else {})})
     return "".join(f"\n{tracker} was calibrated on {', '.join(names)}" for tracker, names in leaked.items())

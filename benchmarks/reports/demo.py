@@ -1,31 +1,26 @@
-"""``python -m benchmarks demo``: track the rendered clip and show how well that went."""
+"""Track the rendered clip and show how well that went."""
 
 from __future__ import annotations
 
-import argparse
-import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from benchmarks.evaluation.vot.folders import marks
+from benchmarks.evaluation.vot.annotations import marks
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
-from siamtrt import Array, cli
+from siamtrt import Array
 from siamtrt.files import whole_file, write_text
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
 _CLIP_FPS = 30.0
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,8 +33,8 @@ class Outcome:
         fps: frames a second of the tracker alone: crop, networks, decode.
     """
 
-    overlaps: List[float]
-    occluded: List[bool]
+    overlaps: list[float]
+    occluded: list[bool]
     fps: float
 
     @property
@@ -56,22 +51,6 @@ class Outcome:
         )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument(
-        "--clip", type=Path, required=True, help="folder written by python -m benchmarks clip, or another sequence"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the video, the contact sheet, the summary")
-    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Track the clip and write the pictures."""
-    outcome = run(options.engines, options.clip, options.out, threads=options.threads)
-    log.info("mean overlap %.3f, see %s", np.mean(outcome.overlaps), options.out)
-
-
 def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
     """Track the one sequence in *clip* and write video, summary and, last, the contact sheet to *out*.
 
@@ -81,8 +60,8 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     """
     sequence = load_sequence(clip)
     occluded = [bool(mark) for mark in marks(sequence, "occlusion") or ()]
-    overlaps: List[float] = []
-    tiles: List[Array] = []
+    overlaps: list[float] = []
+    tiles: list[Array] = []
     shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
@@ -112,9 +91,9 @@ def _tile(frame: Array, index: int) -> Array:
     return tile
 
 
-def _write_sheet(path: Path, tiles: List[Array]) -> None:
+def _write_sheet(path: Path, tiles: list[Array]) -> None:
     blank = np.zeros_like(tiles[0])
     tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
-    rows: Tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
+    rows: tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
     with whole_file(path) as temporary:
         cv2.imwrite(str(temporary), np.vstack(rows))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
-from benchmarks.evaluation.vot.measures import Measures, SequenceMeasures
+from benchmarks.evaluation.vot.measures import Measures
 from benchmarks.evaluation.vot.protocol import Protocol
-from benchmarks.profiling.layers.report import LayerReport
-from benchmarks.profiling.speed.report import SpeedReport
-from siamtrt import ArtifactError
-from siamtrt.files import read_json
+from benchmarks.profiling.graph_work import GraphWork
+from benchmarks.profiling.layers.layer_report import FORMAT as LAYERS
+from benchmarks.profiling.layers.layer_report import LayerReport
+from benchmarks.profiling.speed.speed_report import FORMAT as SPEED
+from benchmarks.profiling.speed.speed_report import SpeedReport
+from siamtrt.documents import Format
 
-SCHEMA, KIND = 1, "bench"
+FORMAT = Format("a whole report", schema=1, hint="write it anew with python -m benchmarks bench", kind="bench")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Run:
     Attributes:
         frames: of the sequence.
         width_px: of its frames.
-        height_px: likewise.
+        height_px: of its frames.
         truth_sha256: of its regions.
         leaked: it calibrated the engines that are judged on it.
         entries: the raw result, a line a frame as VOT writes it.
@@ -45,7 +47,7 @@ class Failure:
         sequence: its name.
         frame: index from 0.
         truth: x, y of the 4 corners, in pixels.
-        prediction: x, y, width, height in pixels; None where the tracker said that the target was gone.
+        prediction: x, y, width, height in pixels; None where the tracker reported that the target was gone.
         jpeg_base64: a small picture of both.
     """
 
@@ -61,7 +63,7 @@ class Report:
     """What ``report.json`` holds beside schema and kind.
 
     Attributes:
-        title: model, backend and precision.
+        title: model, backend, precision and work.
         command: that makes the report again.
         finished_utc: date and time, for people.
         environment: of the machine.
@@ -74,6 +76,7 @@ class Report:
         layers: latency of each layer; None where ``missing`` says why.
         failures: in the order of the sequences.
         missing: part -> why it is not there.
+        work: graph -> its parameters and multiply-accumulates; empty in a report from before they were counted.
     """
 
     title: str
@@ -89,9 +92,10 @@ class Report:
     layers: Optional[LayerReport]
     failures: Tuple[Failure, ...]
     missing: Dict[str, str]
+    work: Dict[str, GraphWork] = field(default_factory=dict)
 
     @property
-    def leaked(self) -> List[str]:
+    def leaked(self) -> list[str]:
         """Sequences that calibrated the engines they are judged on here."""
         return [name for name, run in self.sequences.items() if run.leaked]
 
@@ -100,52 +104,10 @@ class Report:
         """Read a report.
 
         Raises:
-            ArtifactError: it is absent, of another kind or a newer schema, or a part is missing or damaged.
+            ArtifactError: it is absent, of another kind or schema, or a part is missing or damaged.
         """
-        document = read_json(path)
-        schema, kind = document.pop("schema", None), document.pop("kind", None)
-        if kind != KIND or schema != SCHEMA:
-            raise ArtifactError(
-                f"{path} is a {kind!r} report of schema {schema}, expected {KIND!r} of schema {SCHEMA}",
-                hint="update this checkout, or write the report anew with python -m benchmarks bench",
-            )
-        try:
-            return _report(document, path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ArtifactError(
-                f"{path} is not a whole report: {error!r}", hint="write it anew with python -m benchmarks bench"
-            ) from error
-
-
-def _report(fields: Dict[str, Any], path: Path) -> Report:
-    layers = fields["layers"]
-    protocol = fields["protocol"]
-    return Report(
-        **{
-            **fields,
-            "protocol": Protocol(**{**protocol, "tags": tuple(protocol["tags"])}),
-            "sequences": {name: _run(entry) for name, entry in fields["sequences"].items()},
-            "measures": _measures(fields["measures"]),
-            "speed": SpeedReport.of(fields["speed"], path),
-            "layers": None if layers is None else LayerReport.of(layers, path),
-            "failures": tuple(_failure(entry) for entry in fields["failures"]),
-        }
-    )
-
-
-def _run(fields: Dict[str, Any]) -> Run:
-    return Run(**{**fields, "entries": tuple(fields["entries"])})
-
-
-def _measures(fields: Dict[str, Any]) -> Measures:
-    sequences = {name: SequenceMeasures(**entry) for name, entry in fields["sequences"].items()}
-    interval = fields["eao_interval_95"]
-    return Measures(
-        **{**fields, "sequences": sequences, "eao_interval_95": None if interval is None else tuple(interval)}
-    )
-
-
-def _failure(fields: Dict[str, Any]) -> Failure:
-    truth = tuple((float(x), float(y)) for x, y in fields["truth"])
-    box = fields["prediction"]
-    return Failure(**{**fields, "truth": truth, "prediction": None if box is None else tuple(map(float, box))})
+        fields = FORMAT.load(path)
+        for part, form in (("speed", SPEED), ("layers", LAYERS)):
+            if isinstance(fields.get(part), dict):
+                fields[part] = form.fields(fields[part], path)
+        return FORMAT.build(cls, fields, path)

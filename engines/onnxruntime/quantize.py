@@ -14,34 +14,36 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
-from typing import Dict, FrozenSet, List, Sequence, Set
+from typing import Sequence
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from engines.onnxruntime.integer_plan import IntegerNode, constant_values, integer_nodes
-from engines.scales import Affine, affine, quantized_bias, quantized_weight
+from engines.graph import IntegerNode, constant_values
 from siamtrt import Array, ArtifactError, BuildError
 from siamtrt.ranges import Ranges
 
+_LEVELS = 255
+_WEIGHT_MAX = 127
+_BIAS_MAX = float(1 << 30)  # leaves room for the sum of products in 32 bits
+
 
 def quantize(
-    model: onnx.ModelProto, ranges: Ranges, *, keep: Sequence[str] = (), kernels: Sequence[str] = ()
+    model: onnx.ModelProto, plan: Sequence[IntegerNode], ranges: Ranges, *, kernels: Sequence[str] = ()
 ) -> onnx.ModelProto:
-    """Put *model* into 8 bits where it can be; inputs and outputs stay float32.
+    """Put the nodes of *plan* into 8 bits; inputs and outputs of the graph stay float32.
 
     Args:
         model: a float32 graph; not changed.
-        ranges: of its activations.
-        keep: names of nodes that stay in floating point.
+        plan: made of this graph, or of one that differs in the values of its weights alone.
+        ranges: the values its activations take.
         kernels: weights that a refit replaces; they stay float32 and are quantised whenever the graph is loaded.
 
     Raises:
         ArtifactError: *ranges* lack a tensor that has to be quantised.
         BuildError: a correlation in 8 bits has a bias.
     """
-    plan = integer_nodes(model.graph, keep)
     writer = _Writer(constant_values(model.graph), frozenset(kernels), _codes(plan, ranges))
     return writer.write(model, plan)
 
@@ -51,18 +53,62 @@ def raw_output(integer: IntegerNode) -> str:
     return f"{integer.result}/raw"
 
 
-def _codes(plan: Sequence[IntegerNode], ranges: Ranges) -> Dict[str, Affine]:
+@dataclass(frozen=True)
+class Affine:
+    """An unsigned 8-bit code: value = scale * (byte - zero)."""
+
+    scale: float
+    zero: int
+
+
+def affine(low: float, high: float) -> Affine:
+    """The code that spans *low* to *high*, widened to hold zero exactly.
+
+    Args:
+        low: least value, in the unit of the tensor.
+        high: greatest value; they must not both be zero.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / _LEVELS
+    return Affine(scale, round(-low / scale))
+
+
+def quantized_weight(weight: Array, bias_steps: Array) -> tuple[Array, Array]:
+    """Round a weight to signed bytes, symmetric, with a scale for each output channel.
+
+    Args:
+        weight: OxIxHxW float32.
+        bias_steps: the magnitude of each channel's bias divided by the scale of the input, O float64; a channel of
+            tiny weights takes a scale coarse enough for its bias to fit 32 bits.
+
+    Returns:
+        OxIxHxW int8 in -127..127, and O float32 scales.
+    """
+    largest = np.abs(weight).reshape(len(weight), -1).max(1).astype(np.float64)
+    scales = np.maximum(np.maximum(largest / _WEIGHT_MAX, bias_steps / _BIAS_MAX), np.finfo(np.float32).tiny)
+    scales = scales.astype(np.float32)
+    shaped = scales.reshape(-1, *[1] * (weight.ndim - 1))
+    return np.clip(np.rint(weight / shaped), -_WEIGHT_MAX, _WEIGHT_MAX).astype(np.int8), scales
+
+
+def quantized_bias(bias: Array, scales: Array) -> Array:
+    """Round a bias to int32 at *scales*, the products of the input's scale and the weight's; both of length O."""
+    limit = np.iinfo(np.int32).max
+    return np.clip(np.rint(bias / scales.astype(np.float64)), -limit, limit).astype(np.int32)
+
+
+def _codes(plan: Sequence[IntegerNode], ranges: Ranges) -> dict[str, Affine]:
     """The code of each tensor that an integer node reads or yields."""
-    found: Dict[str, Affine] = {}
+    codes: dict[str, Affine] = {}
     for integer in plan:
         for name in _activations(integer.node):
-            if name not in found:
-                found[name] = _code(name, ranges)
+            if name not in codes:
+                codes[name] = _code(name, ranges)
         if integer.node.op_type == "MaxPool":
-            found[integer.result] = found[integer.node.input[0]]  # it passes bytes through
+            codes[integer.result] = codes[integer.node.input[0]]  # it passes bytes through
         else:
-            found[integer.result] = _code(integer.result, ranges, integer.low, integer.high)
-    return found
+            codes[integer.result] = _code(integer.result, ranges, integer.low, integer.high)
+    return codes
 
 
 def _code(name: str, ranges: Ranges, low: float = -inf, high: float = inf) -> Affine:
@@ -81,11 +127,11 @@ def _activations(node: onnx.NodeProto) -> Sequence[str]:
 class _Writer:
     """Builds the quantised graph node by node."""
 
-    constants: Dict[str, Array]
-    kernels: FrozenSet[str]
-    codes: Dict[str, Affine]
-    nodes: List[onnx.NodeProto] = field(default_factory=list)
-    made: Dict[str, onnx.TensorProto] = field(default_factory=dict)
+    constants: dict[str, Array]
+    kernels: frozenset[str]
+    codes: dict[str, Affine]
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    stored: dict[str, onnx.TensorProto] = field(default_factory=dict)
     uses: Counter[str] = field(default_factory=Counter)
 
     def write(self, model: onnx.ModelProto, plan: Sequence[IntegerNode]) -> onnx.ModelProto:
@@ -103,9 +149,9 @@ class _Writer:
                 self._copy(node, results)
             else:
                 self._compute(integer, is_output=integer.result in outputs)
-        return _finished(model, self.nodes, list(self.made.values()))
+        return _finished(model, self.nodes, list(self.stored.values()))
 
-    def _copy(self, node: onnx.NodeProto, results: Set[str]) -> None:
+    def _copy(self, node: onnx.NodeProto, results: set[str]) -> None:
         """Keep a node in float: what it reads of integers is decoded, what integers read of it encoded."""
         self._append(node, [self._decoded(name) if name in results else name for name in node.input], node.output)
         for name in node.output:
@@ -122,7 +168,7 @@ class _Writer:
         if is_output:
             self._decode(integer.result, integer.result)
 
-    def _parameters(self, node: onnx.NodeProto) -> List[str]:
+    def _parameters(self, node: onnx.NodeProto) -> list[str]:
         """The weight and bias of a convolution, in integers behind their DequantizeLinear."""
         if node.input[1] in self.kernels:
             if len(node.input) > 2:
@@ -195,13 +241,13 @@ class _Writer:
         self.nodes.append(copied)
 
     def _keep(self, name: str, value: Array) -> None:
-        self.made[name] = numpy_helper.from_array(value, name)
+        self.stored[name] = numpy_helper.from_array(value, name)
 
 
 def _finished(
-    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], made: Sequence[onnx.TensorProto]
+    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], stored: Sequence[onnx.TensorProto]
 ) -> onnx.ModelProto:
-    """The graph of *nodes* with the interface of *model*, without the constants that nobody reads any more."""
+    """The graph of *nodes* with the interface of *model*, without the constants that nothing reads any more."""
     read = {name for node in nodes for name in node.input}
     weights = [weight for weight in model.graph.initializer if weight.name in read]
     graph = helper.make_graph(
@@ -209,6 +255,6 @@ def _finished(
         model.graph.name,
         model.graph.input,
         model.graph.output,
-        [*weights, *made],
+        [*weights, *stored],
     )
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)

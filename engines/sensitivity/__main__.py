@@ -6,14 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from engines.sensitivity.measure import measure
-from engines.sensitivity.report import table
+from engines.sensitivity.rank import rank
+from engines.sensitivity.ranking import table
 from siamtrt import cli
 
 
 def main(options: argparse.Namespace) -> None:
     """Measure, write the ranking, and print its head."""
-    found = measure(
+    ranking = rank(
         options.onnx,
         options.ranges,
         options.samples,
@@ -21,8 +21,8 @@ def main(options: argparse.Namespace) -> None:
         threads=options.threads,
         corrected=not options.uncorrected,
     )
-    found.save(options.out)
-    print(table(found, options.show))
+    ranking.save(options.out)
+    print(table(ranking, options.show))
     print(options.out)
 
 
@@ -31,9 +31,11 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
     arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
     arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
-    arguments.add_argument("--samples", type=int, default=8, help="how many calibration crops to run")
-    arguments.add_argument("--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph")
-    arguments.add_argument("--show", type=int, default=20, help="how many layers to print")
+    arguments.add_argument("--samples", type=cli.count, default=8, help="how many calibration crops to run")
+    arguments.add_argument(
+        "--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph, 0 for none"
+    )
+    arguments.add_argument("--show", type=cli.count, default=20, help="how many layers to print")
     arguments.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
     arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
     return arguments

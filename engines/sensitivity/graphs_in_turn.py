@@ -1,82 +1,122 @@
-"""The three graphs run one after another on calibration crops, with any of them replaced by a variant."""
+"""The graphs of a search run one after another on calibration crops, with any of them replaced by a variant."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import Mapping, Sequence, Tuple
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from engines.onnxruntime.builder import read_graph
-from engines.samples import sample_files, spread_samples
-from siamtrt import Array, ArtifactError, ModelCard, Tensors, UsageError
+from engines.graph import read_graph
+from engines.int8 import sample_files, samples_of, spread_samples
+from siamtrt import ArtifactError, ModelCard, Tensors, UsageError
+from siamtrt.card import XCORR
 from siamtrt.libraries.onnxruntime import open_session
 
-_CROPPED = {"target": "template", "search": "search"}
+Noise = Tuple[float, float]
 
 
-class Chain:
-    """The FP32 graphs of a model on some samples; what they put out on the way is kept.
+class GraphsInTurn:
+    """The FP32 graphs of a model's ordinary search on some samples; what they read and put out stays at hand.
 
     Args:
-        folder: of the export stage.
-        calibration: its samples are pairs: a template, and a search crop of the same target.
-        count: of samples, spread over all there are.
-        threads: of each operator; all cores when None.
+        folder: written by the export stage.
+        calibration: a calibration folder; its samples are pairs: a template, and a search crop of the same target.
+        count: how many samples to run, spread over all there are.
+        threads: how many each operator takes; all cores when None.
 
     Attributes:
-        models: graph name -> its FP32 form.
-        kernels: what the target graph puts out for each sample.
-        maps: what the xcorr graph puts out for each sample.
+        card: the card of the model.
+        models: graph name -> its FP32 form, in the order they run.
+        maps: ``GRAPH:NAME`` -> map of each xcorr graph, for each sample.
 
     Raises:
         UsageError: *count* is not positive, or the kernels are inputs of the xcorr graph.
         ArtifactError: a graph or sample cannot be read, or there are fewer samples than *count*.
     """
 
-    def __init__(self, folder: Path, calibration: Path, count: int, *, threads: Optional[int] = None) -> None:
-        self._card, self._threads = ModelCard.load(folder), threads
-        if self._card.kernel_inputs:
+    def __init__(self, folder: Path, calibration: Path, count: int, *, threads: int | None = None) -> None:
+        self.card, self._threads = ModelCard.load(folder), threads
+        if self.card.kernel_inputs:
             raise UsageError(f"{folder} was exported with --kernel-inputs", hint="export without, for this measurement")
-        self.models = {name: read_graph(folder / f"{name}.onnx") for name in (*_CROPPED, "xcorr")}
-        self._crops = {graph: self._read_crops(calibration, graph, count) for graph in _CROPPED}
-        self.kernels = self._run("target", self.models["target"])
-        self._features = self._run("search", self.models["search"])
-        self.maps = self._correlate(self.models["xcorr"], self.kernels, self._features)
+        names = (self.card.target.name, *self.card.search.graphs)
+        self.models = {name: read_graph(folder / f"{name}.onnx") for name in names}
+        self._feeds: dict[str, list[Tensors]] = {}
+        self._outputs: dict[str, list[Tensors]] = {}
+        self._makers: dict[str, dict[str, str]] = {}  # graph -> tensor it reads -> the graph that makes it, if one does
+        tensors = self._crops(calibration, count)
+        makers: dict[str, str] = {}
+        for name, model in self.models.items():
+            read = [*self._input_names(name), *self.card.refitted(name)]
+            self._makers[name] = {tensor: makers[tensor] for tensor in read if tensor in makers}
+            self._feeds[name] = [{tensor: sample[tensor] for tensor in read} for sample in tensors]
+            self._outputs[name] = self._run(name, model, self._feeds[name])
+            for sample, outputs in zip(tensors, self._outputs[name]):
+                sample.update(outputs)
+                makers.update(dict.fromkeys(outputs, name))
+        self.maps = self._maps(self._outputs)
 
-    def variant(self, graph: str, model: onnx.ModelProto) -> List[Tensors]:
+    def variant(self, graph: str, model: onnx.ModelProto) -> list[Tensors]:
         """The maps of every sample with *model* in place of *graph*."""
-        kernels = self._run("target", model) if graph == "target" else self.kernels
-        features = self._run("search", model) if graph == "search" else self._features
-        return self._correlate(model if graph == "xcorr" else self.models["xcorr"], kernels, features)
+        outputs = {graph: self._run(graph, model, self._feeds[graph])}
+        for name, makers in self._makers.items():
+            if outputs.keys() & makers.values():
+                new = {tensor: outputs[maker] for tensor, maker in makers.items() if maker in outputs}
+                feeds = [
+                    {**feed, **{tensor: samples[index][tensor] for tensor, samples in new.items()}}
+                    for index, feed in enumerate(self._feeds[name])
+                ]
+                outputs[name] = self._run(name, self.models[name], feeds)
+        return self._maps({**self._outputs, **outputs})
 
-    def inputs(self, graph: str) -> List[Tensors]:
+    def inputs(self, graph: str) -> list[Tensors]:
         """What *graph* is given in each sample."""
-        if graph == "xcorr":
-            return self._features
-        return [{_CROPPED[graph]: crop} for crop in self._crops[graph]]
+        return [{name: feed[name] for name in self._input_names(graph)} for feed in self._feeds[graph]]
 
-    def _read_crops(self, calibration: Path, graph: str, count: int) -> List[Array]:
-        available = len(sample_files(calibration, graph))
-        if not 0 < count <= available:
-            raise UsageError(f"{count} samples were asked for, {calibration} has {available}", hint="--samples 8")
-        (specification,) = self._card.graph(graph).inputs
-        return spread_samples(calibration, graph, specification.shape, count)
+    def kernels(self, graph: str) -> list[Tensors]:
+        """The weights of *graph* that the target of each sample brings."""
+        return [{name: feed[name] for name in self.card.refitted(graph)} for feed in self._feeds[graph]]
 
-    def _run(self, graph: str, model: onnx.ModelProto) -> List[Tensors]:
-        session = open_session(model.SerializeToString(), threads=self._threads)
-        names = [output.name for output in self._card.graph(graph).outputs]
-        return [dict(zip(names, session.run(names, feeds))) for feeds in self.inputs(graph)]
+    def _input_names(self, graph: str) -> list[str]:
+        return [value.name for value in self.card.graph(graph).inputs]
 
-    def _correlate(self, model: onnx.ModelProto, kernels: List[Tensors], features: List[Tensors]) -> List[Tensors]:
-        names = [output.name for output in self._card.graph("xcorr").outputs]
-        maps = []
-        for index, feeds in enumerate(features):
-            session = open_session(refitted(model, kernels[index]), threads=self._threads)
-            maps.append(dict(zip(names, session.run(names, feeds))))
-        return maps
+    def _crops(self, calibration: Path, count: int) -> list[Tensors]:
+        """The crops of each sample, by the names of the inputs that take them."""
+        crops = {}
+        for graph in self.models:
+            folder = samples_of(calibration, self.card, graph)
+            if folder is not None:
+                available = len(sample_files(folder))
+                if not 0 < count <= available:
+                    raise UsageError(
+                        f"{count} samples were asked for, {calibration} has {available}", hint="--samples 8"
+                    )
+                (crop,) = self.card.graph(graph).inputs
+                crops[crop.name] = spread_samples(folder, crop.shape, count)
+        return [dict(zip(crops, sample)) for sample in zip(*crops.values())]
+
+    def _run(self, graph: str, model: onnx.ModelProto, feeds: Sequence[Tensors]) -> list[Tensors]:
+        """The outputs for each of *feeds*, inputs and kernels; without kernels one session serves all."""
+        names = [output.name for output in self.card.graph(graph).outputs]
+        kernels = self.card.refitted(graph)
+        shared = None if kernels else open_session(model.SerializeToString(), threads=self._threads)
+        outputs = []
+        for feed in feeds:
+            own = {name: feed[name] for name in kernels}
+            session = shared or open_session(refitted(model, own), threads=self._threads)
+            inputs = {name: value for name, value in feed.items() if name not in kernels}
+            outputs.append(dict(zip(names, session.run(names, inputs))))
+        return outputs
+
+    def _maps(self, outputs: Mapping[str, Sequence[Tensors]]) -> list[Tensors]:
+        correlating = [graph for graph in self.models if self.card.graph(graph).role == XCORR]
+        samples = zip(*(outputs[graph] for graph in correlating))
+        return [
+            {f"{graph}:{name}": value for graph, maps in zip(correlating, sample) for name, value in maps.items()}
+            for sample in samples
+        ]
 
 
 def refitted(model: onnx.ModelProto, kernels: Tensors) -> bytes:
@@ -93,10 +133,7 @@ def refitted(model: onnx.ModelProto, kernels: Tensors) -> bytes:
     return bytes(model.SerializeToString())
 
 
-Noise = Tuple[float, float]
-
-
-def noise(reference: List[Tensors], found: List[Tensors]) -> Noise:
+def noise(reference: Sequence[Tensors], distorted: Sequence[Tensors]) -> Noise:
     """How far the maps of all samples are from their reference, for the map that suffers most.
 
     Returns:
@@ -104,7 +141,7 @@ def noise(reference: List[Tensors], found: List[Tensors]) -> Noise:
     """
     ratios, cosines = [], []
     for name in reference[0]:
-        pairs = [(want[name].ravel().astype(np.float64), got[name].ravel()) for want, got in zip(reference, found)]
+        pairs = [(want[name].ravel().astype(np.float64), got[name].ravel()) for want, got in zip(reference, distorted)]
         power = sum(float(want @ want) for want, _ in pairs)
         ratios.append(sum(float(((want - got) ** 2).sum()) for want, got in pairs) / power)
         cosines.append(

@@ -1,4 +1,4 @@
-"""The calibrator TensorRT asks for activation ranges, as it wants one: a class of its own library's making.
+"""The calibrator that TensorRT asks for activation ranges: a class derived from one of its own.
 
 TensorRT swallows whatever is raised inside a calibrator and takes it for "no cache" or "no more data". So each call
 keeps what went wrong, and :func:`calibrating` raises it after the build.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Iterator, List, Optional, Protocol, Sequence, Type
+from typing import Any, Iterator, Protocol, Sequence
 
 from siamtrt import BuildError
 
@@ -16,10 +16,10 @@ from siamtrt import BuildError
 class Calibration(Protocol):
     """Where the ranges of one build come from."""
 
-    def read_cache(self) -> Optional[bytes]:
-        """A cache TensorRT shall take, or None to make it calibrate."""
+    def read_cache(self) -> bytes | None:
+        """The cache that TensorRT shall take, or None to make it calibrate."""
 
-    def next_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+    def next_batch(self, names: Sequence[str]) -> list[int] | None:
         """Addresses on the GPU of one sample of the inputs *names*, or None after the last."""
 
     def write_cache(self, cache: bytes) -> None:
@@ -38,7 +38,7 @@ def calibrating(trt: Any, config: Any, calibration: Calibration) -> Iterator[Non
     """Let the build inside the block take its ranges from *calibration*.
 
     Raises:
-        BuildError: TensorRT did not take all of it; where it refused the build, its own words stand behind that.
+        BuildError: TensorRT did not take all of it; where it refused the build, its own reason stands behind that.
         PipelineError: what was raised inside the calibrator.
     """
     calibrator = _make(trt, calibration)
@@ -57,7 +57,7 @@ def calibrating(trt: Any, config: Any, calibration: Calibration) -> Iterator[Non
 
 
 def _require_complete(calibration: Calibration, refusal: BuildError) -> None:
-    """Tell whether TensorRT refused a build for want of ranges: the way out is then another one.
+    """Say so where TensorRT refused a build for want of ranges: the way out is then another one.
 
     Raises:
         BuildError: it did.
@@ -75,16 +75,16 @@ def _make(trt: Any, calibration: Calibration) -> Any:
             trt.IInt8EntropyCalibrator2.__init__(self)  # without this TensorRT crashes
             self.failed = _FirstError()
             self.asked = False
-            self.cache: Optional[bytes] = None
+            self.cache: bytes | None = None
 
         def get_batch_size(self) -> int:
             return 1
 
-        def get_batch(self, names: Sequence[str], *_: Any) -> Optional[List[int]]:
+        def get_batch(self, names: Sequence[str], *_: Any) -> list[int] | None:
             with self.failed:
                 return None if self.failed.error else calibration.next_batch(names)
 
-        def read_calibration_cache(self) -> Optional[bytes]:
+        def read_calibration_cache(self) -> bytes | None:
             self.asked = True
             with self.failed:
                 self.cache = calibration.read_cache()  # kept: TensorRT reads it after the return
@@ -100,15 +100,15 @@ def _make(trt: Any, calibration: Calibration) -> Any:
 class _FirstError:
     """Keeps the first exception that leaves its ``with`` block, and lets it pass."""
 
-    error: Optional[BaseException] = None
+    error: BaseException | None = None
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(
         self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.error = self.error or error

@@ -8,7 +8,7 @@ biases.
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, List, Optional, Set
+from typing import Any, Collection
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ _LEAST_SCALE = 2.0**-24  # of float16: the least it can tell from zero
 _ACTIVATIONS = ("Relu", "Clip")
 
 
-def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, keep: Collection[str]) -> onnx.ModelProto:
+def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, floats: Collection[str]) -> onnx.ModelProto:
     """Put quantize/dequantize pairs before the convolutions of a float32 graph.
 
     Beside what convolutions read, the shortcut of a residual sum and the input of a pooling before a convolution are
@@ -30,8 +30,8 @@ def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, keep: Collection[
 
     Args:
         model: float32; modified in place.
-        ranges: of its activations.
-        keep: names of the nodes whose inputs stay floating point.
+        ranges: the values its activations take.
+        floats: names of the nodes whose inputs stay floating point.
 
     Returns:
         *model*, valid from opset 13. All scales are float16 numbers, so that conversion to float16 changes none.
@@ -41,7 +41,7 @@ def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, keep: Collection[
     """
     graph = model.graph
     writer = _Writer(graph, ranges)
-    chosen = _chosen(graph, writer.weights, keep)
+    chosen = _chosen(graph, writer.weights, floats)
     nodes = list(graph.node)
     del graph.node[:]
     for node in nodes:
@@ -55,43 +55,43 @@ def quantize_symmetric(model: onnx.ModelProto, ranges: Ranges, keep: Collection[
     return model
 
 
-def _chosen(graph: onnx.GraphProto, weights: Collection[str], keep: Collection[str]) -> Set[str]:
+def _chosen(graph: onnx.GraphProto, weights: Collection[str], floats: Collection[str]) -> set[str]:
     """The node inputs that take a pair, as :func:`_key` names them."""
     makers = {name: node for node in graph.node for name in node.output}
-    users: Dict[str, List[onnx.NodeProto]] = {}
+    users: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
-    convolutions = [node for node in graph.node if node.op_type == "Conv" and node.name not in keep]
+    convolutions = [node for node in graph.node if node.op_type == "Conv" and node.name not in floats]
     chosen = {_key(node, 0) for node in convolutions}
     chosen |= {_key(node, 1) for node in convolutions if node.input[1] not in weights}
     read = {node.input[0] for node in convolutions}
     for node in graph.node:
-        if node.name in keep or not _leads_to(node.output[0], read, users):
+        if node.name in floats or not _leads_to(node.output[0], read, users):
             continue
         if node.op_type == "MaxPool":
             chosen.add(_key(node, 0))
         elif node.op_type == "Add" and all(name in makers for name in node.input):
-            fused = _fused(node, makers, users, keep)
+            fused = _fused(node, makers, users, floats)
             chosen |= {_key(node, index) for index in range(2) if index != fused}
     return chosen
 
 
-def _leads_to(name: str, read: Set[str], users: Dict[str, List[onnx.NodeProto]]) -> bool:
+def _leads_to(name: str, read: set[str], users: dict[str, list[onnx.NodeProto]]) -> bool:
     """Whether a chosen convolution reads the tensor, or its rectified form."""
     return name in read or any(node.op_type in _ACTIVATIONS and node.output[0] in read for node in users.get(name, ()))
 
 
 def _fused(
     node: onnx.NodeProto,
-    makers: Dict[str, onnx.NodeProto],
-    users: Dict[str, List[onnx.NodeProto]],
-    keep: Collection[str],
-) -> Optional[int]:
+    makers: dict[str, onnx.NodeProto],
+    users: dict[str, list[onnx.NodeProto]],
+    floats: Collection[str],
+) -> int | None:
     """Which summand a convolution can add up in its own kernel: one that is read nowhere else."""
     for index in range(2):
         name = node.input[index]
-        if makers[name].op_type == "Conv" and makers[name].name not in keep and len(users[name]) == 1:
+        if makers[name].op_type == "Conv" and makers[name].name not in floats and len(users[name]) == 1:
             return index
     return None
 
@@ -105,8 +105,8 @@ class _Writer:
 
     def __init__(self, graph: onnx.GraphProto, ranges: Ranges) -> None:
         self._graph, self._ranges = graph, ranges
-        self.weights: Dict[str, onnx.TensorProto] = {weight.name: weight for weight in graph.initializer}
-        self._written: Dict[str, str] = {}
+        self.weights: dict[str, onnx.TensorProto] = {weight.name: weight for weight in graph.initializer}
+        self._written: dict[str, str] = {}
 
     def activation(self, name: str) -> str:
         """The dequantised form of the tensor *name*."""
@@ -139,11 +139,11 @@ class _Writer:
     def drop_unused(self) -> None:
         """Remove the float weights that nothing reads any more."""
         used = {name for node in self._graph.node for name in node.input}
-        kept = [weight for weight in self._graph.initializer if weight.name in used]
+        weights = [weight for weight in self._graph.initializer if weight.name in used]
         del self._graph.initializer[:]
-        self._graph.initializer.extend(kept)
+        self._graph.initializer.extend(weights)
 
-    def _append(self, kind: str, inputs: List[str], output: str, **attributes: Any) -> None:
+    def _append(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> None:
         self._graph.node.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
 
     def _constant(self, name: str, values: Array) -> str:

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, Sequence
 
 from siamtrt import BuildError
 from siamtrt.files import write_bytes
 from siamtrt.libraries import calibration_cache
 
-_TOLD_SAMPLES = 100
+_LOGGED_SAMPLES = 100
 
 log = logging.getLogger(__name__)
 
 
 class ServedRanges:
-    """Our ranges, as a cache for TensorRT *version*."""
+    """Our ranges, served to TensorRT as a cache of its own form."""
 
     def __init__(self, cache: bytes) -> None:
         self._cache, self._read, self._asked = cache, False, False
 
-    def read_cache(self) -> Optional[bytes]:
+    def read_cache(self) -> bytes | None:
         """The cache."""
         self._read = True
         return self._cache
 
-    def next_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+    def next_batch(self, names: Sequence[str]) -> list[int] | None:
         """Nothing: TensorRT asks only when it has refused the cache."""
         log.warning("TensorRT refused our ranges and asks for samples of %s", list(names))
         self._asked = True
@@ -36,7 +36,11 @@ class ServedRanges:
         """Nothing to do: it is the one that was served."""
 
     def require_complete(self) -> None:
-        """See :class:`engines.tensorrt.calibrator.Calibration`."""
+        """Prove that TensorRT took the cache.
+
+        Raises:
+            BuildError: it did not.
+        """
         if self._asked or not self._read:
             raise BuildError(
                 "TensorRT did not take the activation ranges it was served",
@@ -49,15 +53,15 @@ class Batches:
 
     Args:
         samples: each gives the address on the GPU of one sample of the graph's one input, when called.
-        path: of the cache; its name has to change with the graph, the library and the samples.
-        version: of TensorRT.
+        path: where the cache lies; its name has to change with the graph, the library and the samples.
+        version: the version of TensorRT.
     """
 
     def __init__(self, samples: Sequence[Callable[[], int]], path: Path, version: str) -> None:
         self._samples, self._path, self._version = samples, path, version
         self._served, self._finished = 0, False
 
-    def read_cache(self) -> Optional[bytes]:
+    def read_cache(self) -> bytes | None:
         """The cache of an earlier build over the same samples.
 
         Raises:
@@ -70,7 +74,7 @@ class Batches:
         self._finished = True
         return data
 
-    def next_batch(self, names: Sequence[str]) -> Optional[List[int]]:
+    def next_batch(self, names: Sequence[str]) -> list[int] | None:
         """The next sample.
 
         Raises:
@@ -83,7 +87,7 @@ class Batches:
             return None
         address = self._samples[self._served]()
         self._served += 1
-        if self._served % _TOLD_SAMPLES == 0:
+        if self._served % _LOGGED_SAMPLES == 0:
             log.info("calibrating, %d of %d samples", self._served, len(self._samples))
         return [address]
 
@@ -103,7 +107,11 @@ class Batches:
         self._finished = True
 
     def require_complete(self) -> None:
-        """See :class:`engines.tensorrt.calibrator.Calibration`."""
+        """Prove that TensorRT took every sample and made a cache.
+
+        Raises:
+            BuildError: it did not.
+        """
         if not self._finished:
             raise BuildError(
                 f"TensorRT took {self._served} of {len(self._samples)} samples and made no calibration cache of them",

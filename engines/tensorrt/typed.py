@@ -5,25 +5,22 @@ TensorRT-RTX builds for named GPUs on a machine that has none. A refittable plan
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from typing import Any, Sequence
 
 import onnx
 
-from engines.correlations import correlations
 from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
-from engines.int8_inputs import load_ranges
-from engines.job import GraphJob
-from engines.onnxruntime.builder import read_graph
-from engines.tensorrt.network import parse, serialize
-from engines.tensorrt.options import TensorrtOptions
+from engines.graph import GraphJob, float_correlations, read_graph
+from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.quantize import quantize_symmetric
 from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.files import write_bytes
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "compute_capabilities")
+CORRECTION_SAMPLES: int | None = None
 _OLDEST_STRONGLY_TYPED = (10, 0)
-_MIB_BYTES = 1 << 20
 
 
 def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
@@ -31,57 +28,39 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Args:
         job: the graph.
-        options: of the build.
+        options: settings of the build.
 
     Raises:
         MissingDependencyError: no library that takes typed graphs is installed.
-        UsageError: INT8 without ranges, or an unknown GPU.
-        ArtifactError: the graph is not ONNX, or the ranges are not its own.
+        UsageError: an unknown GPU.
+        ArtifactError: the graph is not ONNX, or the ranges lack a tensor.
         BuildError: the library refused the graph.
     """
     trt = require_library()
-    model = typed_graph(job)
-    logger = library.make_logger(trt)
-    builder = trt.Builder(logger)
-    typed = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
-    network = parse(trt, builder, typed, model.SerializeToString(), logger, str(job.source))
-    config = _config(trt, builder, options)
-    plan = serialize(trt, builder, network, config, logger, job.out.name, hint="--precision fp32")
-    write_bytes(job.out, plan)
-
-
-def require_nothing_to_refit(card: ModelCard) -> None:
-    """Refuse a model whose kernels are weights; asked before anything is built.
-
-    Raises:
-        UsageError: they are.
-    """
-    if not card.kernel_inputs:
-        raise UsageError(
-            f"{card.name} would have to be refitted, and a refittable plan of this kind needs an NVIDIA driver",
-            hint="export with --kernel-inputs, then nothing has to be refitted",
-        )
+    kind = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
+    building = Building.of(trt, kind, typed_graph(job), job.source, options)
+    if options.compute_capabilities:
+        _set_targets(trt, building.config, options.compute_capabilities)
+    write_bytes(job.out, building.serialized(job.out.name, hint="--precision fp32"))
 
 
 def typed_graph(job: GraphJob) -> onnx.ModelProto:
     """The graph of *job* with its precision written into it; what INT8 leaves out computes in float16.
 
     Raises:
-        UsageError: INT8 without ranges.
-        ArtifactError: the graph is not ONNX, or the ranges are not its own.
+        ArtifactError: the graph is not ONNX, or the ranges lack a tensor.
         BuildError: it cannot be converted to float16.
     """
     model = read_graph(job.source)
     if job.precision is Precision.FP32:
         return model
-    if job.precision is not Precision.FP16:
-        ranges = load_ranges(job)
-        kept = {*job.keep, *(correlations(model) if job.precision is Precision.INT8 else ())}
-        model = quantize_symmetric(model, ranges, kept)
+    if job.int8:
+        floats = {*job.int8.floats, *float_correlations(model, job.precision, job.refit)}
+        model = quantize_symmetric(model, job.int8.ranges, floats)
     return to_float16(model, TENSORRT_FLOAT32_OPERATORS)
 
 
-def environment() -> Dict[str, str]:
+def environment() -> dict[str, str]:
     """What a plan built here is bound to: the library and its version.
 
     Raises:
@@ -89,6 +68,20 @@ def environment() -> Dict[str, str]:
     """
     trt = require_library()
     return {trt.__name__: trt.__version__}
+
+
+def references(card: ModelCard) -> list[str]:
+    """Nothing is refitted.
+
+    Raises:
+        UsageError: kernels are weights, so it would have to be.
+    """
+    if not card.kernel_inputs:
+        raise UsageError(
+            f"{card.name} would have to be refitted, and a refittable plan of this kind needs an NVIDIA driver",
+            hint="export with --kernel-inputs, then nothing has to be refitted",
+        )
+    return []
 
 
 def require_library() -> Any:
@@ -106,17 +99,6 @@ def require_library() -> Any:
             f"TensorRT {trt.__version__} is installed, --backend typed needs 10 or later", hint="--backend tensorrt"
         )
     return trt
-
-
-def _config(trt: Any, builder: Any, options: TensorrtOptions) -> Any:
-    config = builder.create_builder_config()
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB_BYTES)
-    config.clear_flag(trt.BuilderFlag.TF32)
-    if options.detailed:
-        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    if options.compute_capabilities:
-        _set_targets(trt, config, options.compute_capabilities)
-    return config
 
 
 def _set_targets(trt: Any, config: Any, capabilities: Sequence[str]) -> None:

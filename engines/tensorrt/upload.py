@@ -5,11 +5,10 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 from types import TracebackType
-from typing import Optional, Tuple, Type
 
 import numpy as np
 
-from engines.samples import read_sample
+from engines.int8 import read_sample
 from siamtrt.libraries import cuda
 
 _HOST_TO_DEVICE = 1
@@ -19,14 +18,14 @@ class Upload:
     """Memory of the GPU for one sample, freed at the end of its ``with`` block.
 
     Args:
-        shape: of a sample in float32.
+        shape: the shape of a sample in float32.
 
     Raises:
         MissingDependencyError: there is no CUDA runtime.
         InferenceError: there is no usable GPU, or not enough memory.
     """
 
-    def __init__(self, shape: Tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...]) -> None:
         self._shape, self._lib, self._pointer = shape, cuda.load(), ctypes.c_void_p()
         size_bytes = 4 * int(np.prod(shape))
         status = self._lib.cudaMalloc(ctypes.byref(self._pointer), ctypes.c_size_t(size_bytes))
@@ -49,6 +48,6 @@ class Upload:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._lib.cudaFree(self._pointer)

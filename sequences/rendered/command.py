@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> None:
     if options.seed < 0:
         raise UsageError(f"a seed of {options.seed} is negative", hint="--seed 7")
     write_clip(options.out, options.seed, options.frames)
-    print(options.out)  # noqa: T201
+    print(options.out)
 
 
 def write_clip(folder: Path, seed: int, count: int) -> None:

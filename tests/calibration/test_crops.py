@@ -8,11 +8,10 @@ import pytest
 
 from calibration.crops import LOST_EVERY, Samples, cut
 from calibration.plan import plan
-from runtime.tracker import Tracker
 from siamtrt import ModelCard, UsageError
 from siamtrt.card import LostRule, SearchCard, StageCard
 from siamtrt.geometry import Place
-from tests.runtime.stub import StubMatcher
+from tests.runtime.stub import StubMatcher, tracker_of
 from tests.videos import picture, write_stills, write_video
 
 
@@ -35,7 +34,7 @@ def test_crops_are_those_the_tracker_cuts(tmp_path, card, chosen):
     choices = chosen(tmp_path, 5, 3)
     for index, crops in cut(choices, card):
         choice, matcher = choices[index], StubMatcher(card)
-        tracker = Tracker(matcher)
+        tracker = tracker_of(matcher)
         given = tracker.start(picture(choice.template.index), choice.template.box)
         place = Place(*choice.state.center, choice.state.width, choice.state.height)
         tracker.go_on_from(replace(given, place=place))

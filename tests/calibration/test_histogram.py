@@ -111,6 +111,14 @@ def test_percentile_leaves_the_outlier_out():
     assert made.percentile(1.0) == 8.0
 
 
+def test_percentile_is_the_upper_edge_of_the_bin_it_reaches():
+    made = histogram(np.full(99, 0.3), [8.0])
+    edge = (math.floor(0.3 / made.width) + 1) * made.width
+    assert made.percentile(0.9) == edge > 0.3
+    assert made.percentile(0.99) == edge
+    assert made.percentile(0.991) == 8.0
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 3e38])
 def test_a_value_that_is_no_number_is_refused(value):
     with pytest.raises(InferenceError, match="NaN or infinite"):

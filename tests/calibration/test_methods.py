@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calibration.histogram import Histogram
+from calibration.histogram import BINS, Histogram
 from calibration.methods import DEAD_AMAX, DEFAULT, PERCENTILE_SHARE, draw, parse
 from siamtrt import GraphCard, InferenceError, TensorSpec, UsageError
 from siamtrt.ranges import TensorRange
@@ -58,7 +58,7 @@ def test_percentile_takes_its_share():
     values = np.linspace(0, 1, 1_000_001)
     amax = one_range("percentile", values, np.full(99, 50.0)).amax
     assert PERCENTILE_SHARE == 0.9999
-    assert amax == pytest.approx(1.0, abs=0.04)
+    assert 1.0 <= amax < 1.0 + 64 / BINS  # one bin of those that hold 50
 
 
 def test_a_dead_tensor_gets_a_tiny_range_and_a_warning(caplog):

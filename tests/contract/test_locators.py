@@ -9,13 +9,13 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pytest
 
-from engines.build import build
 from runtime.matcher import STAGES
 from runtime.open_engines import open_locators
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, InferenceError, ModelCard, ParityError
 from siamtrt.geometry import Square
 from tests import tiny
+from tests.built import build
 from tests.doubles.clip import BOXES, FILL, as_rows, clip, follow, on_the_cpu, picture
 
 TEMPLATE, SEARCH, SIZE = Square(60, 60, 80, 127), Square(60, 60, 160, 255), (60.0, 50.0)

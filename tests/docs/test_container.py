@@ -67,6 +67,8 @@ def test_the_benchmark_gets_the_gpu_the_sequences_and_what_the_board_has(make, t
         "MODEL=siamrpn_r50",
         "PRECISION=target=fp16,search=int8,xcorr=fp16",
         "KEEP=3",
+        "THREADS=2",
+        "NAME=my run",
     )
     assert done.returncode == 0, done.stderr
     assert words[:4] == ["run", "--rm", "--runtime", "nvidia"]
@@ -84,7 +86,9 @@ def test_the_benchmark_gets_the_gpu_the_sequences_and_what_the_board_has(make, t
         "MODEL=siamrpn_r50",
         "PRECISION=target=fp16,search=int8,xcorr=fp16",
         "SEQUENCES=/vot",
-        "KEEP=3",
+        "FLOAT_LAYERS=3",
+        "THREADS=2",
+        "NAME=my run",
         "ANNOTATIONS=/annotations.json",
     ]
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from engines.build import build
 from runtime.tensorrt import compiled
 from siamtrt import GraphPrecisions
 from siamtrt.libraries import cuda
+from tests.built import build
 from tests.doubles.tensorrt.cudart import Cudart, Kernels
 from tests.doubles.tensorrt.trt import make
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from benchmarks.reports.demo import run
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, UsageError
+from tests.docs.pages import blocks
 
 
 @pytest.mark.slow
@@ -24,6 +28,12 @@ def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engine
     summary = (tmp_path / "out" / "summary.txt").read_text()
     assert f"{np.mean(outcome.overlaps):.3f}" in summary
     assert "contact_sheet.png" in summary
+    (promised,) = blocks(Path(__file__).parents[2] / "README.md", "text")
+    for printed, line in zip(summary.splitlines(), promised.splitlines(), strict=True):
+        label, value = re.split(r"  +", line)
+        assert printed.startswith(label)
+        if re.match(r"\d+\.\d", value):
+            assert float(printed.split()[-1]) == pytest.approx(float(value), abs=0.02)
 
 
 def test_a_clip_that_is_not_whole_is_refused(tiny_engines, tmp_path):

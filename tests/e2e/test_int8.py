@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.drift import drift
+from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.onnx_profile import profile
-from benchmarks.profiling.layers.report import LayerReport
 from calibration.__main__ import arguments as calibration_arguments
 from calibration.__main__ import main as calibrate
-from engines.build import build
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import GraphPrecisions, ModelCard, cli
+from tests.built import build
 
 
 def boxes(engines, sequence):

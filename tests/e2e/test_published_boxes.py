@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.build import build
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
 from siamtrt import BoundingBox, GraphPrecisions
+from tests.built import build
 
 torch = pytest.importorskip("torch", reason="exporting needs torch")
 

@@ -12,11 +12,13 @@ import pytest
 from onnx import TensorProto
 
 from engines.__main__ import _arguments, main
-from engines.build import build
-from engines.job import GraphJob
+from engines.graph import GraphJob, read_graph
+from engines.int8 import Int8
 from engines.onnxruntime import builder as onnx_runtime
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, ModelCard, Precision, UsageError, cli
 from siamtrt.libraries.onnxruntime import open_session
+from siamtrt.ranges import Ranges, file_name
+from tests.built import build
 from tests.calibrated import write_calibration
 from tests.tiny import write_tiny_model
 
@@ -126,7 +128,7 @@ def test_int8_is_close_to_fp32(tmp_path, tiny_onnx, calibration):
 def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, calibration, monkeypatch):
     asked = []
 
-    def spy(model, ranges, samples, *, keep):
+    def spy(model, samples, quantize, raw_outputs):
         asked.append((sorted(samples[0]), len(samples)))
         return model
 
@@ -138,8 +140,37 @@ def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, cal
         )
         assert manifest.settings["correction_samples"] == kept
     assert asked == [(["template"], 2), (["search"], 2), (["template"], 3), (["search"], 3)]  # 3 is all there are
+    with pytest.raises(UsageError, match="cannot be corrected on -1 crops"):
+        build(tiny_onnx, tmp_path / "out", "onnxruntime", precisions, "", ranges=calibration, correction_samples=-1)
     with pytest.raises(UsageError, match="INT8 for onnxruntime only"):
         build(tiny_onnx, tmp_path / "out", "onnxruntime", GraphPrecisions.parse("fp16"), "", correction_samples=4)
+
+
+def test_an_int8_job_reads_its_ranges_once(tmp_path, tiny_onnx, calibration, monkeypatch):
+    read = []
+    original = Ranges.load
+    monkeypatch.setattr(Ranges, "load", lambda path, *, onnx: read.append(path.name) or original(path, onnx=onnx))
+    int8(tiny_onnx, tmp_path / "out", calibration, precision="target=fp32,search=int8,xcorr=int8")
+    assert read == ["search.ranges.json", "xcorr.ranges.json"]
+
+
+def test_a_graph_in_int8_plans_its_integers_once(tmp_path, tiny_onnx, calibration, monkeypatch):
+    planned = []
+    original = onnx_runtime.integer_nodes
+    monkeypatch.setattr(onnx_runtime, "integer_nodes", lambda graph: planned.append(graph.name) or original(graph))
+    int8(tiny_onnx, tmp_path / "out", calibration, keep=["stemmed"])
+    assert planned == ["target", "search", "xcorr"]
+
+
+def test_a_job_in_int8_cannot_be_without_ranges(tmp_path, tiny_onnx, calibration):
+    source = tiny_onnx / "search.onnx"
+    card, ranges = (
+        ModelCard.load(tiny_onnx).graph("search"),
+        Ranges.load(calibration / file_name("search"), onnx=source),
+    )
+    for precision, more in ((Precision.INT8, {}), (Precision.FP32, {"int8": Int8(ranges)})):
+        with pytest.raises(ValueError, match=f"search in {precision.value} with activation ranges"):
+            GraphJob(source, card, precision, tmp_path / "out.onnx", **more)
 
 
 def test_ranges_of_another_model_are_refused(tmp_path, calibration):
@@ -168,9 +199,9 @@ def test_a_layer_that_is_no_integers_cannot_be_kept(tmp_path, tiny_onnx, calibra
     (transpose,) = [node for node in graph.graph.node if node.output[0] == "kernel_cls"]
     transpose.name = "turn"
     (tmp_path / "target.onnx").write_bytes(graph.SerializeToString())
-    job = GraphJob(
-        tmp_path / "target.onnx", "target", Precision.INT8, tmp_path / "out.onnx", (), calibration, ("turn",)
-    )
+    int8_job = Int8(Ranges.load(calibration / file_name("target"), onnx=tiny_onnx / "target.onnx"), ("turn",))
+    card = ModelCard.load(tiny_onnx).target
+    job = GraphJob(tmp_path / "target.onnx", card, Precision.INT8, tmp_path / "out.onnx", int8=int8_job)
     with pytest.raises(UsageError, match="computes turn in no integers, so keeping it has no effect"):
         onnx_runtime.build_graph(job)
     assert not job.out.exists()
@@ -217,7 +248,7 @@ def test_a_truncated_graph_is_refused(tmp_path, tiny_onnx):
     data = (tiny_onnx / "search.onnx").read_bytes()
     (tmp_path / "search.onnx").write_bytes(data[: len(data) // 2])
     with pytest.raises(ArtifactError, match="not a whole ONNX graph"):
-        onnx_runtime.read_graph(tmp_path / "search.onnx")
+        read_graph(tmp_path / "search.onnx")
 
 
 def test_a_graph_onnxruntime_cannot_run_is_refused():

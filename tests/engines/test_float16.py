@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.profiling.layers.work import macs_of
+from benchmarks.profiling.layers.onnx_profile import macs_of
 from engines.float16 import to_float16
 from siamtrt import BuildError
 from siamtrt.libraries.onnxruntime import open_session

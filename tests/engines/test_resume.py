@@ -7,11 +7,12 @@ import shutil
 
 import pytest
 
-from engines.build import build
 from engines.onnxruntime import builder as onnx_runtime
 from siamtrt import ArtifactError, BuildError, GraphPrecisions, Manifest, UsageError
 from siamtrt.files import sha256
+from tests.built import build
 from tests.calibrated import write_calibration
+from tests.tiny import write_tiny_model
 
 
 def built(onnx_folder, out, precision="fp32", *, ranges=None):
@@ -26,11 +27,11 @@ def interrupted_at(monkeypatch):
         attempts = []
         original = onnx_runtime.build_graph
 
-        def interrupted(job):
-            attempts.append(job.graph)
+        def interrupted(job, options):
+            attempts.append(job.graph.name)
             if len(attempts) == number:
                 raise KeyboardInterrupt
-            original(job)
+            original(job, options)
 
         monkeypatch.setattr(onnx_runtime, "build_graph", interrupted)
         return attempts
@@ -64,6 +65,16 @@ def test_other_settings_or_a_changed_engine_build_anew(tmp_path, tiny_onnx, inte
     assert attempts[5:] == ["target", "search", "xcorr"]
 
 
+def test_a_changed_graph_builds_anew(tmp_path, interrupted_at):
+    write_tiny_model(tmp_path / "onnx")
+    attempts = interrupted_at(3)
+    with pytest.raises(KeyboardInterrupt):
+        built(tmp_path / "onnx", tmp_path / "out")
+    write_tiny_model(tmp_path / "onnx", seed=1)
+    built(tmp_path / "onnx", tmp_path / "out")
+    assert attempts[3:] == ["target", "search", "xcorr"]
+
+
 def test_a_changed_library_builds_anew(tmp_path, tiny_onnx, interrupted_at, monkeypatch):
     attempts = interrupted_at(3)
     with pytest.raises(KeyboardInterrupt):
@@ -92,7 +103,7 @@ def test_a_build_that_is_refused_leaves_good_engines_alone(tmp_path, tiny_onnx, 
     with pytest.raises(UsageError):
         built(tiny_onnx, tmp_path / "out", "int8")
 
-    def refused(job):
+    def refused(job, options):
         raise BuildError("no")
 
     monkeypatch.setattr(onnx_runtime, "build_graph", refused)

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.samples import digest, has_samples, read_sample, sample_files
+from engines.int8 import digest, read_sample, sample_files, samples_of, spread_samples
 from siamtrt import ArtifactError
+from tests.tiny import write_tiny_model
 
 CROP = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
 SHAPE = (1, 3, 5, 7)
@@ -46,10 +47,10 @@ def test_samples_come_in_the_order_of_their_names(tmp_path):
     folder = tmp_path / "samples" / "template"
     folder.mkdir(parents=True)
     with pytest.raises(ArtifactError, match="holds no samples"):
-        sample_files(tmp_path, "target")
+        sample_files(folder)
     for name in ("b.png", "a.npy", "notes.txt"):
         (folder / name).write_text(name)
-    files = sample_files(tmp_path, "target")
+    files = sample_files(folder)
     assert [path.name for path in files] == ["a.npy", "b.png"]
     before = digest(files)
     (folder / "b.png").write_text("changed")
@@ -57,6 +58,20 @@ def test_samples_come_in_the_order_of_their_names(tmp_path):
     assert digest(files[::-1]) != digest(files)
 
 
-def test_only_crops_are_stored():
-    with_samples = [name for name in ("target", "search", "xcorr", "search_lost", "xcorr_lost") if has_samples(name)]
-    assert with_samples == ["target", "search", "search_lost"]
+def test_a_few_samples_are_spread_over_all(tmp_path):
+    for number in range(10):
+        np.save(tmp_path / f"{number}.npy", np.full((5, 7, 3), number, np.uint8))
+    assert [sample.max() for sample in spread_samples(tmp_path, SHAPE, 5)] == [0, 2, 4, 6, 8]
+    assert [sample.max() for sample in spread_samples(tmp_path, SHAPE, 3)] == [0, 3, 6]
+    assert len(spread_samples(tmp_path, SHAPE, 99)) == 10
+
+
+def test_only_crops_are_stored_after_the_inputs_that_take_them(tmp_path):
+    card = write_tiny_model(tmp_path, lost=True)
+    folders = {graph.name: samples_of(tmp_path, card, graph.name) for graph in card.graphs}
+    stored = {graph: str(folder.relative_to(tmp_path)) for graph, folder in folders.items() if folder}
+    assert stored == {
+        "target": "samples/template",
+        "search": "samples/search",
+        "search_lost": "samples/search_lost",
+    }

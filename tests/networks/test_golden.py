@@ -1,4 +1,4 @@
-"""Our networks against PySOT's own on the same weights: tests/golden/pysot_networks/PROVENANCE.md."""
+"""Our networks against PySOT's own, or a record of ours, on weights that are a rule: PROVENANCE.md beside the maps."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ import torch
 
 from networks.models import build, spec
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden/pysot_networks/maps.json").read_text())
+FOLDER = Path(__file__).parents[1] / "golden"
+GOLDEN = {
+    **json.loads((FOLDER / "pysot_networks" / "maps.json").read_text()),
+    **json.loads((FOLDER / "nanotrack_network" / "maps.json").read_text()),
+}
 TOLERANCE = 1e-4  # of the map's standard deviation
-SLOW = "siamrpn_r50"  # all three of them
+CROPS = ("template", "search")
+SLOW = {"siamrpn_r50_otb", "siamrpn_r50_lt"}  # the trunk of siamrpn_r50 again
 
 
 def uniform(key, shape):
@@ -46,18 +51,22 @@ def image(name, side_px):
     return (uniform(name, (1, 3, side_px, side_px)) + 0.5) * 255
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name.startswith(SLOW) else ()) for name in GOLDEN]
-)
-def test_the_maps_are_pysots(name):
-    wanted = GOLDEN[name]
-    assert wanted["search_px"] == spec(name).search_px
+def maps(name):
+    """What a network with the weights and crops of the rule puts out."""
     with torch.device("meta"):  # no time is spent on weights that are replaced
         network = build(name).eval()
     network.load_state_dict(ruled_weights(network), strict=False, assign=True)
     with torch.inference_mode():
-        maps = network(image("template", spec(name).template_px), image("search", wanted["search_px"]))
-    for kind, values in zip(("cls", "loc"), maps):
+        return dict(zip(("cls", "loc"), network(*(image(crop, getattr(spec(name), f"{crop}_px")) for crop in CROPS))))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in GOLDEN]
+)
+def test_the_maps_are_those_on_record(name):
+    wanted = GOLDEN[name]
+    assert wanted["search_px"] == spec(name).search_px
+    for kind, values in maps(name).items():
         golden = wanted[kind]
         assert list(values.shape) == golden["shape"]
         picked = values.flatten()[golden["index"]].numpy()

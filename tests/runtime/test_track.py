@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import threading
 
 import cv2
 import numpy as np
@@ -207,6 +208,7 @@ def test_a_bad_init_ends_with_the_usage_code(text, folder, tiny_engines, tmp_pat
     assert "box" in capsys.readouterr().err
 
 
+@pytest.mark.timeout(10)
 def test_read_ahead_is_bounded_carries_errors_and_stops():
     produced = []
 
@@ -220,6 +222,7 @@ def test_read_ahead_is_bounded_carries_errors_and_stops():
     with ReadAhead(endless(), depth=2) as items:
         assert [next(items) for _ in range(3)] == [0, 1, 2]
     assert len(produced) <= 7
+    assert "read-ahead" not in {thread.name for thread in threading.enumerate()}
 
     def broken():
         yield 1

@@ -51,13 +51,17 @@ def test_damaged_ranges_are_refused(graph: Path, change: dict) -> None:
     fields = {"low": -0.5, "high": 6.0, "amax": 5.5, "method": "entropy", **change}
     path = graph.parent / "search.ranges.json"
     path.write_text(json.dumps({"schema": 1, "onnx_sha256": sha256(graph), "tensors": {"x": fields}}))
-    with pytest.raises(ArtifactError, match=r"does not hold activation ranges"):
+    with pytest.raises(ArtifactError, match=r"is not a file of activation ranges"):
         Ranges.load(path, onnx=graph)
 
 
 @pytest.mark.parametrize(
     ("document", "said"),
-    [({"schema": 2}, "schema 2"), ({"schema": 1}, "does not hold"), ({"schema": 1, "tensors": []}, "does not hold")],
+    [
+        ({"schema": 2}, "of schema 1: it is of schema 2"),
+        ({"schema": 1}, "is not a file of activation ranges: onnx_sha256, tensors missing"),
+        ({"schema": 1, "onnx_sha256": "", "tensors": []}, r"is not a file of activation ranges: tensors is \[\]"),
+    ],
 )
 def test_other_documents_are_refused(graph: Path, document: dict, said: str) -> None:
     path = graph.parent / "search.ranges.json"

@@ -8,7 +8,6 @@ its centre is no place in the image, as hit for precision. What is left without 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List
 
 import numpy as np
 
@@ -21,14 +20,14 @@ _NEAR_PX = 20
 
 @dataclass(frozen=True)
 class SequenceMeasures:
-    """Of one sequence: area under the success curve, precision at 20 px, both 0..1, and how many frames count.
+    """Area under the success curve and precision at 20 px of one sequence, both 0..1, and how many frames count.
 
     Attributes:
         success_auc: mean share of frames whose overlap is above each of 21 thresholds.
         precision_20_px: share of frames whose centre is at most 20 px off.
-        annotated_success_auc: likewise, of the annotated frames alone.
-        annotated_precision_20_px: likewise.
-        frames: in all.
+        annotated_success_auc: the same of the annotated frames alone.
+        annotated_precision_20_px: the same of the annotated frames alone.
+        frames: of the sequence.
         annotated_frames: those with a truth.
     """
 
@@ -42,13 +41,13 @@ class SequenceMeasures:
 
 @dataclass(frozen=True)
 class Measures:
-    """Of a tracker: means over sequences.
+    """The measures of a tracker: means over sequences of those of :class:`SequenceMeasures`, and the curves.
 
     Attributes:
-        success_auc: see :class:`SequenceMeasures`.
-        precision_20_px: likewise.
-        annotated_success_auc: likewise.
-        annotated_precision_20_px: likewise.
+        success_auc: mean over sequences.
+        precision_20_px: mean over sequences.
+        annotated_success_auc: mean over sequences.
+        annotated_precision_20_px: mean over sequences.
         success: at each of 21 thresholds of the overlap, 0, 0.05, ... 1.
         precision: at each of 51 distances, 0, 1, ... 50 px.
         sequences: name -> measures.
@@ -58,17 +57,17 @@ class Measures:
     precision_20_px: float
     annotated_success_auc: float
     annotated_precision_20_px: float
-    success: List[float]
-    precision: List[float]
-    sequences: Dict[str, SequenceMeasures]
+    success: list[float]
+    precision: list[float]
+    sequences: dict[str, SequenceMeasures]
 
 
-def measure(truths: Dict[str, Array], boxes: Dict[str, Array]) -> Measures:
+def measure(truths: dict[str, Array], boxes: dict[str, Array]) -> Measures:
     """Compare the boxes of a tracker with the truth.
 
     Args:
         truths: sequence -> Nx4 float64 (x, y, width, height) in pixels, NaN where there is none.
-        boxes: likewise, for each sequence of *truths*, of the same lengths; NaN where the tracker had none.
+        boxes: sequence -> boxes of the same form and number; NaN where the tracker had none.
     """
     success = {name: success_curve(truth, boxes[name]) for name, truth in truths.items()}
     precision = {name: precision_curve(truth, boxes[name]) for name, truth in truths.items()}
@@ -142,5 +141,5 @@ def _has_area(truth: Array) -> Array:
     return known
 
 
-def _mean(values: List[float]) -> float:
+def _mean(values: list[float]) -> float:
     return float(np.mean(values))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 import numpy as np
 
@@ -20,21 +19,21 @@ def result_path(results: Path, tracker: str, sequence: str) -> Path:
     return results / tracker / f"{sequence}.txt"
 
 
-def trackers(results: Path) -> List[str]:
+def trackers(results: Path) -> list[str]:
     """The trackers with results below *results*.
 
     Raises:
         UsageError: there is none.
     """
-    found = sorted(path.name for path in results.glob("*") if path.is_dir() and path.name[0] != ".")
-    if not found:
+    names = sorted(path.name for path in results.glob("*") if path.is_dir() and path.name[0] != ".")
+    if not names:
         raise UsageError(
             f"{results} holds no tracker", hint="results lie in TRACKER/SEQUENCE.txt; or add --engines DIR"
         )
-    return found
+    return names
 
 
-def write(path: Path, boxes: List[Optional[BoundingBox]]) -> None:
+def write(path: Path, boxes: list[BoundingBox | None]) -> None:
     """Write a run, whole or not at all; None where the tracker had no box.
 
     Raises:
@@ -64,12 +63,12 @@ def read(results: Path, tracker: str, sequence: Sequence) -> Array:
     return boxes
 
 
-def as_boxes(regions: Tuple[Tuple[float, ...], ...]) -> Array:
+def as_boxes(regions: tuple[tuple[float, ...], ...]) -> Array:
     """Regions as Nx4 float64 boxes; corners become the rectangle around them."""
     return np.array([_box(region) for region in regions], np.float64).reshape(-1, 4)
 
 
-def _box(region: Tuple[float, ...]) -> Tuple[float, ...]:
+def _box(region: tuple[float, ...]) -> tuple[float, ...]:
     if len(region) == 4:
         return region
     xs, ys = region[0::2], region[1::2]

@@ -7,7 +7,6 @@ ended in a failure counts as zero from there to the length of the longest run, t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -31,8 +30,8 @@ class Run:
 
     sequence: str
     overlaps: Array
-    failures: List[int]
-    tags: Dict[str, Array]
+    failures: list[int]
+    tags: dict[str, Array]
     absent_tags: int
     repetitions: int
 
@@ -48,11 +47,11 @@ class Fragments:
     """
 
     overlaps: Array
-    weights: Dict[str, Array]
+    weights: dict[str, Array]
     sequences: Array
 
 
-def split(runs: List[Run], skip_frames: int) -> Fragments:
+def split(runs: list[Run], skip_frames: int) -> Fragments:
     """Cut every run at the frames where its tracker was started again.
 
     A fragment's weight for an attribute is the share of its frames that carry it. For ``empty`` it is the number of
@@ -60,9 +59,9 @@ def split(runs: List[Run], skip_frames: int) -> Fragments:
     are made so, and it is kept, though it is hardly what was meant.
     """
     longest = max(len(run.overlaps) for run in runs)
-    rows: List[Array] = []
-    owners: List[int] = []
-    weights: Dict[str, List[float]] = {tag: [] for tag in (ALL, *runs[0].tags, EMPTY)}
+    rows: list[Array] = []
+    owners: list[int] = []
+    weights: dict[str, list[float]] = {tag: [] for tag in (ALL, *runs[0].tags, EMPTY)}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(run.sequence for run in runs))}
     for run in runs:
         for start, end, failed in _pieces(run, skip_frames):
@@ -97,16 +96,14 @@ def curve(fragments: Fragments, weights: Array) -> Array:
     return expected
 
 
-def average(expected: Array, low: int, high: int) -> Optional[float]:
+def average(expected: Array, low: int, high: int) -> float | None:
     """The mean of a curve from length *low* to *high*; None where no run is that long."""
     window = expected[low - 1 : high]
     valid = window[~np.isnan(window)]
     return float(valid.mean()) if len(valid) else None
 
 
-def interval(
-    fragments: Fragments, low: int, high: int, draws: int = 1000, seed: int = 0
-) -> Optional[Tuple[float, float]]:
+def interval(fragments: Fragments, low: int, high: int, draws: int = 1000, seed: int = 0) -> tuple[float, float] | None:
     """A 95 percent interval of the average, by drawing sequences, repetitions and all; None if runs are too short."""
     rng = np.random.default_rng(seed)
     count = int(fragments.sequences.max()) + 1
@@ -121,7 +118,7 @@ def interval(
     return float(lower), float(upper)
 
 
-def _pieces(run: Run, skip_frames: int) -> List[Tuple[int, int, bool]]:
+def _pieces(run: Run, skip_frames: int) -> list[tuple[int, int, bool]]:
     """First frame, end, and whether it failed, of each fragment; a failed one includes the frame of the next start."""
     count = len(run.overlaps)
     starts = [0, *(failure + skip_frames for failure in run.failures if failure + skip_frames <= count)]

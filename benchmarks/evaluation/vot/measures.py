@@ -1,8 +1,8 @@
 """Accuracy, robustness and expected average overlap of a tracker on a data set.
 
-Source: PySOT's evaluation, to 1e-6 on published results (tests/benchmarks/test_published_measures.py). Two of its
-habits are kept on purpose: accuracy counts pixels up to x = width, y = height, the expected average overlap up to
-width - 1, height - 1; and robustness is failures per hundred frames, skipped frames included.
+Source: PySOT's evaluation, to 1e-6 on published results (tests/benchmarks/evaluation/vot/test_measures.py). Two
+of its habits are kept on purpose: accuracy counts pixels up to x = width, y = height, the expected average overlap up
+to width - 1, height - 1; and robustness is failures per hundred frames, skipped frames included.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class SequenceMeasures:
 
 @dataclass(frozen=True)
 class Measures:
-    """Of a tracker.
+    """The measures of a tracker.
 
     Attributes:
         accuracy: mean overlap after burn-in, 0..1; None without such a frame.
         robustness: failures per 100 frames.
-        failures: in all, mean over repetitions.
+        failures: on all sequences, mean over repetitions.
         eao: ``all`` and each attribute -> expected average overlap; None where runs are too short.
         eao_interval_95: by bootstrap over sequences.
         curve: expected overlap of a run of 1, 2, ... frames.
@@ -52,41 +52,29 @@ class Measures:
     sequences: Dict[str, SequenceMeasures]
 
 
-def measure(results: Path, tracker: str, truths: Dict[str, Truth], protocol: Protocol) -> Measures:
+def measure(tracker: str, results: Path, truths: dict[str, Truth], protocol: Protocol) -> Measures:
     """Evaluate the results of *tracker*.
 
     Args:
-        results: folder of ``TRACKER/baseline/SEQUENCE``.
         tracker: name of its folder.
+        results: folder of ``TRACKER/baseline/SEQUENCE``.
         truths: the data set; every sequence needs a result.
         protocol: the numbers.
 
     Raises:
         ArtifactError: a result is missing, damaged, or of another length than its sequence.
     """
-    runs: List[eao.Run] = []
-    sequences: Dict[str, SequenceMeasures] = {}
-    per_frame: List[Array] = []
+    runs: list[eao.Run] = []
+    per_frame: list[Array] = []
+    sequences = {}
     for name, truth in truths.items():
         trajectories = read_all(results, tracker, name)
         for trajectory in trajectories:
             _require_length(trajectory, truth, tracker)
-        frames = _mean_ignoring_nan(np.array([_accuracy_overlaps(t, truth, protocol) for t in trajectories]))
-        per_frame.append(frames)
+        per_frame.append(_mean_ignoring_nan(np.array([_accuracy_overlaps(t, truth, protocol) for t in trajectories])))
         failures = float(np.mean([len(trajectory.failures) for trajectory in trajectories]))
-        sequences[name] = SequenceMeasures(_mean(frames), failures)
-        width, height = truth.size
-        runs += [
-            eao.Run(
-                name,
-                raster_overlap(trajectory.polygons, truth.polygons, (width - 1, height - 1)),
-                trajectory.failures,
-                truth.tags,
-                truth.absent_tags,
-                len(trajectories),
-            )
-            for trajectory in trajectories
-        ]
+        sequences[name] = SequenceMeasures(_mean(per_frame[-1]), failures)
+        runs += [_eao_run(trajectory, truth, len(trajectories)) for trajectory in trajectories]
     fragments = eao.split(runs, protocol.skip_frames)
     total = sum(sequence.failures for sequence in sequences.values())
     expected = eao.curve(fragments, fragments.weights[eao.ALL])
@@ -102,6 +90,25 @@ def measure(results: Path, tracker: str, truths: Dict[str, Truth], protocol: Pro
         curve=[float(value) for value in np.nan_to_num(expected)],
         sequences=sequences,
     )
+
+
+def table(measures: dict[str, Measures]) -> str:
+    """A table for the terminal, best expected average overlap first."""
+    lines = [f"{'tracker':28} {'EAO':>6} {'95 % interval':>15} {'accuracy':>9} {'failures':>9} {'robustness':>11}"]
+    ordered = sorted(measures.items(), key=lambda item: -(item[1].eao["all"] or 0))
+    for name, entry in ordered:
+        interval = "too short" if entry.eao_interval_95 is None else "{:.3f}-{:.3f}".format(*entry.eao_interval_95)
+        lines.append(
+            f"{name:28} {_figure(entry.eao['all'])} {interval:>15} {_figure(entry.accuracy):>9} "
+            f"{entry.failures:9.1f} {entry.robustness:11.3f}"
+        )
+    return "\n".join(lines)
+
+
+def _eao_run(trajectory: Trajectory, truth: Truth, repetitions: int) -> eao.Run:
+    bounds = (truth.size[0] - 1, truth.size[1] - 1)
+    overlaps = raster_overlap(trajectory.polygons, truth.polygons, bounds)
+    return eao.Run(truth.name, overlaps, trajectory.failures, truth.tags, truth.absent_tags, repetitions)
 
 
 def _accuracy_overlaps(trajectory: Trajectory, truth: Truth, protocol: Protocol) -> Array:
@@ -120,14 +127,18 @@ def _require_length(trajectory: Trajectory, truth: Truth, tracker: str) -> None:
         )
 
 
-def _mean(values: Array) -> Optional[float]:
+def _mean(values: Array) -> float | None:
     valid = values[~np.isnan(values)]
     return float(valid.mean()) if len(valid) else None
 
 
 def _mean_ignoring_nan(values: Array) -> Array:
-    """Along the first axis; NaN where all are."""
+    """The mean along the first axis; NaN where all are."""
     counts = (~np.isnan(values)).sum(axis=0)
     with np.errstate(invalid="ignore"):
         mean: Array = np.nansum(values, axis=0) / np.where(counts, counts, np.nan)
     return mean
+
+
+def _figure(value: float | None) -> str:
+    return "     -" if value is None else f"{value:6.3f}"

@@ -1,15 +1,17 @@
-"""A protocol is data: ``benchmarks/protocols/NAME.json`` (JSON, since the board's Python reads no TOML)."""
+"""A protocol is data: ``evaluation/protocols/NAME.json`` (JSON, since the board's Python reads no TOML)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Tuple
+from typing import Mapping, Tuple
 
-from siamtrt import ArtifactError, UsageError
+from siamtrt import UsageError
+from siamtrt.documents import Format
 from siamtrt.files import read_json
 
 _FOLDER = Path(__file__).parents[1] / "protocols"
+_FORMAT = Format("a protocol", schema=1, hint="write one like those in benchmarks/evaluation/protocols")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Protocol:
     tags: Tuple[str, ...]
     source: str
 
+    @property
+    def rules(self) -> Mapping[str, int]:
+        """What of it decides about results; the rest decides about measures."""
+        return {"skip_frames": self.skip_frames}
+
     @classmethod
     def load(cls, name: str) -> Protocol:
         """Read a protocol by name, or from the path of a file.
@@ -44,10 +51,6 @@ class Protocol:
         """
         path = Path(name) if name.endswith(".json") else _FOLDER / f"{name}.json"
         if not path.is_file():
-            known = ", ".join(sorted(found.stem for found in _FOLDER.glob("*.json")))
+            known = ", ".join(sorted(file.stem for file in _FOLDER.glob("*.json")))
             raise UsageError(f"unknown protocol {name!r}", hint=f"one of {known}, or the path of a .json file")
-        fields = read_json(path)
-        try:
-            return cls(**{**fields, "tags": tuple(fields["tags"])})
-        except (TypeError, KeyError) as error:
-            raise ArtifactError(f"{path} is not a protocol: {error}") from error
+        return _FORMAT.build(cls, read_json(path), path)

@@ -6,12 +6,12 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Union
 
 import numpy as np
 
 from benchmarks.evaluation.vot.overlap import box_polygon
-from siamtrt import Array, ArtifactError, BoundingBox
+from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from siamtrt.files import write_text
 
 SKIPPED, STARTED, FAILED = 0, 1, 2
@@ -39,7 +39,7 @@ class Trajectory:
         return len(self.codes)
 
     @property
-    def failures(self) -> List[int]:
+    def failures(self) -> list[int]:
         """Frames in which the target was lost."""
         return [int(index) for index in np.flatnonzero(self.codes == FAILED)]
 
@@ -49,7 +49,21 @@ def result_path(results: Path, tracker: str, sequence: str) -> Path:
     return results / tracker / "baseline" / sequence / f"{sequence}_001.txt"
 
 
-def write(path: Path, entries: List[Entry]) -> None:
+def trackers(results: Path) -> list[str]:
+    """The trackers with results below *results*.
+
+    Raises:
+        UsageError: there is none.
+    """
+    names = sorted(path.parent.name for path in results.glob("*/baseline"))
+    if not names:
+        raise UsageError(
+            f"{results} holds no tracker", hint="results lie in TRACKER/baseline/SEQUENCE/SEQUENCE_001.txt"
+        )
+    return names
+
+
+def write(path: Path, entries: list[Entry]) -> None:
     """Write a run, whole or not at all.
 
     Raises:
@@ -58,7 +72,7 @@ def write(path: Path, entries: List[Entry]) -> None:
     write_text(path, "".join(f"{entry}\n" for entry in entries))
 
 
-def read_all(results: Path, tracker: str, sequence: str) -> List[Trajectory]:
+def read_all(results: Path, tracker: str, sequence: str) -> list[Trajectory]:
     """The repetitions of a tracker on a sequence: fifteen, or one of a deterministic tracker.
 
     The VOT toolkit stops repeating a tracker that gave the same result three times; one of these is taken.
@@ -104,7 +118,7 @@ def read(path: Path) -> Trajectory:
     return Trajectory(codes, polygons)
 
 
-def _numbers(line: str) -> Optional[List[float]]:
+def _numbers(line: str) -> list[float] | None:
     try:
         numbers = [float(field) for field in line.split(",")]
     except ValueError:

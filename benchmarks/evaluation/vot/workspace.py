@@ -1,4 +1,4 @@
-"""``python -m benchmarks vot-workspace``: a workspace in which ``vot evaluate`` of the VOT toolkit runs our tracker.
+"""A workspace in which ``vot evaluate`` of the VOT toolkit runs our tracker.
 
 The toolkit starts ``python -m runtime trax`` as its tracker. Checked with ``vot-toolkit`` 0.7.4, ``attributee`` 0.1.9;
 in ``vot-toolkit`` 0.8.1 and 0.9.0 reset-based experiments fail with any tracker. Its figures are not quite ours: where
@@ -8,59 +8,22 @@ curve ends with the longest piece between failures, PySOT's with the longest seq
 
 from __future__ import annotations
 
-import argparse
 import configparser
 import io
-import logging
-import re
 import shlex
 import sys
 from pathlib import Path
-from typing import List, Optional
 
-from benchmarks.evaluation.leaks import require_no_leak
-from benchmarks.evaluation.vot.run import tracker_name
-from sequences.annotated import load_sequences
 from sequences.sequence import Sequence
-from siamtrt import ArtifactError, Manifest, UsageError, cli
+from siamtrt import ArtifactError, UsageError
 from siamtrt.files import write_error, write_text
 
-DEFAULT_STACK = "vot2018/shortterm"
 _TIMEOUT_S = 180  # building and loading engines on a board takes its time
 _CHECKOUT = Path(__file__).resolve().parents[3]
 _TAG_PATTERNS = ("*.tag", "*.label")
 
-log = logging.getLogger(__name__)
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--out", type=Path, required=True, help="the workspace; other trackers and results in it stay")
-    parser.add_argument("--sequences", type=Path, help="sequences on this disk; the toolkit fetches its own by default")
-    parser.add_argument("--stack", default=DEFAULT_STACK, help="one of the toolkit's; %(default)s by default")
-    parser.add_argument("--tracker", help="its name in the toolkit; made from the engines by default")
-    parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
-    parser.add_argument("--allow-leak", action="store_true", help="take sequences that calibrated the engines")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Write the workspace and print its folder."""
-    Manifest.load(options.engines, stage="engines")
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", options.tracker or tracker_name(options.engines, None))
-    if options.sequences:
-        sequences = load_sequences(options.sequences)
-        require_no_leak(options.engines, sequences, allowed=options.allow_leak)
-        _link_sequences(options.out / "sequences", sequences)
-    _add_tracker(options.out / "trackers.ini", name, options.engines, options.threads)
-    write_text(
-        options.out / "config.yaml", f"registry:\n- ./trackers.ini\nsequences: sequences\nstack: {options.stack}\n"
-    )
-    log.info("next: VOT_RESULTS_BINARY=0 vot evaluate --workspace %s %s", options.out, name)
-    print(options.out)  # noqa: T201
-
-
-def _add_tracker(path: Path, name: str, engines: Path, threads: Optional[int]) -> None:
+def add_tracker(path: Path, name: str, engines: Path, threads: int | None) -> None:
     """Put the tracker into the registry, beside what is there.
 
     Raises:
@@ -87,25 +50,25 @@ def _add_tracker(path: Path, name: str, engines: Path, threads: Optional[int]) -
     write_text(path, text.getvalue())
 
 
-def _link_sequences(folder: Path, sequences: List[Sequence]) -> None:
+def link_sequences(folder: Path, sequences: list[Sequence]) -> None:
+    """Lay *sequences* out in *folder* as the toolkit wants them, by links to their images and attributes.
+
+    Raises:
+        UsageError: a sequence is a video file.
+        ArtifactError: the folder cannot be written.
+    """
     for sequence in sequences:
         _link_sequence(folder / sequence.name, sequence)
     write_text(folder / "list.txt", "".join(f"{sequence.name}\n" for sequence in sequences))
 
 
 def _link_sequence(folder: Path, sequence: Sequence) -> None:
-    """Lay *sequence* out as the toolkit wants it, by links to its images and attributes.
-
-    Raises:
-        UsageError: the sequence is a video file.
-        ArtifactError: the folder cannot be written.
-    """
     first = sequence.images[0]
     if not first.is_file():
         raise UsageError(f"{first.parent} is a video file, which the toolkit cannot take", hint="cut it into images")
     suffix = ".png" if first.suffix.lower() == ".png" else ".jpg"
     source = first.parent.parent if first.parent.name in ("color", "img") else first.parent
-    tags: List[Path] = [path for pattern in _TAG_PATTERNS for path in source.glob(pattern)]
+    tags: list[Path] = [path for pattern in _TAG_PATTERNS for path in source.glob(pattern)]
     try:
         (folder / "color").mkdir(parents=True, exist_ok=True)
         for link in (*folder.iterdir(), *(folder / "color").iterdir()):

@@ -10,17 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
-from benchmarks.profiling.layers.report import Layer
-from siamtrt import ArtifactError, UsageError
+from benchmarks.profiling.layers.layer_report import Layer
+from siamtrt import UsageError
+from siamtrt.documents import Format
 from siamtrt.files import read_json
 
 _FOLDER = Path(__file__).parents[1] / "devices"
+_FORMAT = Format("a device card", schema=1, hint="write one like those in benchmarks/profiling/devices")
 _PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8", "uint8": "int8"}
 
 
 @dataclass(frozen=True)
 class Device:
-    """A card in ``benchmarks/devices``.
+    """A card in ``profiling/devices``.
 
     Attributes:
         name: device and power mode.
@@ -51,19 +53,9 @@ class Device:
         """
         path = Path(name) if name.endswith(".json") else _FOLDER / f"{name}.json"
         if not path.is_file():
-            known = ", ".join(sorted(found.stem for found in _FOLDER.glob("*.json")))
+            known = ", ".join(sorted(file.stem for file in _FOLDER.glob("*.json")))
             raise UsageError(f"unknown device {name!r}", hint=f"one of {known}, or the path of a .json file")
-        fields = read_json(path)
-        try:
-            lists = {field: tuple(fields.get(field, ())) for field in ("boards", "power_modes")}
-            card = cls(**{**fields, **lists})
-        except TypeError as error:
-            raise ArtifactError(f"{path} is not a device card: {error}") from error
-        if not all(type(mode) is int for mode in card.power_modes):
-            raise ArtifactError(
-                f"{path} is not a device card: its power modes are no numbers", hint='"power_modes": [0]'
-            )
-        return card
+        return _FORMAT.build(cls, read_json(path), path)
 
     def bound_ms(self, layer: Layer, precision: str) -> float:
         """The least time a layer can take: that of its arithmetic or of its traffic, whichever is longer."""
@@ -80,7 +72,7 @@ class Device:
             raise UsageError(f"the card {self.name!r} has no {precision}", hint=f"it has {', '.join(self.peak_gmacs)}")
         return self.peak_gmacs[precision]
 
-    def foreign(self, environment: Dict[str, Any]) -> Optional[str]:
+    def foreign(self, environment: dict[str, Any]) -> str | None:
         """Why figures from a machine of that *environment* are none of this device; None where they are."""
         names = f"{environment.get('board') or ''} {environment.get('cpu') or ''}"
         if self.boards and not any(board in names for board in self.boards):

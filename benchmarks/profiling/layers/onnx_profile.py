@@ -8,26 +8,27 @@ import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import numpy as np
 import onnx
 
-from benchmarks.profiling.layers.report import Layer
-from benchmarks.profiling.layers.work import macs_of, original_name
+from benchmarks.profiling.layers.layer_report import Layer, original_name
 from siamtrt import ArtifactError, GraphCard, Tensors
 from siamtrt.libraries.onnxruntime import open_session
+from siamtrt.work import node_macs
 
 _WARM_UP = 5
 _ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "uint8": 1, "int8": 1, "bool": 1}
 _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
 _COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
+_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
 
 log = logging.getLogger(__name__)
 
 
-def profile(path: Path, graph: GraphCard, runs: int, threads: Optional[int]) -> List[Layer]:
+def profile(path: Path, graph: GraphCard, runs: int, threads: int | None) -> list[Layer]:
     """Run one graph and take the median of each of its nodes.
 
     Args:
@@ -49,20 +50,20 @@ def profile(path: Path, graph: GraphCard, runs: int, threads: Optional[int]) -> 
     return layers(events, graph.name, runs, macs_of(onnx.load(str(path))))
 
 
-def layers(events: List[Dict[str, Any]], graph: str, runs: int, macs: Dict[str, int]) -> List[Layer]:
+def layers(events: list[dict[str, Any]], graph: str, runs: int, macs: dict[str, int]) -> list[Layer]:
     """Turn profile events into layers, in the order they ran; the last *runs* durations of each count.
 
     Args:
         events: of ONNX Runtime's profile.
         graph: name for the layers.
         runs: how many were asked for.
-        macs: node name -> multiply-accumulates, see :func:`benchmarks.profiling.layers.work.macs_of`.
+        macs: node name -> multiply-accumulates, see :func:`macs_of`.
 
     Raises:
         ArtifactError: there is no event of a node.
     """
-    durations: Dict[str, List[float]] = defaultdict(list)
-    details: Dict[str, Dict[str, Any]] = {}
+    durations: dict[str, list[float]] = defaultdict(list)
+    details: dict[str, dict[str, Any]] = {}
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_KERNEL):
             name = event["name"][: -len(_KERNEL)]
@@ -83,7 +84,23 @@ def layers(events: List[Dict[str, Any]], graph: str, runs: int, macs: Dict[str, 
     ]
 
 
-def _layer(graph: str, name: str, details: Dict[str, Any], durations_ms: List[float], macs: int) -> Layer:
+def macs_of(model: onnx.ModelProto) -> dict[str, int]:
+    """Multiply-accumulates of each convolution and matrix product, by node name and by output.
+
+    The activations and casts behind one are listed with the same number: a backend that fuses them names the result
+    after the last of them. So look a name up only for a layer that computes products.
+    """
+    by_output = node_macs(model)
+    counts = dict(by_output)
+    for node in model.graph.node:
+        if node.output[0] in by_output:
+            counts[node.name] = by_output[node.output[0]]
+        elif node.op_type in _FUSED_BEHIND and node.input[0] in counts:
+            counts[node.name] = counts[node.output[0]] = counts[node.input[0]]
+    return counts
+
+
+def _layer(graph: str, name: str, details: dict[str, Any], durations_ms: list[float], macs: int) -> Layer:
     inputs, outputs = (_tensors(details.get(f"{side}_type_shape", [])) for side in ("input", "output"))
     kind = details.get("op_name", "unknown")
     dtype, shape = outputs[0] if outputs else ("unknown", ())
@@ -99,5 +116,5 @@ def _layer(graph: str, name: str, details: Dict[str, Any], durations_ms: List[fl
     )
 
 
-def _tensors(entries: List[Dict[str, List[int]]]) -> List[Tuple[str, Tuple[int, ...]]]:
+def _tensors(entries: list[dict[str, list[int]]]) -> list[tuple[str, tuple[int, ...]]]:
     return [(dtype, tuple(shape)) for entry in entries for dtype, shape in entry.items()]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.profiling.layers.report import Layer
+from benchmarks.profiling.layers.layer_report import Layer
 from siamtrt import ArtifactError, UsageError
 
 # TensorRT 8 writes "Channel major FP16 format where channel % 8 == 0", TensorRT 10 "Half".
@@ -34,8 +34,8 @@ _PRODUCTS = ("MatrixMultiply", "Gemm", "gemm", "FullyConnected")
 _UNKNOWN = "unknown"
 
 
-def layers(information: str, durations_ms: Mapping[str, Sequence[float]], graph: str) -> List[Layer]:
-    """Join what the inspector tells with what the profiler measured, in the order the layers ran.
+def layers(information: str, durations_ms: Mapping[str, Sequence[float]], graph: str) -> list[Layer]:
+    """Join what the inspector shows with what the profiler measured, in the order the layers ran.
 
     Args:
         information: JSON of ``IEngineInspector.get_engine_information``.
@@ -61,7 +61,7 @@ def layers(information: str, durations_ms: Mapping[str, Sequence[float]], graph:
     return [_layer(graph, name, known.get(name, {}), times) for name, times in durations_ms.items()]
 
 
-def _layer(graph: str, name: str, entry: Dict[str, Any], durations_ms: Sequence[float]) -> Layer:
+def _layer(graph: str, name: str, entry: dict[str, Any], durations_ms: Sequence[float]) -> Layer:
     inputs, outputs = ([_tensor(tensor) for tensor in entry.get(side, ())] for side in ("Inputs", "Outputs"))
     dtype, shape = outputs[0] if outputs else (_UNKNOWN, ())
     moved = sum(_ITEM_BYTES.get(kind, 4) * int(np.prod(size)) for kind, size in (*inputs, *outputs))
@@ -77,7 +77,7 @@ def _layer(graph: str, name: str, entry: Dict[str, Any], durations_ms: Sequence[
     )
 
 
-def _macs(entry: Dict[str, Any], inputs: List[Tuple[int, ...]], output: Tuple[int, ...]) -> int:
+def _macs(entry: dict[str, Any], inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """Each weight of a convolution is used once a place of its output; 0 for a layer without products."""
     if entry.get("ParameterType") == "Convolution" or "Convolution" in entry.get("LayerType", ""):
         weights = (entry.get("Weights") or {}).get("Count", 0) or (int(np.prod(inputs[1])) if len(inputs) > 1 else 0)
@@ -87,14 +87,14 @@ def _macs(entry: Dict[str, Any], inputs: List[Tuple[int, ...]], output: Tuple[in
     return 0
 
 
-def _tensor(entry: Dict[str, Any]) -> Tuple[str, Tuple[int, ...]]:
+def _tensor(entry: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
     return _type(str(entry.get("Format/Datatype", ""))), tuple(entry.get("Dimensions", ()))
 
 
-def _weight_bytes(entry: Optional[Dict[str, Any]]) -> int:
+def _weight_bytes(entry: dict[str, Any] | None) -> int:
     return int(entry["Count"]) * _ITEM_BYTES.get(_type(str(entry.get("Type"))), 4) if entry else 0
 
 
 def _type(text: str) -> str:
-    found = _TYPE.search(text)
-    return _TYPES[found[1].lower()] if found else _UNKNOWN
+    match = _TYPE.search(text)
+    return _TYPES[match[1].lower()] if match else _UNKNOWN

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
 
-from benchmarks.profiling.layers.report import Layer
+from benchmarks.profiling.layers.layer_report import Layer
 from benchmarks.profiling.layers.tensorrt_layers import layers
 from runtime.tensorrt.device import Device
 from siamtrt import EngineMismatchError, GraphCard, InferenceError
@@ -17,7 +17,7 @@ _WARM_UP = 5
 _REBUILD = "build the engines anew on this machine, with --detailed"
 
 
-def profile(path: Path, graph: GraphCard, runs: int) -> List[Layer]:
+def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
     """Run one plan and take the median of each of its layers.
 
     Args:
@@ -46,7 +46,7 @@ def profile(path: Path, graph: GraphCard, runs: int) -> List[Layer]:
     return layers(information, durations_ms, graph.name)
 
 
-def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> Dict[str, List[float]]:
+def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> dict[str, list[float]]:
     context = engine.create_execution_context()
     if context is None:
         raise InferenceError(f"TensorRT cannot make a context for {graph.name}", hint="free memory of the GPU")
@@ -66,8 +66,8 @@ def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> 
         if not context.execute_async_v3(device.stream):
             raise InferenceError(f"TensorRT cannot run {graph.name}")
         device.synchronize()
-    found: Dict[str, List[float]] = profiler.durations_ms
-    return found
+    durations_ms: dict[str, list[float]] = profiler.durations_ms
+    return durations_ms
 
 
 def _bind(context: Any, name: str, address: int) -> None:
@@ -79,7 +79,7 @@ def _profiler(trt: Any) -> Any:
     class Profiler(trt.IProfiler):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)  # without this TensorRT crashes
-            self.durations_ms: Dict[str, List[float]] = {}
+            self.durations_ms: dict[str, list[float]] = {}
 
         def report_layer_time(self, layer_name: str, ms: float) -> None:
             self.durations_ms.setdefault(layer_name, []).append(ms)

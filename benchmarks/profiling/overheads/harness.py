@@ -1,4 +1,4 @@
-"""``python -m benchmarks harness-cost``: what timing a frame costs.
+"""What timing a frame costs.
 
 Two answers. The harness's own time: recording, the check for a failure, the progress, measured around a tracker that
 takes no time. And what a user would see: the same frames tracked in turn by a bare loop, that reads the clock and does
@@ -8,28 +8,20 @@ neighbours in time, and the median of many pairs is taken.
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import List, Tuple
+from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.run import follow
-from benchmarks.profiling.power.probe import NONE, ProbeChoice, add_probe_arguments
+from benchmarks.profiling.power.probe import NONE, ProbeChoice
 from benchmarks.profiling.power.watched import watching
 from benchmarks.profiling.speed.record import Preloaded, Recorder, Timed
 from runtime.tracker import Tracker, TrackerState
-from sequences.annotated import load_sequence
 from sequences.sequence import Sequence
-from siamtrt import Array, BoundingBox, Manifest, UsageError, cli
-from siamtrt.cli import command_line
-from siamtrt.environment import describe
-from siamtrt.files import write_text
+from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.geometry import Place
 
 _NO_LIMIT_BYTES = 1 << 62
@@ -38,7 +30,7 @@ _NO_PROBE = ProbeChoice(NONE)
 
 @dataclass(frozen=True)
 class HarnessCost:
-    """Of one tracker on one clip.
+    """What timing costs one tracker on one clip.
 
     Attributes:
         bare_ms: median over the rounds of an update's median in a bare loop.
@@ -46,7 +38,7 @@ class HarnessCost:
         own_share: ``own_ms / bare_ms``.
         seen_share: median over the rounds of an update as the harness times it / in a bare loop - 1: by how much its
             figures are off.
-        seen_share_quartiles: of it; how far they lie apart tells how noisy the machine was.
+        seen_share_quartiles: of ``seen_share``; how far they lie apart shows how noisy the machine was.
         rounds: how many pairs there were.
         updates: in each.
     """
@@ -55,47 +47,9 @@ class HarnessCost:
     own_ms: float
     own_share: float
     seen_share: float
-    seen_share_quartiles: Tuple[float, float]
+    seen_share_quartiles: tuple[float, float]
     rounds: int
     updates: int
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
-    parser.add_argument("--frames", type=int, default=20, help="of the clip, in each round")
-    parser.add_argument("--rounds", type=int, default=200, help="the medians are of")
-    parser.add_argument("--threads", type=cli.count, default=1, help="of the CPU backend")
-    add_probe_arguments(parser)
-    parser.set_defaults(probe=NONE)
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Measure and print."""
-    if options.rounds < 4 or options.frames < 2:
-        raise UsageError("a round takes two frames, and quartiles four rounds", hint="--frames 20 --rounds 200")
-    manifest = Manifest.load(options.engines, stage="engines")
-    part = load_sequence(options.clip)
-    part = replace(part, images=part.images[: options.frames], regions=part.regions[: options.frames])
-    with Tracker.open(options.engines, threads=options.threads) as tracker:
-        found = measure(tracker, part, options.rounds, ProbeChoice.of(options))
-    if options.out:
-        document = {"command": command_line("benchmarks"), **asdict(found), "environment": describe()}
-        write_text(options.out, json.dumps({**document, "engines_manifest": asdict(manifest)}, indent=1) + "\n")
-    print(table(found))  # noqa: T201
-
-
-def table(found: HarnessCost) -> str:
-    """The figures as lines for the terminal."""
-    low, high = found.seen_share_quartiles
-    return (
-        f"update in a bare loop      {found.bare_ms:.4f} ms\n"
-        f"the harness for a frame    {found.own_ms:.4f} ms, {found.own_share:.2%} of an update\n"
-        f"its figures are off by     {found.seen_share:+.2%} "
-        f"(median of {found.rounds} pairs; quartiles {low:+.2%} and {high:+.2%})"
-    )
 
 
 def measure(tracker: Tracker, part: Sequence, rounds: int, probe: ProbeChoice = _NO_PROBE) -> HarnessCost:
@@ -113,9 +67,9 @@ def measure(tracker: Tracker, part: Sequence, rounds: int, probe: ProbeChoice = 
         PipelineError: of the runtime.
     """
     ahead = Preloaded(part.name, part.images, part.regions, block_bytes=_NO_LIMIT_BYTES)
-    bare: List[float] = []
-    timed: List[float] = []
-    own: List[float] = []
+    bare: list[float] = []
+    timed: list[float] = []
+    own: list[float] = []
     _bare_ms(tracker, ahead)
     for turn in tqdm(range(rounds), desc="harness-cost", unit="round", leave=False):
         if turn % 2:
@@ -172,12 +126,12 @@ def _watched_ms(tracker: Timed, ahead: Preloaded, probe: ProbeChoice) -> float:
         return _timed_ms(tracker, ahead)[0]
 
 
-def _timed_ms(tracker: Timed, ahead: Preloaded) -> Tuple[float, float]:
+def _timed_ms(tracker: Timed, ahead: Preloaded) -> tuple[float, float]:
     """Median of an update as the harness times it, and of the time from its end to the next one's, the whole loop's."""
     recorder = Recorder(tracker)
-    lap = follow(recorder, ahead, Protocol.load("vot2018"))
+    run = follow(recorder, ahead, Protocol.load("vot2018"))
     calls = recorder.take()
-    if sum(call.started for call in calls) > 1 or len(calls) != len(lap.entries):
+    if sum(call.started for call in calls) > 1 or len(calls) != len(run.entries):
         raise UsageError("the tracker loses the target in these frames", hint="fewer --frames, or another --clip")
     updates_ns = [call.total_ns for call in calls if not call.started]
     ends_ns = [call.began_ns + call.total_ns for call in calls]

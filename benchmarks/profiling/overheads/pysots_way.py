@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from siamtrt import Array, BoundingBox, ModelCard
 from siamtrt.geometry import anchor_grid, point_grid
 
 
-class UpstreamWay:
+class PysotsWay:
     """Pads the whole frame, copies crops as floats, decodes with numpy step by step, on fixed maps.
 
     Args:
@@ -19,7 +19,7 @@ class UpstreamWay:
         box: of the target; the state is put back for each frame.
         frame: its mean colour fills the border.
         cls: (2A, R, R) float32, the maps that every frame is answered with.
-        loc: (4A, R, R) float32, likewise.
+        loc: (4A, R, R) float32, the maps that every frame is answered with.
     """
 
     def __init__(self, card: ModelCard, box: BoundingBox, frame: Array, cls: Array, loc: Array) -> None:
@@ -37,7 +37,7 @@ class UpstreamWay:
         window = np.hanning(size)
         self._window = np.tile(np.outer(window, window).flatten(), anchors)
 
-    def update(self, frame: Array) -> Tuple[float, float, float, float]:
+    def update(self, frame: Array) -> tuple[float, float, float, float]:
         """One frame: crop, then decode; returns x, y, width, height."""
         context = 0.5 * np.sum(self._size)
         side = np.sqrt((self._size[0] + context) * (self._size[1] + context))
@@ -49,10 +49,10 @@ class UpstreamWay:
         penalty = np.exp(-(shape * change - 1) * self._card.tracker.penalty_k)
         influence = self._card.tracker.window_influence
         best = int(np.argmax(penalty * score * (1 - influence) + self._window * influence))
-        found = boxes[:, best] / scale
+        box = boxes[:, best] / scale
         rate = penalty[best] * score[best] * self._card.tracker.lr
-        width, height = self._size * (1 - rate) + found[2:] * rate
-        x, y = found[:2] + self._center
+        width, height = self._size * (1 - rate) + box[2:] * rate
+        x, y = box[:2] + self._center
         return float(x - width / 2), float(y - height / 2), float(width), float(height)
 
     def _subwindow(self, frame: Array, side: int) -> Array:

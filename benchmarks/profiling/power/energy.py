@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -26,14 +26,14 @@ class Sample:
     reading: Reading
 
     @property
-    def rails(self) -> Tuple[Rail, ...]:
-        """Of the reading."""
+    def rails(self) -> tuple[Rail, ...]:
+        """Rails of the reading."""
         return self.reading.rails
 
 
 @dataclass(frozen=True)
 class PowerSummary:
-    """Of one rail; watts and joules. The mean is energy over time, and 95 % of the time it draws ``p95_w`` at most."""
+    """The power of one rail. The mean is energy over time, and 95 % of the time it draws ``p95_w`` at most."""
 
     mean_w: float
     p95_w: float
@@ -41,14 +41,14 @@ class PowerSummary:
     energy_j: float
 
 
-def alike(samples: Sequence[Sample]) -> List[Sample]:
+def alike(samples: Sequence[Sample]) -> list[Sample]:
     """Those that show the rails that most of them show; a reading without one of them would count it as nothing."""
     shown = [_names(sample) for sample in samples]
     usual = Counter(shown).most_common(1)
     return [sample for sample, names in zip(samples, shown) if names == usual[0][0]]
 
 
-def over(samples: Sequence[Sample], windows: Sequence[Window], longest_gap_s: float) -> Dict[str, PowerSummary]:
+def over(samples: Sequence[Sample], windows: Sequence[Window], longest_gap_s: float) -> dict[str, PowerSummary]:
     """Cut *samples* to *windows* and integrate by the trapezoid rule; power at their borders is interpolated.
 
     Args:
@@ -92,7 +92,7 @@ def _summary(times: Array, power_mw: Array, windows: Sequence[Window]) -> PowerS
     return PowerSummary(energy_j / float(widths_s.sum()), _p95_w(widths_s, starts_w, ends_w), peak_w, energy_j)
 
 
-def _cut(times: Array, power_mw: Array, start_ns: int, end_ns: int) -> Tuple[Array, Array, Array]:
+def _cut(times: Array, power_mw: Array, start_ns: int, end_ns: int) -> tuple[Array, Array, Array]:
     """The trapezoids of a window, at whose borders power is interpolated: width in seconds, watts at start and end."""
     inside = (times > start_ns) & (times < end_ns)
     # Relative to the start: a monotonic clock may be so large that doubles of it are coarse.
@@ -117,5 +117,5 @@ def _p95_w(widths_s: Array, starts_w: Array, ends_w: Array) -> float:
     return most
 
 
-def _names(sample: Sample) -> Tuple[str, ...]:
+def _names(sample: Sample) -> tuple[str, ...]:
     return tuple(rail.name for rail in sample.rails)

@@ -10,7 +10,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Tuple
 
 from benchmarks.profiling.power.rails import Rail, Reading
 from siamtrt import ProbeError
@@ -29,7 +28,7 @@ class Channel:
     """
 
     rail: str
-    files: Tuple[Path, ...]
+    files: tuple[Path, ...]
 
 
 class Ina3221:
@@ -47,7 +46,7 @@ class Ina3221:
 
     def __init__(self, root: Path = Path("/"), interval_s: float = 0.1) -> None:
         self.pause_s = interval_s
-        self._open: List[Tuple[str, List[Tuple[Path, int]]]] = []
+        self._open: list[tuple[str, list[tuple[Path, int]]]] = []
         try:
             for channel in channels(root):
                 self._open.append((channel.rail, []))
@@ -77,44 +76,44 @@ class Ina3221:
         self._open.clear()
 
 
-def channels(root: Path) -> Tuple[Channel, ...]:
+def channels(root: Path) -> tuple[Channel, ...]:
     """Find the rails of this machine, in the order of the monitors' addresses.
 
     Raises:
         ProbeError: there is none, one needs rights this user lacks, or two have one name.
     """
-    found: List[Channel] = []
+    rails: list[Channel] = []
     for chip in sorted(root.glob("sys/bus/i2c/devices/*/name")):
         if "ina3221" not in (_text(chip) or ""):
             continue
         for folder in sorted(chip.parent.glob("hwmon/hwmon*")):
-            found += [channel for number in (1, 2, 3) for channel in _hwmon(folder, number)]
+            rails += [channel for number in (1, 2, 3) for channel in _hwmon(folder, number)]
         for folder in sorted(chip.parent.glob("iio:device*")):
-            found += [channel for number in (0, 1, 2) for channel in _iio(folder, number)]
-    names = [channel.rail for channel in found]
+            rails += [channel for number in (0, 1, 2) for channel in _iio(folder, number)]
+    names = [channel.rail for channel in rails]
     if not names:
         raise ProbeError("this machine has no INA3221 power monitor", hint="power is measured on a Jetson")
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ProbeError(f"two monitors call a rail {', '.join(sorted(twice))}", hint="report the board and its L4T")
-    return tuple(found)
+    return tuple(rails)
 
 
-def _hwmon(folder: Path, number: int) -> List[Channel]:
+def _hwmon(folder: Path, number: int) -> list[Channel]:
     rail = _text(folder / f"in{number}_label")
     if rail in (None, _NOT_CONNECTED) or _text(folder / f"in{number}_enable") == "0":
         return []
     return [Channel(str(rail), (folder / f"in{number}_input", folder / f"curr{number}_input"))]
 
 
-def _iio(folder: Path, number: int) -> List[Channel]:
+def _iio(folder: Path, number: int) -> list[Channel]:
     rail = _text(folder / f"rail_name_{number}")
     if rail in (None, _NOT_CONNECTED):
         return []
     return [Channel(str(rail), (folder / f"in_power{number}_input",))]
 
 
-def _text(path: Path) -> Optional[str]:
+def _text(path: Path) -> str | None:
     """The content; None for a file that is not there."""
     try:
         return path.read_text(encoding="ascii", errors="replace").strip()

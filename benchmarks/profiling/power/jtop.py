@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Any, List, Mapping, Optional
+from typing import Any, Mapping
 
 from benchmarks.profiling.power.rails import Rail, Reading
 from siamtrt import MissingDependencyError, ProbeError
@@ -27,7 +27,7 @@ class Jtop:
     name = "jtop"
     pause_s = 0.0
 
-    def __init__(self, interval_s: float = 0.1, module: Optional[Any] = None) -> None:
+    def __init__(self, interval_s: float = 0.1, module: Any | None = None) -> None:
         module = _installed() if module is None else module
         self._version = str(getattr(module, "__version__", "unknown"))
         try:
@@ -63,7 +63,7 @@ class Jtop:
 _HINT = "client and service must be one version, 4.0 or later: pip install jetson-stats, then restart jtop.service"
 
 
-def parse_power(power: object, version: str) -> List[Rail]:
+def parse_power(power: object, version: str) -> list[Rail]:
     """Read the rails of ``jtop.power``: ``{"rail": {NAME: {"power": mW, ...}}, "tot": ...}``.
 
     The service's ``avg`` is dropped, since it halves what it had with every reading and so is no mean; so is its
@@ -79,10 +79,10 @@ def parse_power(power: object, version: str) -> List[Rail]:
     rails = power.get("rail") if isinstance(power, Mapping) else None
     if not isinstance(rails, Mapping):
         raise ProbeError(f"jtop {version} describes power as {str(power)[:80]!r}, which is not known", hint=_HINT)
-    found = [_rail(name, values, version) for name, values in rails.items() if _online(values)]
-    if not found:
+    shown = [_rail(name, values, version) for name, values in rails.items() if _online(values)]
+    if not shown:
         raise ProbeError(f"jtop {version} shows no power rail", hint=_HINT)
-    return found
+    return shown
 
 
 def _rail(name: object, values: Any, version: str) -> Rail:

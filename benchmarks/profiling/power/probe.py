@@ -6,7 +6,7 @@ import argparse
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Optional, Protocol, Tuple
+from typing import Callable, Protocol
 
 from benchmarks.profiling.power.ina3221 import Ina3221
 from benchmarks.profiling.power.jtop import Jtop
@@ -60,7 +60,7 @@ class ProbeChoice:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> ProbeChoice:
-        """Of the options that :func:`add_probe_arguments` declares.
+        """The choice of the options that :func:`add_probe_arguments` declares.
 
         Raises:
             UsageError: the interval cannot be kept.
@@ -96,7 +96,7 @@ def open_probe(choice: ProbeChoice) -> Probe:
         ProbeError: it does not work; for ``auto``, none does, and the reasons of all are given.
         MissingDependencyError: it was asked for by name and is not installed.
     """
-    makers: Dict[str, Callable[[], Probe]] = {
+    makers: dict[str, Callable[[], Probe]] = {
         "ina3221": lambda: Ina3221(choice.root, choice.interval_s),
         "tegrastats": lambda: Tegrastats(shlex.split(choice.tegrastats), choice.interval_s),
         "jtop": lambda: Jtop(choice.interval_s),
@@ -112,7 +112,7 @@ def open_probe(choice: ProbeChoice) -> Probe:
     raise ProbeError("; ".join(reasons), hint="power is measured on a Jetson; rails need root on JetPack 5")
 
 
-def _attempt(make: Callable[[], Probe]) -> Tuple[Optional[Probe], str]:
+def _attempt(make: Callable[[], Probe]) -> tuple[Probe | None, str]:
     """The probe, or why there is none."""
     try:
         return _proven(make), ""

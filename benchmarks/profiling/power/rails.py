@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Collection, Dict, Optional, Tuple
+from typing import Collection
 
 COLDEST_C = -50.0  # L4T shows about -256 for a thermal zone that is switched off
 
@@ -20,7 +20,7 @@ class Rail:
 
     name: str
     power_mw: int
-    average_mw: Optional[int] = None
+    average_mw: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Reading:
         temperatures_c: zone -> degrees Celsius; empty where the probe shows none.
     """
 
-    rails: Tuple[Rail, ...]
-    gpu_mhz: Optional[int]
-    temperatures_c: Dict[str, float]
+    rails: tuple[Rail, ...]
+    gpu_mhz: int | None
+    temperatures_c: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Board:
     """
 
     name: str
-    total_rails: Tuple[str, ...]
-    note: Optional[str] = None
+    total_rails: tuple[str, ...]
+    note: str | None = None
 
 
 # The first whose rails are all there is taken, so a rail that measures the whole input comes before parts of it.
@@ -72,7 +72,7 @@ BOARDS = (
 )
 
 
-def board_of(names: Collection[str]) -> Optional[Board]:
+def board_of(names: Collection[str]) -> Board | None:
     """The board that has these rails; None where the table knows none."""
     for board in BOARDS:
         if all(name in names for name in board.total_rails):
@@ -80,7 +80,7 @@ def board_of(names: Collection[str]) -> Optional[Board]:
     return None
 
 
-def total_mw(rails: Tuple[Rail, ...]) -> Optional[int]:
+def total_mw(rails: tuple[Rail, ...]) -> int | None:
     """Power of the whole module, or None where it is not known which rails make it up."""
     by_name = {rail.name: rail.power_mw for rail in rails}
     board = board_of(by_name)

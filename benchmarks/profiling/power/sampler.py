@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
-from typing import List, Optional, Tuple, Type
+from typing import Type
 
 from benchmarks.profiling.power.energy import Sample
 from benchmarks.profiling.power.probe import Probe
@@ -15,7 +15,7 @@ _LONGEST_READ_S = 5.0  # beyond the silence that any probe bears
 
 
 class Sampler:
-    """Reads from entering to :meth:`stop`. A probe that fails ends the sampling, not the run that is measured.
+    """Reads a probe from entering to :meth:`stop`. A probe that fails ends the sampling, not the run that is measured.
 
     Args:
         probe: owned from now on.
@@ -23,24 +23,24 @@ class Sampler:
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._samples: List[Sample] = []
-        self._error: Optional[str] = None
+        self._samples: list[Sample] = []
+        self._error: str | None = None
         self._first, self._stopping = threading.Event(), threading.Event()
-        self._stop_ns: Optional[int] = None
+        self._stop_ns: int | None = None
         self._thread = threading.Thread(target=self._run, name="power", daemon=True)
 
     @property
     def name(self) -> str:
-        """Of the probe."""
+        """Name of the probe."""
         return self._probe.name
 
     @property
-    def samples(self) -> Tuple[Sample, ...]:
-        """Those taken so far, in the order of time."""
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples taken so far, in the order of time."""
         return tuple(self._samples)
 
     @property
-    def error(self) -> Optional[str]:
+    def error(self) -> str | None:
         """Why the sampling ended by itself; None where it did not."""
         return self._error
 
@@ -60,7 +60,7 @@ class Sampler:
         self._thread.join(_LONGEST_READ_S)
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: Type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._thread.is_alive():
             self.stop()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Sequence
 
 from benchmarks.profiling.power.energy import TOTAL, PowerSummary, Sample, Window, alike, over
+from benchmarks.profiling.power.power_report import PowerReport, PowerSamples
 from benchmarks.profiling.power.rails import Board, board_of
-from benchmarks.profiling.power.report import PowerReport, PowerSamples
 from siamtrt import ProbeError
 
 _GPU_RAIL = "GPU"
@@ -31,11 +31,11 @@ class Recording:
 
     probe: str
     interval_s: float
-    samples: Tuple[Sample, ...]
-    error: Optional[str]
-    idle: Optional[Window]
+    samples: tuple[Sample, ...]
+    error: str | None
+    idle: Window | None
 
-    def within(self, windows: Sequence[Window]) -> Tuple[Sample, ...]:
+    def within(self, windows: Sequence[Window]) -> tuple[Sample, ...]:
         """The samples from the start of the first window to the end of the last."""
         if not windows:
             return ()
@@ -55,7 +55,7 @@ def report_of(
         origin_ns: what the times of the report count from.
     """
     samples = alike(recording.samples)
-    reasons: Dict[str, str] = {}
+    reasons: dict[str, str] = {}
     load = _over(recording, samples, windows, reasons, "load")
     idle = _over(recording, samples, [recording.idle] if recording.idle else [], reasons, "idle")
     board = _board(samples)
@@ -92,8 +92,8 @@ _WHY = {
 
 
 def _over(
-    recording: Recording, samples: Sequence[Sample], windows: Sequence[Window], reasons: Dict[str, str], name: str
-) -> Optional[Rails]:
+    recording: Recording, samples: Sequence[Sample], windows: Sequence[Window], reasons: dict[str, str], name: str
+) -> Rails | None:
     """The summary over *windows*; None where it is not known, with the reason under *name*."""
     if not windows:
         reasons[name] = f"there was no stretch of {name}"
@@ -105,21 +105,21 @@ def _over(
         return None
 
 
-def _board(samples: Sequence[Sample]) -> Optional[Board]:
+def _board(samples: Sequence[Sample]) -> Board | None:
     return board_of([rail.name for rail in samples[0].rails]) if samples else None
 
 
-def _joules_a_frame(load: Optional[Rails], without_j: Optional[float], frames: int) -> Optional[float]:
+def _joules_a_frame(load: Rails | None, without_j: float | None, frames: int) -> float | None:
     if load is None or TOTAL not in load or without_j is None or not frames:
         return None
     return (load[TOTAL].energy_j - without_j) / frames
 
 
-def _resting_j(idle: Optional[Rails], seconds: float) -> Optional[float]:
+def _resting_j(idle: Rails | None, seconds: float) -> float | None:
     return idle[TOTAL].mean_w * seconds if idle and TOTAL in idle else None
 
 
-def _largest_average_w(samples: Sequence[Sample]) -> Optional[float]:
+def _largest_average_w(samples: Sequence[Sample]) -> float | None:
     averages = [rail.average_mw for sample in samples for rail in sample.rails if rail.name == _GPU_RAIL]
     known = [average for average in averages if average is not None]
     return max(known) / 1000 if known else None

@@ -7,7 +7,6 @@ rail), columns come and go, and a rail has two or three figures with or without 
 from __future__ import annotations
 
 import re
-from typing import Dict, Optional, Tuple
 
 from benchmarks.profiling.power.rails import COLDEST_C, Rail, Reading
 from siamtrt import ProbeError
@@ -35,7 +34,7 @@ def parse(line: str) -> Reading:
     return Reading(parse_rails(line), parse_gpu_clock_mhz(line), parse_temperatures(line))
 
 
-def parse_rails(line: str) -> Tuple[Rail, ...]:
+def parse_rails(line: str) -> tuple[Rail, ...]:
     """Read every power rail of a line.
 
     Raises:
@@ -56,13 +55,13 @@ def parse_rails(line: str) -> Tuple[Rail, ...]:
     return rails
 
 
-def parse_temperatures(line: str) -> Dict[str, float]:
+def parse_temperatures(line: str) -> dict[str, float]:
     """Zone -> degrees Celsius, of the zones that are switched on; empty where a line shows none."""
-    found = {match["name"]: float(match["degrees"]) for match in _TEMPERATURE.finditer(line)}
-    return {zone: degrees for zone, degrees in found.items() if degrees >= COLDEST_C}
+    zones = {match["name"]: float(match["degrees"]) for match in _TEMPERATURE.finditer(line)}
+    return {zone: degrees for zone, degrees in zones.items() if degrees >= COLDEST_C}
 
 
-def parse_gpu_clock_mhz(line: str) -> Optional[int]:
+def parse_gpu_clock_mhz(line: str) -> int | None:
     """The clock of the GPU in MHz; None where the line does not show it (it needs root on JetPack 4)."""
     match = _GPU_CLOCK.search(line)
     return int(match["mhz"]) if match else None

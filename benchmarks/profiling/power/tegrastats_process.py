@@ -7,7 +7,7 @@ import os
 import select
 import subprocess
 import time
-from typing import List, Sequence
+from typing import Sequence
 
 from benchmarks.profiling.power.rails import Reading
 from benchmarks.profiling.power.tegrastats import parse
@@ -39,7 +39,7 @@ class Tegrastats:
     def __init__(
         self, command: Sequence[str] = (COMMAND,), interval_s: float = 0.1, silence_s: float = _SILENCE_S
     ) -> None:
-        arguments: List[str] = [*command, "--interval", str(round(interval_s * 1000))]
+        arguments: list[str] = [*command, "--interval", str(round(interval_s * 1000))]
         self._silence_s = interval_s + silence_s
         self._read = b""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from runtime.matcher import STAGES, StageTimes
 
@@ -47,6 +47,13 @@ class Samples:
     stages_ns: Dict[str, Tuple[Optional[int], ...]]
     began_ns: Optional[Tuple[int, ...]]
 
+    def __post_init__(self) -> None:
+        """Raise ValueError where the columns differ in length."""
+        began = () if self.began_ns is None else (self.began_ns,)
+        columns = (self.frame, self.started, *self.stages_ns.values(), *began)
+        if any(len(column) != len(self) for column in columns):
+            raise ValueError("the columns of the samples differ in length")
+
     def __len__(self) -> int:
         return len(self.total_ns)
 
@@ -61,23 +68,3 @@ class Samples:
             stages_ns={stage: column for stage, column in columns.items() if any(ns is not None for ns in column)},
             began_ns=tuple(call.began_ns - origin_ns for call in calls),
         )
-
-    @classmethod
-    def of(cls, document: Dict[str, Any]) -> Samples:
-        """Read the JSON that ``dataclasses.asdict`` of samples becomes.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else, or the columns differ in length.
-        """
-        began = document["began_ns"]
-        made = cls(
-            frame=tuple(document["frame"]),
-            started=tuple(document["started"]),
-            total_ns=tuple(document["total_ns"]),
-            stages_ns={stage: tuple(column) for stage, column in document["stages_ns"].items()},
-            began_ns=None if began is None else tuple(began),
-        )
-        columns: List[Sequence[object]] = [made.frame, made.started, *made.stages_ns.values()]
-        if any(len(column) != len(made) for column in (*columns, *([] if began is None else [began]))):
-            raise ValueError("the columns of the samples differ in length")
-        return made

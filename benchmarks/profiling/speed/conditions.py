@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from benchmarks.profiling.power.rails import COLDEST_C, Reading
 
@@ -19,7 +19,7 @@ Range = Tuple[float, float]
 
 @dataclass(frozen=True)
 class MachineState:
-    """At one instant; empty or None where the machine does not tell.
+    """The machine at one instant; empty or None where it does not show.
 
     Attributes:
         cpu_mhz: of each core that is online.
@@ -34,16 +34,16 @@ class MachineState:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Over a run. What is not known is None, and ``reasons`` says why under its name.
+    """The machine over a run. What is not known is None, and ``reasons`` says why under its name.
 
     Attributes:
         power_mode: number and name of nvpmodel's, such as ``0 MAXN``.
         cpu_mhz: lowest and highest clock seen of a core, before the first sequence and after each.
-        gpu_mhz: likewise of the GPU, and in each reading of tegrastats during the run.
+        gpu_mhz: lowest and highest clock of the GPU, also in each reading of tegrastats during the run.
         governor: of the CPU's clock, such as ``performance`` or ``schedutil``.
         gpu_clock_fixed: the GPU's lowest and highest clock are one, as ``jetson_clocks`` sets them.
         temperatures_start_c: zone -> degrees Celsius, before the first frame.
-        temperatures_end_c: likewise, after the last.
+        temperatures_end_c: zone -> degrees Celsius, after the last.
         reasons: name of a field that is None -> why.
     """
 
@@ -63,20 +63,6 @@ class Conditions:
             return ()
         seen = f", seen at {self.gpu_mhz[0]:.0f} to {self.gpu_mhz[1]:.0f} MHz" if self.gpu_mhz else ""
         return (f"the GPU's clock was free to change{seen}: run nvpmodel, then jetson_clocks, before measuring",)
-
-    @classmethod
-    def of(cls, document: Dict[str, Any]) -> Conditions:
-        """Read the JSON that ``dataclasses.asdict`` of conditions becomes.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is something else.
-        """
-        fields = dict(document)
-        for name in ("cpu_mhz", "gpu_mhz"):
-            if fields[name] is not None:
-                low, high = fields[name]
-                fields[name] = (low, high)
-        return cls(**fields)
 
 
 def read_state(root: Path = Path("/")) -> MachineState:
@@ -105,7 +91,7 @@ def conditions_of(
     if readings:
         before, after = before or readings[0].temperatures_c, after or readings[-1].temperatures_c
     lowest, highest = _gpu(root, "min_freq"), _gpu(root, "max_freq")
-    made = Conditions(
+    conditions = Conditions(
         power_mode=_power_mode(root),
         cpu_mhz=(min(cpu), max(cpu)) if cpu else None,
         gpu_mhz=(min(gpu), max(gpu)) if gpu else None,
@@ -115,8 +101,8 @@ def conditions_of(
         temperatures_end_c=after or None,
         reasons={},
     )
-    made.reasons.update({name: why for name, why in _WHY.items() if getattr(made, name) is None})
-    return made
+    conditions.reasons.update({name: why for name, why in _WHY.items() if getattr(conditions, name) is None})
+    return conditions
 
 
 _WHY = {
@@ -130,7 +116,7 @@ _WHY = {
 }
 
 
-def _power_mode(root: Path) -> Optional[str]:
+def _power_mode(root: Path) -> str | None:
     """Source: nvpmodel keeps ``pmode:0000`` in its status and ``POWER_MODEL ID=0 NAME=MAXN`` in its configuration."""
     number = re.search(r"pmode:(\d{1,4})", _text(root / "var/lib/nvpmodel/status") or "", re.ASCII)
     if not number:
@@ -140,17 +126,17 @@ def _power_mode(root: Path) -> Optional[str]:
     return f"{mode} {name[1]}" if name else str(mode)
 
 
-def _cpu_mhz(root: Path) -> Tuple[float, ...]:
+def _cpu_mhz(root: Path) -> tuple[float, ...]:
     files = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq"))
     clocks_khz = [_number(path) for path in files]
-    found = tuple(clock / 1e3 for clock in clocks_khz if clock is not None)
-    if found:
-        return found
+    clocks_mhz = tuple(clock / 1e3 for clock in clocks_khz if clock is not None)
+    if clocks_mhz:
+        return clocks_mhz
     lines = re.findall(r"^cpu MHz\s*: (\d+(?:\.\d+)?)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
     return tuple(float(line) for line in lines)
 
 
-def _gpu(root: Path, name: str) -> Optional[float]:
+def _gpu(root: Path, name: str) -> float | None:
     for pattern in _GPU_DEVICES:
         for folder in sorted((root / "sys/class/devfreq").glob(pattern)):
             clock_hz = _number(folder / name)
@@ -159,26 +145,26 @@ def _gpu(root: Path, name: str) -> Optional[float]:
     return None
 
 
-def _temperatures_c(root: Path) -> Dict[str, float]:
-    found: Dict[str, float] = {}
+def _temperatures_c(root: Path) -> dict[str, float]:
+    temperatures: dict[str, float] = {}
     for folder in _in_order(list((root / "sys/class/thermal").glob("thermal_zone*"))):
         zone, millidegrees = _text(folder / "type"), _number(folder / "temp")
         if zone and millidegrees is not None and millidegrees / 1000 >= COLDEST_C:
-            found[zone] = millidegrees / 1000
-    return found
+            temperatures[zone] = millidegrees / 1000
+    return temperatures
 
 
-def _in_order(folders: List[Path]) -> List[Path]:
+def _in_order(folders: list[Path]) -> list[Path]:
     return sorted(folders, key=lambda folder: (len(folder.name), folder.name))
 
 
-def _text(path: Path) -> Optional[str]:
+def _text(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip() or None
     except OSError:
         return None
 
 
-def _number(path: Path) -> Optional[int]:
+def _number(path: Path) -> int | None:
     text = _text(path)
     return int(text) if text and re.fullmatch(r"-?\d{1,12}", text, re.ASCII) else None

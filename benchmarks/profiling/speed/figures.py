@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _OUTLIER_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Distribution:
-    """Of some durations, in milliseconds; ``count`` is how many."""
+    """How some durations are distributed, in milliseconds; ``count`` is how many there are."""
 
     count: int
     mean: float
@@ -34,7 +34,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of all timed calls.
+    """The figures of all timed calls.
 
     Attributes:
         frames: how many calls were timed, starts included.
@@ -110,29 +110,29 @@ def distribution(durations_ns: Array) -> Distribution:
     return Distribution(len(values_ms), mean, stdev, float(values_ms.min()), p50, p90, p95, p99, float(values_ms.max()))
 
 
-def doubts(updates_ns: Array) -> List[str]:
+def doubts(updates_ns: Array) -> list[str]:
     """What makes updates of these durations (N nanoseconds) doubtful as a measurement."""
     if len(updates_ns) == 0:
         return ["no update was timed"]
-    found = distribution(updates_ns)
+    times = distribution(updates_ns)
     warnings = []
-    if found.count < _ENOUGH_UPDATES:
-        warnings.append(f"{found.count} updates are few for a 99th percentile; measure {_ENOUGH_UPDATES} or more")
-    if found.stdev >= _UNSTABLE_STDEV_SHARE * found.mean:
-        share = found.stdev / found.mean
+    if times.count < _ENOUGH_UPDATES:
+        warnings.append(f"{times.count} updates are few for a 99th percentile; measure {_ENOUGH_UPDATES} or more")
+    if times.stdev >= _UNSTABLE_STDEV_SHARE * times.mean:
+        share = times.stdev / times.mean
         warnings.append(f"the standard deviation is {share:.0%} of the mean: is the machine busy, is its clock fixed?")
-    slow = int((np.asarray(updates_ns) / 1e6 >= (1 + _OUTLIER_SHARE) * found.mean).sum())
+    slow = int((np.asarray(updates_ns) / 1e6 >= (1 + _OUTLIER_SHARE) * times.mean).sum())
     if slow:
         warnings.append(
-            f"{slow} of {found.count} updates took over {1 + _OUTLIER_SHARE:g} times the mean, "
-            f"the slowest {found.max / found.mean:.1f} times"
+            f"{slow} of {times.count} updates took over {1 + _OUTLIER_SHARE:g} times the mean, "
+            f"the slowest {times.max / times.mean:.1f} times"
         )
     return warnings
 
 
-def _stages_ms(videos: Sequence[Samples]) -> Dict[str, Distribution]:
-    columns: Dict[str, List[int]] = {}
-    rest: List[int] = []
+def _stages_ms(videos: Sequence[Samples]) -> dict[str, Distribution]:
+    columns: dict[str, list[int]] = {}
+    rest: list[int] = []
     for video in videos:
         for stage, column in video.stages_ns.items():
             columns.setdefault(stage, []).extend(value for value in column if value is not None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Protocol, Tuple
+from typing import Iterable, Protocol
 
 from benchmarks.profiling.power.energy import Window
 from benchmarks.profiling.speed.call_times import Call
@@ -14,35 +14,35 @@ from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox
 
 
-def stretches(calls: Iterable[Call], paused_ns: List[int]) -> List[Window]:
+def stretches(calls: Iterable[Call], paused_ns: list[int]) -> list[Window]:
     """Start and end of each row of calls between which nothing was decoded.
 
     Args:
         calls: in the order of time.
-        paused_ns: when each decoding began, likewise.
+        paused_ns: when each decoding began, in the order of time.
     """
-    found: List[Window] = []
+    windows: list[Window] = []
     for call in calls:
         ended_ns = call.began_ns + call.total_ns
-        if found and bisect(paused_ns, call.began_ns) == bisect(paused_ns, found[-1][1]):
-            found[-1] = (found[-1][0], ended_ns)
+        if windows and bisect(paused_ns, call.began_ns) == bisect(paused_ns, windows[-1][1]):
+            windows[-1] = (windows[-1][0], ended_ns)
         else:
-            found.append((call.began_ns, ended_ns))
-    return found
+            windows.append((call.began_ns, ended_ns))
+    return windows
 
 
 class Timed(Protocol):
     """What is timed: a tracker."""
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:
-        """See :meth:`runtime.tracker.Tracker.start`."""
+        """Start as :meth:`runtime.tracker.Tracker.start` does."""
 
     def update(self, frame: Array) -> TrackerState:
-        """See :meth:`runtime.tracker.Tracker.update`."""
+        """Go on as :meth:`runtime.tracker.Tracker.update` does."""
 
 
 class Recorder:
-    """A follower that keeps the times of each call.
+    """A tracker that keeps the times of each call.
 
     Args:
         tracker: not owned.
@@ -50,24 +50,22 @@ class Recorder:
 
     def __init__(self, tracker: Timed) -> None:
         self._tracker = tracker
-        self._calls: List[Call] = []
+        self._calls: list[Call] = []
 
     def start(self, frame: Array, box: BoundingBox) -> None:
-        """See :class:`benchmarks.evaluation.trackers.Follower`."""
         began_ns = time.perf_counter_ns()
         state = self._tracker.start(frame, box)
         ended_ns = time.perf_counter_ns()
         self._calls.append(Call(True, began_ns, ended_ns - began_ns, state.times))
 
     def update(self, frame: Array) -> BoundingBox:
-        """See :class:`benchmarks.evaluation.trackers.Follower`."""
         began_ns = time.perf_counter_ns()
         state = self._tracker.update(frame)
         ended_ns = time.perf_counter_ns()
         self._calls.append(Call(False, began_ns, ended_ns - began_ns, state.times))
         return state.box
 
-    def take(self) -> Tuple[Call, ...]:
+    def take(self) -> tuple[Call, ...]:
         """The calls since this was asked last."""
         calls = tuple(self._calls)
         self._calls.clear()
@@ -85,11 +83,11 @@ class Preloaded(Sequence):
     """
 
     block_bytes: int = 0
-    paused_ns: List[int] = field(default_factory=list)
-    block: Dict[int, Array] = field(default_factory=dict)
+    paused_ns: list[int] = field(default_factory=list)
+    block: dict[int, Array] = field(default_factory=dict)
 
     def frame(self, index: int) -> Array:
-        """See :meth:`sequences.sequence.Sequence.frame`; decodes the next block where *index* is in none."""
+        """Read an image; decodes the next block where *index* is in none."""
         if index not in self.block:
             self._load(index)
         return self.block[index]

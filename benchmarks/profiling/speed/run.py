@@ -6,11 +6,12 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Sequence
 
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, SKIPPED
 from benchmarks.evaluation.vot.run import follow
+from benchmarks.profiling.graph_work import title
 from benchmarks.profiling.power.energy import Window
 from benchmarks.profiling.power.probe import NONE, ProbeChoice
 from benchmarks.profiling.power.watched import watching
@@ -18,7 +19,7 @@ from benchmarks.profiling.speed.call_times import Samples
 from benchmarks.profiling.speed.conditions import Conditions, conditions_of, read_state
 from benchmarks.profiling.speed.figures import Figures, figures_of, rate
 from benchmarks.profiling.speed.record import Preloaded, Recorder, stretches
-from benchmarks.profiling.speed.report import WINDOW, SpeedReport, Video
+from benchmarks.profiling.speed.speed_report import WINDOW, SpeedReport, Video
 from runtime.tracker import Tracker
 from sequences import sequence as videos
 from siamtrt import Manifest, ModelCard, UsageError
@@ -43,26 +44,20 @@ class Settings:
     """
 
     protocol: Protocol
-    threads: Optional[int] = None
+    threads: int | None = None
     warm_up_updates: int = 10
     block_bytes: int = 512 << 20
     probe: ProbeChoice = _NO_PROBE
     idle_s: float = 0.0
 
 
-def measure(
-    engines: Path,
-    sequences: Sequence[videos.Sequence],
-    settings: Settings,
-    *,
-    command: str,
-) -> SpeedReport:
+def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Settings, *, command: str) -> SpeedReport:
     """Run every sequence once.
 
     Args:
         engines: folder written by ``python -m engines``.
         sequences: each is warmed up, then tracked from its first frame.
-        settings: how.
+        settings: how to run it.
         command: kept in the report.
 
     Raises:
@@ -73,22 +68,22 @@ def measure(
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
     root = settings.probe.root
     states = [read_state(root)]
-    laps: List[TimedLap] = []
+    runs: list[TimedRun] = []
     origin_ns = time.perf_counter_ns()
     with watching(settings.probe, settings.idle_s) as watched, Tracker.open(
         engines, threads=settings.threads
     ) as tracker:
         recorder = Recorder(tracker)
         for sequence in sequences:
-            laps.append(_lap(recorder, sequence, settings, origin_ns))
+            runs.append(_run(recorder, sequence, settings, origin_ns))
             states.append(read_state(root))
         watched.finish()
-    videos, windows = tuple(lap.video for lap in laps), [window for lap in laps for window in lap.windows]
+    videos, windows = tuple(run.video for run in runs), [window for run in runs for window in run.windows]
     conditions = conditions_of(states, watched.readings(windows), root)
     figures = _figures(videos, conditions)
     timed_ns = sum(sum(video.samples.total_ns) for video in videos)
     return SpeedReport(
-        title=f"{card.name} {manifest.settings['backend']} {manifest.settings['precision']}",
+        title=title(card, manifest.settings["backend"], manifest.settings["precision"]),
         command=command,
         window=WINDOW,
         figures=figures,
@@ -110,14 +105,14 @@ def _figures(videos: Sequence[Video], conditions: Conditions) -> Figures:
 
 
 @dataclass(frozen=True)
-class TimedLap:
+class TimedRun:
     """One sequence, and when its frames were tracked without a pause, in nanoseconds of the monotonic clock."""
 
     video: Video
-    windows: List[Window]
+    windows: list[Window]
 
 
-def _lap(recorder: Recorder, sequence: videos.Sequence, settings: Settings, origin_ns: int) -> TimedLap:
+def _run(recorder: Recorder, sequence: videos.Sequence, settings: Settings, origin_ns: int) -> TimedRun:
     """Warm up, then track *sequence*."""
     if len(sequence) < 2:
         raise UsageError(f"the sequence {sequence.name} has no second frame", hint="leave it out with --only")
@@ -134,4 +129,4 @@ def _lap(recorder: Recorder, sequence: videos.Sequence, settings: Settings, orig
     failures = sum(entry == FAILED for entry in entries)
     log.info("%s: %.1f FPS over %d frames, %d failures", sequence.name, rate(samples), len(samples), failures)
     video = Video(sequence.name, rate(samples), failures, len(entries) - len(called), warm_up, samples)
-    return TimedLap(video, stretches(calls, ahead.paused_ns))
+    return TimedRun(video, stretches(calls, ahead.paused_ns))

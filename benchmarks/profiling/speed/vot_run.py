@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any
 
 from benchmarks.evaluation.vot.results import FAILED, STARTED, read, result_path
-from benchmarks.profiling.power.report import PowerReport
+from benchmarks.profiling.power.power_report import PowerReport
 from benchmarks.profiling.speed.call_times import Samples
 from benchmarks.profiling.speed.figures import figures_of, rate
-from benchmarks.profiling.speed.report import WINDOW, SpeedReport, Video
+from benchmarks.profiling.speed.speed_report import WINDOW, SpeedReport, Video
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import read_json
 
@@ -31,7 +31,7 @@ def summarise(run: Path, tracker: str, *, command: str) -> SpeedReport:
     files = sorted((run / "times" / tracker).glob("*.json"))
     if not files:
         raise UsageError(f"{run} holds no times of {tracker}", hint="python -m benchmarks vot writes them")
-    videos: List[Video] = []
+    videos: list[Video] = []
     warm_up = WARM_UP_CALLS
     for path in files:
         codes = [int(code) for code in read(result_path(run / "results", tracker, path.stem)).codes]
@@ -40,17 +40,9 @@ def summarise(run: Path, tracker: str, *, command: str) -> SpeedReport:
         apart, timed = called[:warm_up], called[warm_up:]
         warm_up = max(0, warm_up - len(called))
         if timed:
-            samples = _samples(timed, codes, times)
-            videos.append(
-                Video(
-                    path.stem,
-                    rate(samples),
-                    codes.count(FAILED),
-                    len(codes) - len(called),
-                    _samples(apart, codes, times),
-                    samples,
-                )
-            )
+            samples, before = _samples(timed, codes, times), _samples(apart, codes, times)
+            skipped = len(codes) - len(called)
+            videos.append(Video(path.stem, rate(samples), codes.count(FAILED), skipped, before, samples))
     figures = figures_of(
         [video.samples for video in videos],
         skipped=sum(video.skipped for video in videos),
@@ -60,7 +52,7 @@ def summarise(run: Path, tracker: str, *, command: str) -> SpeedReport:
     return SpeedReport(tracker, command, WINDOW, figures, tuple(videos), power, None, None, None)
 
 
-def _times(path: Path, count: int) -> List[Any]:
+def _times(path: Path, count: int) -> list[Any]:
     times = read_json(path).get("frames")
     if not isinstance(times, list) or len(times) != count:
         raise ArtifactError(f"{path} does not hold a time for each of {count} frames", hint="run the sequence anew")
@@ -69,6 +61,6 @@ def _times(path: Path, count: int) -> List[Any]:
     return times
 
 
-def _samples(indices: List[int], codes: List[int], times: List[Any]) -> Samples:
-    totals: Tuple[int, ...] = tuple(times[index] for index in indices)
+def _samples(indices: list[int], codes: list[int], times: list[Any]) -> Samples:
+    totals: tuple[int, ...] = tuple(times[index] for index in indices)
     return Samples(tuple(indices), tuple(codes[index] == STARTED for index in indices), totals, {}, None)

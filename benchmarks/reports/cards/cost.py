@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from html import escape
-from typing import List, Optional, Tuple
 
-from benchmarks.profiling.layers.compare import layer_key, sums, type_key
-from benchmarks.profiling.layers.report import LayerReport
+from benchmarks.profiling.graph_work import NOT_COUNTED, frame_work
+from benchmarks.profiling.layers.layer_report import LayerReport
+from benchmarks.profiling.layers.tables import layer_key, sums, type_key
 from benchmarks.profiling.speed.figures import Distribution
 from benchmarks.reports.cards.power_card import power
 from benchmarks.reports.document import Report
@@ -20,13 +20,13 @@ _START_STAGES = ("target", "refit")
 _SLOWEST = 15
 
 
-def cost(report: Report) -> List[str]:
+def cost(report: Report) -> list[str]:
     """Cards: latency as a histogram and over time, stages, layers, power."""
-    cards = [_histogram(report), _stages(report), _timeline(report), _percentiles(report)]
+    cards = [_histogram(report), _stages(report), _timeline(report), _percentiles(report), _work(report)]
     return [*cards, *(_layers(report.layers) if report.layers else [_no_layers(report)]), power(report)]
 
 
-def _updates_ms(report: Report) -> List[float]:
+def _updates_ms(report: Report) -> list[float]:
     columns = [(video.samples.started, video.samples.total_ns) for video in report.speed.videos]
     return [ns / 1e6 for started, total in columns for start, ns in zip(started, total) if not start]
 
@@ -44,8 +44,8 @@ def _histogram(report: Report) -> str:
 
 
 def _timeline(report: Report) -> str:
-    values: List[Optional[float]] = []
-    borders: List[Tuple[int, str]] = []
+    values: list[float | None] = []
+    borders: list[tuple[int, str]] = []
     for video in report.speed.videos:
         borders.append((len(values), video.name))
         values += [ns / 1e6 for ns in video.samples.total_ns]
@@ -59,10 +59,10 @@ def _timeline(report: Report) -> str:
 
 
 def _stages(report: Report) -> str:
-    found = report.speed.figures.stages_ms
+    stages = report.speed.figures.stages_ms
     rows = [
         Bar(f"{stage} (start)" if stage in _START_STAGES else stage, (entry.p50,), f"(p99 {short(entry.p99)})")
-        for stage, entry in found.items()
+        for stage, entry in stages.items()
     ]
     if not rows:
         return page.card("Stages", "<p>No stage was timed.</p>")
@@ -83,12 +83,28 @@ def _percentiles(report: Report) -> str:
     return page.card("Percentiles", page.table(heads, rows), note=note, width="wide")
 
 
-def _percentile_row(name: str, entry: Distribution) -> List[str]:
+def _percentile_row(name: str, entry: Distribution) -> list[str]:
     values = (entry.mean, entry.stdev, entry.min, entry.p50, entry.p90, entry.p95, entry.p99, entry.max)
     return [name, f"{entry.count:,}", *(figure(value) for value in values)]
 
 
-def _layers(report: LayerReport) -> List[str]:
+def _work(report: Report) -> str:
+    heads = ["graph", "M parameters", "MMAC a run", "runs"]
+    rows = [
+        [
+            name,
+            figure(None if work.parameters is None else work.parameters / 1e6),
+            figure(None if work.macs is None else work.macs / 1e6, 1),
+            "in each frame" if work.each_frame else "now and then",
+        ]
+        for name, work in report.work.items()
+    ]
+    note = "" if frame_work(report.work).macs is not None else f"Dashes: {NOT_COUNTED}."
+    content = page.table(heads, rows) if rows else f"<p>Not there: {NOT_COUNTED}.</p>"
+    return page.card("Size and work", content, note=note if rows else "", width="wide")
+
+
+def _layers(report: LayerReport) -> list[str]:
     ordered = sorted(sums(report, type_key).items(), key=lambda item: -item[1])[:_SLOWEST]
     drawing = bars(
         [Bar(f"{graph}: {kind}", (ms,)) for (graph, kind), ms in ordered],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import List, Optional, Tuple
+from typing import Tuple
 
-from benchmarks.profiling.layers.compare import BY, ordered, sums
 from benchmarks.profiling.layers.device import Device, precision_of
-from benchmarks.profiling.layers.report import Layer, LayerReport
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport
+from benchmarks.profiling.layers.tables import BY, ordered, sums
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.axes import Axis, decades, grid
 from benchmarks.reports.drawing.bars import Bar, bars
@@ -19,7 +19,7 @@ _MOST_ROWS = 24
 Named = Tuple[str, svg.Drawing]
 
 
-def drawings(reports: List[LayerReport], device: Optional[Device]) -> List[Named]:
+def drawings(reports: list[LayerReport], device: Device | None) -> list[Named]:
     """By type, by graph, by layer, and the roofline where there is a device."""
     drawn = [
         ("By type of layer", grouped(reports, "type")),
@@ -31,18 +31,18 @@ def drawings(reports: List[LayerReport], device: Optional[Device]) -> List[Named
     return drawn
 
 
-def grouped(reports: List[LayerReport], by: str) -> svg.Drawing:
+def grouped(reports: list[LayerReport], by: str) -> svg.Drawing:
     """Milliseconds of each group, a bar a report, and the ratio of the last report to the first.
 
     Args:
         reports: side by side.
         by: ``type``, ``layer`` or ``graph``.
     """
-    found = [sums(report, BY[by]) for report in reports]
-    keys = sorted(ordered(found), key=lambda key: -max(totals.get(key, 0.0) for totals in found))[:_MOST_ROWS]
+    groups = [sums(report, BY[by]) for report in reports]
+    keys = sorted(ordered(groups), key=lambda key: -max(totals.get(key, 0.0) for totals in groups))[:_MOST_ROWS]
     rows = []
     for key in keys:
-        values = tuple(totals.get(key) for totals in found)
+        values = tuple(totals.get(key) for totals in groups)
         first, last = values[0], values[-1]
         note = f"(x {last / first:.2f})" if len(values) > 1 and first and last is not None else ""
         rows.append(Bar(": ".join(filter(None, key)), values, note))
@@ -50,7 +50,7 @@ def grouped(reports: List[LayerReport], by: str) -> svg.Drawing:
     return bars(rows, [report.title for report in reports], title, width=_WIDE)
 
 
-def roofline(reports: List[LayerReport], device: Device) -> svg.Drawing:
+def roofline(reports: list[LayerReport], device: Device) -> svg.Drawing:
     """What each layer reaches, over how much it computes with each byte, below what the device could do.
 
     A layer of a report that was measured elsewhere, or in another power mode, has no dot: only its place along the axis
@@ -75,7 +75,7 @@ def roofline(reports: List[LayerReport], device: Device) -> svg.Drawing:
     return svg.Drawing(*_ROOFLINE, "".join(parts), f"roofline of {device.name}")
 
 
-def _roofs(device: Device, x: Axis, y: Axis) -> List[str]:
+def _roofs(device: Device, x: Axis, y: Axis) -> list[str]:
     parts = []
     for precision, peak in device.peak_gmacs.items():
         knee = min(max(peak / device.memory_gb_s, x.low), x.high)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Any, List
+from typing import Any
 
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing import page
 
 
-def provenance(report: Report) -> List[str]:
+def provenance(report: Report) -> list[str]:
     """Cards: the machine and its state, and the chain of manifests."""
     return [_machine(report), _chain(report)]
 

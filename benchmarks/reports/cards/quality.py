@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import List
 
 from benchmarks.reports.document import Failure, Report
 from benchmarks.reports.drawing import page
@@ -12,7 +11,7 @@ from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.drawing.plots import THIRD, Curve, Point, curves, points
 
 
-def quality(report: Report) -> List[str]:
+def quality(report: Report) -> list[str]:
     """Cards: EAO curve, accuracy and robustness, attributes, sequences, failures."""
     return [_curve(report), _accuracy_robustness(report), _attributes(report), _sequences(report), _failures(report)]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Optional
 
 from benchmarks.reports.cards.layer_drawings import Named
-from benchmarks.reports.cards.side_by_side import mean_w
+from benchmarks.reports.cards.side_by_side import mean_w, update
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.bars import Bar, bars
 from benchmarks.reports.drawing.plots import HALF, Curve, Point, curves, points
 
 
-def drawings(reports: List[Report]) -> List[Named]:
+def drawings(reports: list[Report]) -> list[Named]:
     """EAO curves, accuracy and robustness, rates, latencies, stages, and power where there is some."""
     titles = _names(reports)
     drawn = [
@@ -27,12 +27,12 @@ def drawings(reports: List[Report]) -> List[Named]:
     return drawn
 
 
-def _names(reports: List[Report]) -> List[str]:
+def _names(reports: list[Report]) -> list[str]:
     """Titles, numbered so that two of one name are told apart."""
     return [f"{number}: {report.title}" for number, report in enumerate(reports, start=1)]
 
 
-def _curves(reports: List[Report], titles: List[str]) -> svg.Drawing:
+def _curves(reports: list[Report], titles: list[str]) -> svg.Drawing:
     series = [
         Curve(title, list(range(2, len(report.measures.curve) + 1)), report.measures.curve[1:])
         for title, report in zip(titles, reports)
@@ -41,7 +41,7 @@ def _curves(reports: List[Report], titles: List[str]) -> svg.Drawing:
     return curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=(HALF[0], 340.0))
 
 
-def _accuracy_robustness(reports: List[Report], titles: List[str]) -> svg.Drawing:
+def _accuracy_robustness(reports: list[Report], titles: list[str]) -> svg.Drawing:
     dots = [
         Point(title.split(":")[0], report.measures.robustness, report.measures.accuracy, title)
         for title, report in zip(titles, reports)
@@ -52,28 +52,24 @@ def _accuracy_robustness(reports: List[Report], titles: List[str]) -> svg.Drawin
 
 Take = Callable[[Report], Optional[float]]
 
-_RATES: Tuple[Tuple[str, Take], ...] = (
+_RATES: tuple[tuple[str, Take], ...] = (
     ("pooled", lambda report: report.speed.figures.fps_pooled),
     ("mean of videos", lambda report: report.speed.figures.fps_mean_of_videos),
 )
-_LATENCIES: Tuple[Tuple[str, Take], ...] = (
-    ("p50", lambda report: getattr(report.speed.figures.update_ms, "p50", None)),
-    ("p90", lambda report: getattr(report.speed.figures.update_ms, "p90", None)),
-    ("p99", lambda report: getattr(report.speed.figures.update_ms, "p99", None)),
-)
-_POWER: Tuple[Tuple[str, Take], ...] = (
+_LATENCIES: tuple[tuple[str, Take], ...] = tuple((name, update(name)) for name in ("p50", "p90", "p99"))
+_POWER: tuple[tuple[str, Take], ...] = (
     ("mean W", mean_w),
     ("J a frame", lambda report: report.speed.power.joules_a_frame),
 )
 
 
-def _bars(reports: List[Report], titles: List[str], figures: Tuple[Tuple[str, Take], ...], unit: str) -> svg.Drawing:
+def _bars(reports: list[Report], titles: list[str], figures: tuple[tuple[str, Take], ...], unit: str) -> svg.Drawing:
     rows = [Bar(name, tuple(take(report) for report in reports)) for name, take in figures]
     return bars(rows, titles, unit)
 
 
-def _stages(reports: List[Report], titles: List[str]) -> svg.Drawing:
-    found = [report.speed.figures.stages_ms for report in reports]
-    names = list(dict.fromkeys(name for stages in found for name in stages))
-    rows = [Bar(name, tuple(stages[name].p50 if name in stages else None for stages in found)) for name in names]
+def _stages(reports: list[Report], titles: list[str]) -> svg.Drawing:
+    reported = [report.speed.figures.stages_ms for report in reports]
+    names = list(dict.fromkeys(name for stages in reported for name in stages))
+    rows = [Bar(name, tuple(stages[name].p50 if name in stages else None for stages in reported)) for name in names]
     return bars(rows, titles, "median ms of a call that has the stage")

@@ -1,9 +1,8 @@
-"""The page of one report: what it says first, and its parts in the order of the questions they answer."""
+"""The page of one report: the tiles at its top, and its parts in the order of the questions they answer."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import List, Tuple
 
 from benchmarks.reports.cards.cost import cost
 from benchmarks.reports.cards.provenance import provenance
@@ -19,8 +18,8 @@ def report_page(report: Report) -> str:
     return page.page(report.title, f'{_head(report)}{_tiles(report)}<div class="cards">{"".join(cards)}</div>')
 
 
-def headline(report: Report) -> List[Tuple[str, str, str]]:
-    """Name, figure and note of what is said first."""
+def headline(report: Report) -> list[tuple[str, str, str]]:
+    """Name, figure and note of each tile at the top."""
     measures, figures, power = report.measures, report.speed.figures, report.speed.power
     interval = measures.eao_interval_95
     spread = "too few sequences for an interval"

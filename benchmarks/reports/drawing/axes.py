@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Iterable, List, Tuple
+from typing import Iterable
 
 from benchmarks.reports.drawing import svg
 
@@ -19,7 +19,7 @@ class Axis:
         low: value at ``start_px``.
         high: value at ``end_px``.
         start_px: place in the drawing; a y axis starts at the bottom.
-        end_px: likewise.
+        end_px: place in the drawing; a y axis ends at the top.
         title: what is drawn along it, with the unit.
         logarithmic: equal distances are equal ratios; ``low`` is positive then.
     """
@@ -38,7 +38,7 @@ class Axis:
         return self.start_px + min(1.0, max(0.0, share)) * (self.end_px - self.start_px)
 
     @property
-    def ticks(self) -> List[float]:
+    def ticks(self) -> list[float]:
         """Round values from end to end."""
         if self.logarithmic:
             powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
@@ -51,7 +51,7 @@ class Axis:
         return math.log10(value) if self.logarithmic else value
 
 
-def covering(values: Iterable[float], span_px: Tuple[float, float], title: str, *, zero: bool = False) -> Axis:
+def covering(values: Iterable[float], span_px: tuple[float, float], title: str, *, zero: bool = False) -> Axis:
     """An axis that holds all *values* and ends on round numbers; from 0 where *zero* is set."""
     known = list(values)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -62,7 +62,7 @@ def covering(values: Iterable[float], span_px: Tuple[float, float], title: str, 
     return Axis(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, *span_px, title)
 
 
-def decades(values: Iterable[float], span_px: Tuple[float, float], title: str) -> Axis:
+def decades(values: Iterable[float], span_px: tuple[float, float], title: str) -> Axis:
     """A logarithmic axis that holds all positive *values*; from a power of ten to 1, 2 or 5 times one."""
     known = [value for value in values if value > 0] or [1.0]
     low = 10.0 ** math.floor(math.log10(min(known)))

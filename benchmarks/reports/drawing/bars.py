@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Sequence
 
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.axes import short
@@ -15,7 +15,7 @@ _CHARACTER = 6.3
 
 @dataclass(frozen=True)
 class Bar:
-    """A row.
+    """A row of bars.
 
     Attributes:
         label: of the row.
@@ -24,7 +24,7 @@ class Bar:
     """
 
     label: str
-    values: Tuple[Optional[float], ...]
+    values: tuple[float | None, ...]
     note: str = ""
 
 
@@ -37,12 +37,6 @@ def bars(rows: Sequence[Bar], names: Sequence[str], title: str, *, width: float 
         title: of the values, with the unit.
         width: of the drawing.
     """
-    body, height = laid_out(rows, names, title, width)
-    return svg.Drawing(width, height, body, title)
-
-
-def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float) -> Tuple[str, float]:
-    """The inside of the drawing, and its height."""
     left = min(0.42 * width, 14 + _CHARACTER * max([len(row.label) for row in rows], default=0))
     longest_note = max([len(row.note) for row in rows], default=0)
     longest = max([value for row in rows for value in row.values if value is not None], default=0.0) or 1.0
@@ -56,10 +50,10 @@ def laid_out(rows: Sequence[Bar], names: Sequence[str], title: str, width: float
             parts.append(_bar(row.label, value, note, (left, top, scale), color(index)))
             top += _ROW
         top += _GAP
-    return "".join(parts), top - _GAP + _BOTTOM
+    return svg.Drawing(width, top - _GAP + _BOTTOM, "".join(parts), title)
 
 
-def _bar(label: str, value: Optional[float], note: str, place: Tuple[float, float, float], tone: str) -> str:
+def _bar(label: str, value: float | None, note: str, place: tuple[float, float, float], tone: str) -> str:
     left, top, scale = place
     if value is None:
         return svg.text(left + 4, top + 12, f"none {note}".rstrip(), fill=svg.MUTED)
@@ -76,7 +70,7 @@ def _label(words: str, right: float, middle: float) -> str:
     return label if shown == words else svg.titled(label, words)
 
 
-def _legend(names: Sequence[str]) -> List[str]:
+def _legend(names: Sequence[str]) -> list[str]:
     if len(names) < 2:
         return []
     parts = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Sequence
 
 from benchmarks.reports.drawing.svg import Drawing
 
@@ -66,7 +66,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = ""
     return f'<div class="scroll"><table class="{look}">{top}<tbody>{body}</tbody></table></div>'
 
 
-def figure(value: Optional[float], digits: int = 3) -> str:
+def figure(value: float | None, digits: int = 3) -> str:
     """A figure for a table; a dash where there is none."""
     return _NONE if value is None else f"{value:,.{digits}f}"
 

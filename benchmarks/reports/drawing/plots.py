@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Point:
     labelled: bool = True
 
 
-def spans(size: Size, names: Sequence[str] = ()) -> Tuple[Tuple[float, float], Tuple[float, float]]:
+def spans(size: Size, names: Sequence[str] = ()) -> tuple[tuple[float, float], tuple[float, float]]:
     """Where the x and the y axis of a drawing of that size, with a legend of *names* above, start and end."""
     return (_LEFT, size[0] - _RIGHT), (size[1] - _BOTTOM, _TOP + legend_px(names, size[0]))
 
@@ -54,7 +54,7 @@ def legend_px(names: Sequence[str], width: float) -> float:
 
 
 def curves(
-    series: Sequence[Curve], titles: Tuple[str, str], *, bands: Sequence[Tuple[float, float]] = (), size: Size = HALF
+    series: Sequence[Curve], titles: tuple[str, str], *, bands: Sequence[tuple[float, float]] = (), size: Size = HALF
 ) -> svg.Drawing:
     """Lines over one another, y from 0; *bands* shade ranges of x."""
     names = [curve.name for curve in series]
@@ -73,7 +73,7 @@ def curves(
 
 
 def points(
-    dots: Sequence[Point], titles: Tuple[str, str], *, front: Sequence[Tuple[float, float]] = (), size: Size = HALF
+    dots: Sequence[Point], titles: tuple[str, str], *, front: Sequence[tuple[float, float]] = (), size: Size = HALF
 ) -> svg.Drawing:
     """Named dots, coloured by group, and a line through the *front*."""
     groups = list(dict.fromkeys(dot.group for dot in dots))
@@ -91,7 +91,7 @@ def points(
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
 
 
-def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, size: Size = HALF) -> svg.Drawing:
+def histogram(values: Sequence[float], marks: dict[str, float], title: str, *, size: Size = HALF) -> svg.Drawing:
     """How often each value occurs, with lines at *marks*; what lies beyond the last mark is counted in the last bar."""
     x_span, y_span = spans(size)
     end = max(marks.values()) * 1.15 if marks else max(values)
@@ -112,7 +112,7 @@ def histogram(values: Sequence[float], marks: Dict[str, float], title: str, *, s
 
 
 def timeline(
-    values: Sequence[Optional[float]], borders: Sequence[Tuple[int, str]], title: str, *, size: Size = FULL
+    values: Sequence[float | None], borders: Sequence[tuple[int, str]], title: str, *, size: Size = FULL
 ) -> svg.Drawing:
     """Each value in turn; of many only the lowest and highest of each pixel's width.
 
@@ -134,7 +134,7 @@ def timeline(
         parts.append(svg.line((x.at(index), y.start_px), (x.at(index), y.end_px), "#b9c2cc", stroke_dasharray="2 3"))
         if len(borders) <= _NAMED_BORDERS:
             parts.append(svg.text(x.at(index) + 4, y.end_px + 11, name, size=10, fill=svg.MUTED))
-    columns: Dict[Tuple[int, bool], List[float]] = {}
+    columns: dict[tuple[int, bool], list[float]] = {}
     for index, value in enumerate(values):
         if value is not None:
             columns.setdefault((round(x.at(index)), value > y.high), []).append(y.at(value))
@@ -142,13 +142,13 @@ def timeline(
     return svg.Drawing(*size, "".join(parts), f"{title} of each frame")
 
 
-def _column(place: float, ys: List[float], tone: str) -> str:
+def _column(place: float, ys: list[float], tone: str) -> str:
     low, high = min(ys) - 1, max(ys) + 1
     return svg.element("path", d=f"M{place} {low:.1f}V{high:.1f}", stroke=tone, stroke_width=2)
 
 
 def color(index: int) -> str:
-    """Of the series with that number."""
+    """The colour of the series with that number."""
     return svg.SERIES[index % len(svg.SERIES)]
 
 
@@ -166,9 +166,9 @@ def legend(names: Sequence[str], width: float, hollow: Sequence[str] = ()) -> st
     return "".join(parts)
 
 
-def _places(names: Sequence[str], width: float) -> List[Tuple[float, float]]:
+def _places(names: Sequence[str], width: float) -> list[tuple[float, float]]:
     """Left and top of each name of a legend, in rows as wide as the drawing."""
-    places: List[Tuple[float, float]] = []
+    places: list[tuple[float, float]] = []
     left, top = _LEFT, 0.0
     for name in names if len(names) > 1 else ():
         taken = len(name) * 6.4 + 30
@@ -179,7 +179,7 @@ def _places(names: Sequence[str], width: float) -> List[Tuple[float, float]]:
     return places
 
 
-def _labels(dots: Sequence[Point], x: Axis, y: Axis) -> List[str]:
+def _labels(dots: Sequence[Point], x: Axis, y: Axis) -> list[str]:
     """Names beside dots; one that would lie on another or on a dot is moved down, near the border to the left."""
     taken = [(y.at(dot.y) + 4, x.at(dot.x) - 6, x.at(dot.x) + 6) for dot in dots]
     parts = []
@@ -194,7 +194,7 @@ def _labels(dots: Sequence[Point], x: Axis, y: Axis) -> List[str]:
     return parts
 
 
-def _dot(dot: Point, x: Axis, y: Axis, colors: Dict[str, str]) -> str:
+def _dot(dot: Point, x: Axis, y: Axis, colors: dict[str, str]) -> str:
     tone = colors[dot.group]
     look = {"fill": svg.PAPER, "stroke": tone} if dot.foreign else {"fill": tone, "stroke": svg.PAPER}
     shape = svg.element("circle", cx=x.at(dot.x), cy=y.at(dot.y), r=5, stroke_width=1.6, **look)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
-from typing import Iterable, Tuple, Union
+from typing import Iterable, Union
 
 INK, MUTED, GRID, PAPER = "#1c2733", "#5d6b7a", "#e4e8ed", "#ffffff"
 # Told apart by people with any colour vision, and in grey print by their order of lightness.
@@ -28,12 +28,12 @@ def text(x: float, y: float, words: str, *, size: float = 11, anchor: str = "sta
     return element("text", escape(words), x=x, y=y, font_size=size, text_anchor=anchor, **settings)
 
 
-def line(start: Tuple[float, float], end: Tuple[float, float], stroke: str = GRID, **attributes: Attribute) -> str:
+def line(start: tuple[float, float], end: tuple[float, float], stroke: str = GRID, **attributes: Attribute) -> str:
     """A straight line."""
     return element("line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], stroke=stroke, **attributes)
 
 
-def polyline(points: Iterable[Tuple[float, float]], stroke: str, **attributes: Attribute) -> str:
+def polyline(points: Iterable[tuple[float, float]], stroke: str, **attributes: Attribute) -> str:
     """A line through points."""
     settings = {"fill": "none", "stroke_width": 2, "stroke_linejoin": "round", **attributes}
     return element("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), stroke=stroke, **settings)
@@ -80,7 +80,7 @@ class Drawing:
         )
 
 
-def stacked(drawings: Iterable[Tuple[str, Drawing]], title: str) -> Drawing:
+def stacked(drawings: Iterable[tuple[str, Drawing]], title: str) -> Drawing:
     """Drawings in rows as wide as the widest, each under its heading."""
     drawings = list(drawings)
     width = max(drawing.width for _, drawing in drawings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Sequence
 
 from benchmarks.reports.drawing import page
 from benchmarks.reports.drawing.page import figure
@@ -21,7 +21,7 @@ _OURS, _FRONT, _THEIRS = (
 )
 
 
-def published() -> Dict[str, Any]:
+def published() -> dict[str, Any]:
     """The thesis' table: ``source``, ``caution``, ``rows``, ``remarks``."""
     return read_json(_THESIS)
 
@@ -41,7 +41,7 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def sweep_page(rows: Sequence[Row], about: Dict[str, Any], thesis: Dict[str, Any]) -> str:
+def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any]) -> str:
     """The whole page, as HTML that needs nothing else.
 
     Args:
@@ -68,44 +68,45 @@ def _leak(rows: Sequence[Row]) -> str:
     return f'<p class="warning"><strong>Leaked.</strong> {escape(words)}</p>'
 
 
-def _rate(rows: Sequence[Row], thesis: Dict[str, Any]) -> str:
-    places = {row.label: (row.fps, row.eao) for row in rows if row.fps is not None and row.eao is not None}
-    if not places:
-        return page.card("EAO against frames a second", "<p>No mix has both.</p>", width="wide")
-    best = front(list(places.values()), least_cost=False)
+def _rate(rows: Sequence[Row], thesis: dict[str, Any]) -> str:
     theirs = [Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True) for row in thesis["rows"]]
-    drawing = points([*_dots(places, best), *theirs], ("frames a second", "EAO"), front=best, size=_SIZE)
     note = (
         "Up and to the right is better; the dashed line joins the mixes that no other beats in both. Hollow: "
         f"{thesis['source']}. Another model, machine and set of sequences, so only the shapes compare."
     )
-    return page.chart("EAO against frames a second", drawing, note=note, width="wide")
+    places = {row.label: (row.fps, row.eao) for row in rows if row.fps is not None and row.eao is not None}
+    return _against("frames a second", places, theirs, note, "No mix has both.", least_cost=False)
 
 
 def _joules(rows: Sequence[Row]) -> str:
-    places = {
-        row.label: (row.joules_a_frame, row.eao)
-        for row in rows
-        if row.joules_a_frame is not None and row.eao is not None
-    }
-    if not places:
-        reasons = sorted({row.no_power for row in rows if row.no_power}) or ["no mix was measured"]
-        words = f"<p>Not drawn, there are no joules: {escape('; '.join(reasons))}.</p>"
-        return page.card("EAO against joules a frame", words, width="wide")
-    best = front(list(places.values()), least_cost=True)
-    drawing = points(_dots(places, best), ("joules a frame", "EAO"), front=best, size=_SIZE)
+    reasons = sorted({row.no_power for row in rows if row.no_power}) or ["no mix was measured"]
+    why = f"Not drawn, there are no joules: {escape('; '.join(reasons))}."
     note = "Up and to the left is better. The thesis gives no energy of the module, so it has no dot here."
-    return page.chart("EAO against joules a frame", drawing, note=note, width="wide")
+    drawn = [row for row in rows if row.joules_a_frame is not None and row.eao is not None]
+    places = {row.label: (row.joules_a_frame or 0.0, row.eao or 0.0) for row in drawn}
+    return _against("joules a frame", places, [], note, why, least_cost=True)
 
 
-def _dots(places: Dict[str, Tuple[float, float]], best: List[Tuple[float, float]]) -> List[Point]:
+def _against(
+    axis: str, places: dict[str, tuple[float, float]], theirs: list[Point], note: str, why: str, *, least_cost: bool
+) -> str:
+    """EAO over an *axis*, with its front; *why* there is nothing to draw, as markup, where there are no places."""
+    heading = f"EAO against {axis}"
+    if not places:
+        return page.card(heading, f"<p>{why}</p>", width="wide")
+    best = front(list(places.values()), least_cost=least_cost)
+    drawing = points([*_dots(places, best), *theirs], (axis, "EAO"), front=best, size=_SIZE)
+    return page.chart(heading, drawing, note=note, width="wide")
+
+
+def _dots(places: dict[str, tuple[float, float]], best: list[tuple[float, float]]) -> list[Point]:
     return [
         Point(label, x, y, _FRONT if (x, y) in best else _OURS, labelled=(x, y) in best)
         for label, (x, y) in sorted(places.items(), key=lambda item: item[1] in best)
     ]
 
 
-_COLUMNS: Tuple[Tuple[str, Callable[[Row], str]], ...] = (
+_COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("target+search+xcorr", lambda row: row.label),
     ("EAO", lambda row: figure(row.eao)),
     ("95 % interval", lambda row: "{:.3f} to {:.3f}".format(*row.eao_interval_95) if row.eao_interval_95 else "-"),
@@ -133,19 +134,10 @@ def _mixes(rows: Sequence[Row]) -> str:
     return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")
 
 
-def _thesis(thesis: Dict[str, Any]) -> str:
+def _thesis(thesis: dict[str, Any]) -> str:
     heads = ["", "EAO", "accuracy", "robustness", "FPS", "GPU W"]
-    lines = [
-        [
-            row["name"],
-            figure(row["eao"]),
-            figure(row["accuracy"]),
-            figure(row["robustness"]),
-            figure(row["fps"], 1),
-            figure(row["gpu_w"], 1),
-        ]
-        for row in thesis["rows"]
-    ]
+    digits = {"eao": 3, "accuracy": 3, "robustness": 3, "fps": 1, "gpu_w": 1}
+    lines = [[row["name"], *(figure(row[name], count) for name, count in digits.items())] for row in thesis["rows"]]
     note = f"From {thesis['source']}: {thesis['caution']}. Also: {'; '.join(thesis['remarks'])}."
     content = page.table(heads, lines, foreign=[True] * len(lines))
     return page.card("Measured by someone else, for comparison", content, note=note, width="wide")

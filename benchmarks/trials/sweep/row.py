@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Mapping, Optional, Sequence, Tuple
 
 from benchmarks.reports.cards.side_by_side import mean_w
 from benchmarks.reports.document import Report
+from siamtrt.documents import Format
 from siamtrt.files import sha256
 
-SCHEMA, KIND = 1, "sweep"
+FORMAT = Format("a sweep", schema=1, hint="run python -m benchmarks sweep again", kind="sweep")
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,13 @@ class Row:
         eao: expected average overlap; None where runs are too short.
         eao_interval_95: by bootstrap over the sequences; None for one sequence.
         accuracy: mean overlap after burn-in.
-        failures: in all.
+        failures: on all sequences.
         drift_overlap: mean overlap with the boxes of the first mix, both without resets; mean of the sequences.
         no_drift: why there is none.
         fps: tracked frames over their time.
         update_p50_ms: median of an update.
         mean_w: of the whole module under load.
-        joules_a_frame: likewise.
+        joules_a_frame: of the whole module.
         no_power: why there are no watts; None where there are.
         unstable: what makes its times doubtful.
         leaked: it was calibrated on sequences that it is judged on.
@@ -79,7 +80,7 @@ class Row:
         )
 
 
-def front(places: Sequence[Tuple[float, float]], *, least_cost: bool) -> List[Tuple[float, float]]:
+def front(places: Sequence[tuple[float, float]], *, least_cost: bool) -> list[tuple[float, float]]:
     """The Pareto front: what nothing else beats in both directions.
 
     Args:
@@ -87,15 +88,19 @@ def front(places: Sequence[Tuple[float, float]], *, least_cost: bool) -> List[Tu
         least_cost: less x is better (joules), else more (frames a second).
 
     Returns:
-        Of the places, from the best x to the best y.
+        Some of the places, from the best x to the best y.
     """
-    kept: List[Tuple[float, float]] = []
+    best: list[tuple[float, float]] = []
     for x, y in sorted(set(places), key=lambda place: (place[0] if least_cost else -place[0], -place[1])):
-        if not kept or y > kept[-1][1]:
-            kept.append((x, y))
-    return kept
+        if not best or y > best[-1][1]:
+            best.append((x, y))
+    return best
 
 
-def as_document(rows: Sequence[Row], about: Dict[str, Any]) -> Dict[str, Any]:
-    """What ``sweep.json`` holds; *about* says of what the rows are."""
-    return {"schema": SCHEMA, "kind": KIND, **about, "rows": [asdict(row) for row in rows]}
+def save(path: Path, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
+    """Write ``sweep.json``; *about* says of what the rows are.
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    FORMAT.save(path, {**about, "rows": [asdict(row) for row in rows]})

@@ -6,11 +6,11 @@ import numpy as np
 
 from benchmarks.evaluation.vot.measures import Measures, SequenceMeasures
 from benchmarks.evaluation.vot.protocol import Protocol
-from benchmarks.profiling.layers.report import Layer, LayerReport
-from benchmarks.profiling.power.report import PowerReport
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport
+from benchmarks.profiling.power.power_report import PowerReport
 from benchmarks.profiling.speed.call_times import Samples
 from benchmarks.profiling.speed.figures import figures_of
-from benchmarks.profiling.speed.report import SpeedReport, Video
+from benchmarks.profiling.speed.speed_report import SpeedReport, Video
 from benchmarks.reports.document import Failure, Report, Run
 
 MS = 1_000_000

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.evaluation import options
 from benchmarks.evaluation.vot.results import FAILED, read
+from benchmarks.profiling.graph_work import title, work_of
 from benchmarks.reports import bench as bench_module
 from benchmarks.reports.cards.failures import thumbnail
 from benchmarks.reports.cards.sections import report_page
 from benchmarks.reports.document import Report
-from siamtrt import ArtifactError, Manifest, UsageError
+from siamtrt import ArtifactError, Manifest, ModelCard, UsageError
 from tests.benchmarks.profiling.power.boards import FOR_EVER, program
 from tests.benchmarks.reports.call import call
 
@@ -47,8 +49,10 @@ def test_the_report_holds_every_raw_sample(report, benched):
     assert {layer.graph for layer in report.layers.layers} == {"target", "search", "xcorr"}
 
 
-def test_the_paper_trail_reaches_the_export(report):
-    assert report.title == "tiny onnxruntime fp32"
+def test_the_paper_trail_reaches_the_export(report, tiny_engines):
+    card = ModelCard.load(tiny_engines)
+    assert report.title == title(card, "onnxruntime", "fp32")
+    assert report.work == work_of(card)
     assert list(report.manifests) == ["engines", "export"]
     engines, export = report.manifests["engines"], report.manifests["export"]
     assert set(export["files"].values()) <= set(engines["parents"].values())
@@ -165,7 +169,7 @@ def test_what_follows_a_part_done_again_is_done_again_even_after_an_interruption
     argv = arguments(tiny_engines, two_clips, out)
     (out / "speed.json").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(bench_module.layers_command, "main", interrupt)
+        patch.setattr(bench_module, "profile", interrupt)
         assert call(*argv) == 130
     kept = {path.name for path in out.glob("*.json")} | {path.name for path in out.glob("*.html")}
     assert kept == {"request.json", "annotations.json", "evaluation.json", "speed.json"}
@@ -188,7 +192,7 @@ def test_a_finished_bench_with_annotations_is_kept(tiny_engines, two_clips, benc
 def test_an_interrupted_bench_goes_on_where_it_stopped(tiny_engines, two_clips, tmp_path, monkeypatch, capsys):
     argv = arguments(tiny_engines, two_clips, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(bench_module.speed_command, "main", interrupt)
+        patch.setattr(bench_module.speed, "measure", interrupt)
         assert call(*argv) == 130
     assert (tmp_path / "evaluation.json").is_file()
     assert not list(tmp_path.glob("report.*")) + list(tmp_path.glob("manifest.json"))
@@ -198,7 +202,7 @@ def test_an_interrupted_bench_goes_on_where_it_stopped(tiny_engines, two_clips, 
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "report.html")
 
 
-def interrupt(_):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
@@ -223,14 +227,14 @@ def test_a_leak_is_refused_or_said_on_the_page(tiny_engines, two_clips, tmp_path
 
 
 def test_layers_that_cannot_be_profiled_leave_their_reason(tiny_engines, two_clips, benched, tmp_path, monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise UsageError("layers of the backend 'x' cannot be profiled yet")
 
     out = tmp_path / "out"
     shutil.copytree(benched, out)
     for name in ("layers.json", "report.json", "report.html"):
         (out / name).unlink()
-    monkeypatch.setattr(bench_module.layers_command, "main", refuse)
+    monkeypatch.setattr(bench_module, "profile", refuse)
     assert call(*arguments(tiny_engines, two_clips, out)) == 0
     report = Report.load(out / "report.json")
     assert report.layers is None
@@ -261,7 +265,7 @@ def test_the_boards_own_program_is_read_while_it_runs(tiny_engines, two_clips, t
 
 
 def test_without_data_a_clip_is_rendered_once(tiny_engines, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench_module, "_CLIP_FRAMES", 14)
+    monkeypatch.setattr(options, "_CLIP_FRAMES", 14)
     argv = ["bench", "--engines", tiny_engines, "--out", tmp_path, "--threads", 1, "--layer-runs", 1]
     assert call(*argv) == 0
     report = Report.load(tmp_path / "report.json")
@@ -274,7 +278,7 @@ def test_without_data_a_clip_is_rendered_once(tiny_engines, tmp_path, monkeypatc
 def test_a_newer_or_other_report_is_refused(benched, tmp_path, change):
     document = json.loads((benched / "report.json").read_text())
     (tmp_path / "r.json").write_text(json.dumps({**document, **change}))
-    with pytest.raises(ArtifactError, match=r"expected 'bench' of schema 1\n  try: update this checkout"):
+    with pytest.raises(ArtifactError, match="is not a whole report of schema 1: it is "):
         Report.load(tmp_path / "r.json")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
+from benchmarks.evaluation.options import RunOptions
+from benchmarks.profiling.power.probe import ProbeChoice
 from benchmarks.reports.cards.failures import failures
-from benchmarks.reports.collect import chain, collect
-from benchmarks.reports.job import Job, claim, truth_sha256
+from benchmarks.reports.collect import collect, paper_trail
+from benchmarks.reports.job import Job, truth_sha256
 from sequences.annotated import load_sequences
 from siamtrt import ArtifactError, GraphPrecisions, Manifest
 
@@ -22,27 +24,25 @@ def job(benched, two_clips, tiny_engines, tmp_path):
     shutil.copytree(benched, out)
     sequences = tuple(load_sequences(two_clips))
     return Job(
-        tiny_engines, two_clips, sequences, "vot2018", None, out, 1, 2, "auto", None, leak_allowed=False, command="c"
+        tiny_engines, RunOptions(tiny_engines, two_clips, threads=1), sequences, None, out, 2, ProbeChoice(), "c"
     )
 
 
-def test_a_folder_belongs_to_its_first_request(tmp_path):
-    claim(tmp_path, {"engines": "a", "threads": 1})
-    claim(tmp_path, {"engines": "a", "threads": 1})
-    claim(tmp_path, {"engines": "a", "ranges": "b"})  # what was not asked before may be added
-    with pytest.raises(ArtifactError, match="results for another request: engines, ranges differ"):
-        claim(tmp_path, {"engines": "c", "ranges": "d"})
-    assert json.loads((tmp_path / "request.json").read_text()) == {"engines": "a", "threads": 1, "ranges": "b"}
+def test_a_folder_belongs_to_its_first_request(job):
+    job.claim()
+    with pytest.raises(ArtifactError, match="results for another request: threads, layer_runs differ"):
+        replace(job, run=replace(job.run, threads=2), layer_runs=3).claim()
 
 
-def test_a_damaged_request_is_no_reason_to_start_anew(tmp_path):
-    (tmp_path / "request.json").write_text("{")
-    with pytest.raises(ArtifactError, match=r"cannot read .*request\.json"):
-        claim(tmp_path, {"engines": "a"})
+def test_a_damaged_request_is_no_reason_to_start_anew(job):
+    for text in ("{", '{"engines": "as they were kept once"}'):
+        (job.out / "request.json").write_text(text)
+        with pytest.raises(ArtifactError, match=r"request\.json"):
+            job.claim()
 
 
 def test_the_request_names_what_the_figures_depend_on(job):
-    request = json.loads((job.out / "request.json").read_text())
+    request = json.loads((job.out / "request.json").read_text())["key"]
     assert request["sequences"] == {sequence.name: truth_sha256(sequence) for sequence in job.sequences}
     assert (request["threads"], request["layer_runs"], request["protocol"]) == (1, 2, "vot2018")
     assert "git_revision" not in request["machine"]
@@ -77,7 +77,7 @@ def test_measures_of_another_run_are_refused(job):
 
 
 def test_a_run_that_forgot_where_the_target_was_lost_is_refused(job):
-    with pytest.raises(ArtifactError, match="does not tell where the target was lost"):
+    with pytest.raises(ArtifactError, match="does not show where the target was lost"):
         failures(job.sequences[0], {"frames": []})
 
 
@@ -89,17 +89,17 @@ def test_a_lost_box_and_a_target_gone_are_told_apart(job):
 
 
 def test_the_chain_ends_where_a_parent_changed(tiny_onnx, tmp_path):
-    from engines.build import build
+    from tests.built import build
 
     onnx = tmp_path / "onnx"
     shutil.copytree(tiny_onnx, onnx)
     manifest = build(onnx, tmp_path / "engines", "onnxruntime", GraphPrecisions.parse("fp32"), "again")
-    assert chain(manifest) == {"engines": asdict(manifest), "export": {"schema": 1, **export_of(onnx)}}
+    assert paper_trail(manifest) == {"engines": asdict(manifest), "export": {"schema": 1, **export_of(onnx)}}
     for graph in ("target.onnx", "search.onnx", "xcorr.onnx", "model.json"):
         (onnx / graph).write_bytes(b"another")
-    assert list(chain(manifest)) == ["engines"]
+    assert list(paper_trail(manifest)) == ["engines"]
     shutil.rmtree(onnx)
-    assert list(chain(manifest)) == ["engines"]
+    assert list(paper_trail(manifest)) == ["engines"]
 
 
 def export_of(folder):

@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.profiling.layers.compare import layer_key
+from benchmarks.profiling.graph_work import NOT_COUNTED, GraphWork
 from benchmarks.profiling.layers.device import Device
-from benchmarks.profiling.layers.report import Layer, LayerReport
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport
+from benchmarks.profiling.layers.tables import layer_key
 from benchmarks.profiling.power.energy import PowerSummary
 from benchmarks.reports.cards import report_drawings, side_by_side
 from benchmarks.reports.cards.layer_drawings import drawings, grouped, roofline
@@ -17,6 +18,13 @@ from benchmarks.reports.document import Report
 from tests.benchmarks.reports.call import call
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+WORK = {
+    "target": GraphWork(3_000_000, 9_000_000, each_frame=False),
+    "search": GraphWork(3_000_000, 80_000_000, each_frame=True),
+    "xcorr": GraphWork(500_000, 1_500_000, each_frame=True),
+}
 
 
 def layer(name, ms, macs=0, size=1000, precision="float32"):
@@ -40,7 +48,7 @@ def with_power(report, watts, joules):
     load = {"total": PowerSummary(watts, watts, watts, 10.0)}
     power = replace(report.speed.power, load=load, joules_a_frame=joules, reasons={})
     calm = replace(report.speed.figures, warnings=())
-    return replace(report, speed=replace(report.speed, power=power, figures=calm))
+    return replace(report, speed=replace(report.speed, power=power, figures=calm), work=WORK)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +114,22 @@ def test_what_forbids_a_comparison_is_said(report):
     assert f"4 is judged on sequences that calibrated its engines: {name}" in doubts
     shaky = replace(report, speed=replace(report.speed, figures=replace(report.speed.figures, warnings=("busy",))))
     last = side_by_side.doubts([shaky, with_power(report, 1, 1), shaky])
-    assert last[-2].startswith("1, 3: no power, ")
-    assert last[-1] == "1, 3: times to doubt, for the reasons in the report"
+    assert last[-3].startswith("1, 3: no power, ")
+    assert last[-2] == "1, 3: times to doubt, for the reasons in the report"
     assert side_by_side.doubts([with_power(report, 1, 1), with_power(report, 2, 2)]) == []
+
+
+def test_the_work_of_each_graph_stands_beside_its_figures(report):
+    bare = replace(report, work={name: replace(graph, macs=None, parameters=None) for name, graph in WORK.items()})
+    pruned = {**WORK, "search": replace(WORK["search"], macs=40_000_000, parameters=1_500_000)}
+    rows = {row[0]: row[1:] for row in side_by_side.rows([replace(report, work=WORK), replace(report, work=pruned)])}
+    assert rows["M parameters, of a frame"] == ["3.500", "2.000", "0.57"]
+    assert rows["MMAC, of a frame"] == ["81.5", "41.5", "0.51"]
+    assert rows["search: MMAC"] == ["80.0", "40.0", "0.50"]
+    assert rows["target: M parameters"] == ["3.000", "3.000", "1.00"]
+    rows = {row[0]: row[1:] for row in side_by_side.rows([bare])}
+    assert rows["search: MMAC"] == rows["MMAC, of a frame"] == ["-"]
+    assert f"1, 2: {NOT_COUNTED}" in side_by_side.doubts([bare, replace(report, work={})])
 
 
 def test_full_reports_are_drawn(report):
@@ -167,5 +188,5 @@ def test_reports_of_two_kinds_and_of_a_newer_schema_are_refused(benched, tmp_pat
     document = json.loads((benched / "report.json").read_text())
     (tmp_path / "new.json").write_text(json.dumps({**document, "schema": 2}))
     assert call("compare", benched / "report.json", tmp_path / "new.json") == 4
-    assert "update this checkout" in capsys.readouterr().err
+    assert "is not a whole report of schema 1" in capsys.readouterr().err
     assert call("compare", tmp_path / "absent.json") == 4

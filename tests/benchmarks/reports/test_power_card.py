@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.profiling.power.energy import PowerSummary
-from benchmarks.profiling.power.report import PowerReport, PowerSamples
+from benchmarks.profiling.power.power_report import PowerReport, PowerSamples
 from benchmarks.reports.cards.power_card import power
 from benchmarks.reports.cards.sections import report_page
 from benchmarks.reports.document import Report

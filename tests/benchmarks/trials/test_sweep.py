@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.evaluation.options import RunOptions
 from benchmarks.trials import child
-from benchmarks.trials.sweep.measure import Sweep, measured
+from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, front
 from sequences.annotated import load_sequences
@@ -148,8 +149,9 @@ def ready(benched, one_clip, tmp_path, monkeypatch):
         shutil.copy(benched / "report.json", tmp_path / "reports" / label)
     recorded = Recorded()
     monkeypatch.setattr(child, "run", recorded)
-    wanted = Sweep(tmp_path, one_clip, (), None, "vot2018", None, "onnxruntime", None, leak_allowed=False, out=tmp_path)
-    return lambda label: measured(wanted, GraphPrecisions.parse(label), load_sequences(one_clip), "fp32"), recorded
+    run, videos = RunOptions(sequences=one_clip), load_sequences(one_clip)
+    sweep = Sweep(tmp_path, run, videos, None, None, "onnxruntime", tmp_path, "fp32", {"threads": None})
+    return lambda label: sweep.measured(GraphPrecisions.parse(label)), recorded
 
 
 def test_drift_is_the_overlap_with_the_boxes_of_the_reference(ready, tmp_path):
@@ -161,6 +163,17 @@ def test_drift_is_the_overlap_with_the_boxes_of_the_reference(ready, tmp_path):
     assert row.drift_overlap == pytest.approx((3 + 10 / 3) / 13)  # the first frame is given
     assert row.no_drift is None
     assert recorded.words == []
+
+
+def test_a_finished_mix_is_taken_as_it_is_as_long_as_its_report_is_the_same(ready, tmp_path):
+    row_of, _ = ready
+    follow(tmp_path, "fp32", ["10,10,20,20"] * 14)
+    row = row_of("fp32")
+    (tmp_path / "ope" / "results" / "fp32" / "one.txt").unlink()
+    assert row_of("fp32") == row
+    with (tmp_path / "reports" / "fp32" / "report.json").open("a") as stream:
+        stream.write("\n")
+    assert row_of("fp32").no_drift == "no sequences here"
 
 
 def test_without_boxes_they_are_made_and_a_refusal_is_kept(ready, tmp_path):

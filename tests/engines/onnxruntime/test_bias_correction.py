@@ -5,10 +5,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from engines.onnxruntime.bias_correction import correct_biases
-from engines.onnxruntime.quantize import quantize
+from engines.graph import integer_nodes, without
+from engines.int8 import correct_biases as correct
+from engines.onnxruntime.quantize import quantize as quantize_plan
+from engines.onnxruntime.quantize import raw_output
 from tests.calibrated import activations, ranges_of
-from tests.engines.onnxruntime.test_quantize import RNG, WEIGHT, conv, executed, graph_of, node, run
+from tests.engines.onnxruntime.test_quantize import RNG, WEIGHT, conv, executed, graph_of, node, quantize, run
 
 # One large weight a channel leaves the others few levels, and inputs far from zero turn their rounding into a shift.
 ROUGH = np.where(RNG.random((8, 1, 3, 3)) < 0.12, 40.0, RNG.uniform(-0.4, 0.4, (8, 1, 3, 3))).astype(np.float32)
@@ -21,6 +23,12 @@ MODEL = graph_of(
     ],
     {"rough": ROUGH, "rough2": ROUGH[::-1], "w": WEIGHT, "b": np.zeros(8), "b2": np.ones(8)},
 )
+
+
+def correct_biases(model, ranges, data, keep=()):
+    plan = without(integer_nodes(model.graph), keep)
+    raw = {each.node.output[0]: raw_output(each) for each in plan if each.node.op_type == "Conv"}
+    return correct(model, data, lambda corrected: quantize_plan(corrected, plan, ranges), raw)
 
 
 def feeds(count=6):

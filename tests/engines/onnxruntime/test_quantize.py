@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.onnxruntime.integer_plan import integer_nodes, last_convolutions
-from engines.onnxruntime.quantize import quantize
-from engines.scales import affine, quantized_bias, quantized_weight
+from engines.graph import integer_nodes, last_convolutions, without
+from engines.onnxruntime.quantize import affine, quantized_bias, quantized_weight
+from engines.onnxruntime.quantize import quantize as quantize_plan
 from siamtrt import ArtifactError, BuildError
 from siamtrt.ranges import Ranges, TensorRange
 from tests.calibrated import ranges_of
@@ -56,6 +56,10 @@ def executed(model, tmp_path):
     options.log_severity_level = 3
     onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [each.op_type for each in onnx.load(str(tmp_path / "optimized.onnx")).graph.node]
+
+
+def quantize(model, ranges, *, keep=(), kernels=()):
+    return quantize_plan(model, without(integer_nodes(model.graph), keep), ranges, kernels=kernels)
 
 
 def feeds(count=4, shape=(1, 8, 9, 9)):
@@ -120,7 +124,7 @@ def test_a_result_that_is_an_output_and_is_read_again_is_both():
 
 def test_an_activation_that_others_read_before_stays():
     model = graph_of([conv("x", "a"), node("Relu", ["a"], "r"), node("Add", ["a", "r"], "y")], {"w": WEIGHT})
-    plan = integer_nodes(model.graph, [])
+    plan = integer_nodes(model.graph)
     assert [(each.node.op_type, each.result) for each in plan] == [("Conv", "a")]
     data = feeds()
     assert noise(model, quantize(model, ranges_of(model, data)), data[0]) < 0.02
@@ -128,7 +132,7 @@ def test_an_activation_that_others_read_before_stays():
 
 def test_a_clip_that_loses_zero_is_not_absorbed():
     model = graph_of([conv("x", "a"), node("Clip", ["a", "low"], "y")], {"w": WEIGHT, "low": 0.5})
-    assert [each.result for each in integer_nodes(model.graph, [])] == ["a"]
+    assert [each.result for each in integer_nodes(model.graph)] == ["a"]
 
 
 def test_a_clip_saturates_where_its_bound_is():
@@ -142,9 +146,9 @@ def test_a_clip_saturates_where_its_bound_is():
 def test_a_hard_swish_needs_no_values_below_minus_three():
     hard_swish = [conv("x", "a"), node("HardSigmoid", ["a"], "g", alpha=1 / 6, beta=0.5), node("Mul", ["a", "g"], "y")]
     model = graph_of(hard_swish, {"w": WEIGHT})
-    assert integer_nodes(model.graph, [])[0].low == pytest.approx(-3.0)
+    assert integer_nodes(model.graph)[0].low == pytest.approx(-3.0)
     both = graph_of([*hard_swish, node("Neg", ["a"], "z")], {"w": WEIGHT}, outputs=("y", "z"))
-    assert integer_nodes(both.graph, [])[0].low == -np.inf
+    assert integer_nodes(both.graph)[0].low == -np.inf
 
 
 def test_the_last_convolutions_are_those_that_no_other_follows():

@@ -13,15 +13,15 @@ from onnx import numpy_helper
 from calibration.calibrate import calibrate
 from calibration.methods import parse
 from calibration.plan import Request
-from engines.correlations import correlations
-from engines.job import GraphJob
-from engines.onnxruntime.builder import read_graph
-from engines.tensorrt import flags as tensorrt_flags
-from engines.tensorrt.options import CALIBRATORS, TENSORRT, TensorrtOptions
+from engines.graph import GraphJob, correlations, read_graph
+from engines.int8 import Int8, samples_of
+from engines.tensorrt import builder
+from engines.tensorrt.building import CALIBRATORS, TENSORRT, TensorrtOptions
 from engines.tensorrt.ranges import Batches, ServedRanges
-from siamtrt import ArtifactError, BuildError, InferenceError, Precision, UsageError
+from siamtrt import ArtifactError, BuildError, GraphPrecisions, InferenceError, ModelCard, Precision, UsageError
 from siamtrt.libraries import calibration_cache
 from siamtrt.ranges import Ranges, file_name
+from tests.built import build
 from tests.calibrated import write_calibration
 from tests.doubles.tensorrt import int8
 from tests.doubles.tensorrt.cudart import Cudart
@@ -38,11 +38,11 @@ def calibration(tiny_onnx, tmp_path_factory):
     return write_calibration(tmp_path_factory.mktemp("calibration"), tiny_onnx, samples=3)
 
 
-def job(board, calibration, graph="search", precision=Precision.INT8, keep=()):
-    refit = ("kernel_cls", "kernel_loc") if graph == "xcorr" else ()
-    return GraphJob(
-        board.onnx / f"{graph}.onnx", graph, precision, board.out / f"{graph}.plan", refit, calibration, keep
-    )
+def job(board, calibration):
+    card, source = ModelCard.load(board.onnx), board.onnx / "search.onnx"
+    ranges = Ranges.load(calibration / file_name("search"), onnx=source)
+    int8 = Int8(ranges, samples=samples_of(calibration, card, "search"))
+    return GraphJob(source, card.graph("search"), Precision.INT8, board.out / "search.plan", int8=int8)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -127,11 +127,11 @@ def test_a_layer_tensorrt_has_lost_cannot_be_pinned(board, calibration, monkeypa
 
 
 def test_correlations_are_found_whether_refitted_or_fed(tiny_onnx, tmp_path):
-    assert correlations(read_graph(tiny_onnx / "xcorr.onnx"), ("kernel_cls",)) == ("correlation_cls",)
-    assert correlations(read_graph(tiny_onnx / "xcorr.onnx")) == ()
+    assert correlations(read_graph(tiny_onnx / "xcorr.onnx"), ("kernel_cls",)) == ["correlation_cls"]
+    assert correlations(read_graph(tiny_onnx / "xcorr.onnx")) == []
     write_tiny_model(tmp_path, kernel_inputs=True)
-    assert correlations(read_graph(tmp_path / "xcorr.onnx")) == ("correlation_cls", "correlation_loc")
-    assert correlations(read_graph(tmp_path / "search.onnx")) == ()
+    assert correlations(read_graph(tmp_path / "xcorr.onnx")) == ["correlation_cls", "correlation_loc"]
+    assert correlations(read_graph(tmp_path / "search.onnx")) == []
 
 
 def test_a_correlation_without_a_name_is_refused(tiny_onnx):
@@ -193,11 +193,11 @@ def test_tensors_without_a_range_are_told(board, calibration, tmp_path, caplog):
     some = {name: tensor for name, tensor in ranges.tensors.items() if name != "active"}
     Ranges(ranges.onnx_sha256, some).save(path)
     with caplog.at_level(logging.WARNING):
-        tensorrt_flags.build_graph(job(double, tmp_path), TensorrtOptions())
+        builder.build_graph(job(double, tmp_path), TensorrtOptions())
     assert "1 of 6 tensors have no range and stay in FP16: active" in caplog.text
     Ranges(ranges.onnx_sha256, {"active": ranges.tensors["active"]}).save(path)
     with pytest.raises(BuildError, match="leave out the inputs search"):
-        tensorrt_flags.build_graph(job(double, tmp_path), TensorrtOptions())
+        builder.build_graph(job(double, tmp_path), TensorrtOptions())
 
 
 def test_ranges_of_another_graph_are_refused(board, calibration, tmp_path):
@@ -278,9 +278,9 @@ def test_dead_layers_are_named_and_our_ranges_build_them(board, tmp_path):
     search = job(double, folder)
     for _ in range(2):  # the second build finds nothing to start from
         with pytest.raises(ArtifactError, match=r"the scale 0 to feature_cls\n  try: --calibrator ranges"):
-            tensorrt_flags.build_graph(search, THEIRS)
+            builder.build_graph(search, THEIRS)
         assert not list(double.out.glob("*"))
-    tensorrt_flags.build_graph(search, TensorrtOptions())
+    builder.build_graph(search, TensorrtOptions())
     assert search.out.exists()
 
 
@@ -289,7 +289,7 @@ def test_an_unreadable_sample_is_not_lost(board, calibration, tmp_path, capfd):
     folder = write_calibration(tmp_path / "c", double.onnx, samples=3)
     (folder / "samples" / "search" / "0001.png").write_bytes(b"no image")
     with pytest.raises(ArtifactError, match=r"0001\.png is no uint8 crop"):
-        tensorrt_flags.build_graph(job(double, folder), THEIRS)
+        builder.build_graph(job(double, folder), THEIRS)
     assert "Exception caught in get_batch()" in capfd.readouterr().err
     assert not (double.out / "search.plan").exists()
     assert not list(double.out.glob("*.cache"))
@@ -300,7 +300,7 @@ def test_no_memory_for_a_sample_is_told(board, calibration):
     double = board()
     double.cudart.free_bytes = 0
     with pytest.raises(InferenceError, match=r"allocating 0\.8 MB: out of memory"):
-        tensorrt_flags.build_graph(job(double, calibration), THEIRS)
+        builder.build_graph(job(double, calibration), THEIRS)
 
 
 def test_a_bug_in_the_calibrator_keeps_its_traceback(board, calibration, monkeypatch):
@@ -311,7 +311,7 @@ def test_a_bug_in_the_calibrator_keeps_its_traceback(board, calibration, monkeyp
 
     monkeypatch.setattr("engines.tensorrt.upload.read_sample", buggy)
     with pytest.raises(ZeroDivisionError):
-        tensorrt_flags.build_graph(job(double, calibration), THEIRS)
+        builder.build_graph(job(double, calibration), THEIRS)
 
 
 def test_a_calibration_that_ends_early_is_an_error(tmp_path):
@@ -372,9 +372,6 @@ def test_the_double_crashes_without_the_base_constructor():
 
 @pytest.mark.parametrize(("backend", "ranges"), [("onnxruntime", True), ("tensorrt", False)])
 def test_a_calibrator_that_would_be_ignored_is_refused(board, calibration, backend, ranges):
-    from engines.build import build
-    from siamtrt import GraphPrecisions
-
     double = board()
     precision = GraphPrecisions.parse("int8" if ranges else "fp16")
     with pytest.raises(UsageError, match="--calibrator tensorrt is of use only to --backend tensorrt"):

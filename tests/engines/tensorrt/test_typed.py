@@ -12,14 +12,15 @@ import pytest
 from onnx import TensorProto, load, load_from_string
 from onnx.numpy_helper import to_array
 
-from engines.build import build
-from engines.job import GraphJob
-from engines.tensorrt.options import TensorrtOptions
+from engines.graph import GraphJob
+from engines.int8 import Int8
+from engines.tensorrt.building import TensorrtOptions
 from engines.tensorrt.quantize import quantize_symmetric
 from engines.tensorrt.typed import typed_graph
 from runtime.open_engines import open_locators
-from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, Precision, UsageError
+from siamtrt import ArtifactError, GraphPrecisions, MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.ranges import Ranges, file_name
+from tests.built import build
 from tests.calibrated import write_calibration
 from tests.doubles.tensorrt.cudart import Cudart
 from tests.doubles.tensorrt.trt import make
@@ -66,10 +67,11 @@ def run(model, feeds):
 
 @pytest.mark.parametrize("graph", ["target", "search"])
 def test_what_int8_leaves_out_computes_in_float16_and_no_scale_changes(onnx, graph):
-    ranges = write_calibration(onnx.parent / "calibration", onnx)
     source = onnx / f"{graph}.onnx"
-    mixed = typed_graph(GraphJob(source, graph, Precision.INT8, onnx / "unused", ranges=ranges))
-    plain = quantize_symmetric(load(str(source)), Ranges.load(ranges / file_name(graph), onnx=source), ())
+    calibration = write_calibration(onnx.parent / "calibration", onnx)
+    ranges, card = Ranges.load(calibration / file_name(graph), onnx=source), ModelCard.load(onnx).graph(graph)
+    mixed = typed_graph(GraphJob(source, card, Precision.INT8, onnx / "unused", int8=Int8(ranges)))
+    plain = quantize_symmetric(load(str(source)), ranges, ())
     scales = [{w.name: to_array(w) for w in model.graph.initializer if "/scale" in w.name} for model in (mixed, plain)]
     assert scales[0].keys() == scales[1].keys()
     for name, scale in scales[0].items():

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.build import build
 from runtime.crop import crop
 from runtime.decode import decoders
 from runtime.onnxruntime.matcher import OnnxMatcher
@@ -27,6 +26,7 @@ from siamtrt import GraphPrecisions, InferenceError, MissingDependencyError, Mod
 from siamtrt.geometry import Square
 from siamtrt.libraries import cuda
 from tests import tiny
+from tests.built import build
 from tests.doubles.board import KERNELS
 from tests.doubles.clip import FILL, clip, picture, read
 from tests.doubles.counted import Counted

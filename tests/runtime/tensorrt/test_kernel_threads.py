@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,19 +17,21 @@ from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_scor
 from tests.runtime.tensorrt.test_crop import assert_like_opencv
 from tests.runtime.tensorrt.test_decode import POINTS, RPN, by_kernel, random_maps, values
 
+LAUNCH = re.compile(r"(\w+)<<<(\w+, \w+), 0, static_cast<cudaStream_t>\(stream\)>>>\((.*)\);")
+
 
 @pytest.fixture(scope="module")
 def kernels(tmp_path_factory):
-    """The kernels as they are written, all but their launch, each thread of a block a thread of the CPU."""
+    """The kernels and their launches as they are written, each thread of a block a thread of the CPU."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("needs a C++ compiler")
     folder = tmp_path_factory.mktemp("threads")
     (folder / "cuda_runtime.h").write_text("")
     for name in ("crop", "decode"):
-        kernel, _, launch = (KERNELS / f"{name}.cu").read_text().partition("// Enqueue")
-        assert "<<<" in launch
-        (folder / f"{name}_kernel.inc").write_text(kernel)
+        source, launches = LAUNCH.subn(r"launch(\2, [=] { \1(\3); });", (KERNELS / f"{name}.cu").read_text())
+        assert launches == 1
+        (folder / f"{name}_kernel.inc").write_text(source)
     source, out = Path(__file__).parents[2] / "doubles" / "kernels_threads.cpp", folder / "kernels.so"
     flags = ["-O1", "-Wall", "-Werror", "-ffp-contract=off", "-shared", "-fPIC", "-pthread"]
     subprocess.run([compiler, *flags, f"-I{folder}", f"-I{KERNELS}", "-o", out, source], check=True)

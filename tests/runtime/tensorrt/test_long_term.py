@@ -3,14 +3,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.build import BACKENDS, build
-from engines.tensorrt.options import CALIBRATORS, TensorrtOptions
+from engines.build import BACKENDS
+from engines.tensorrt.building import CALIBRATORS, TensorrtOptions
 from runtime.tensorrt.chain import ChainOptions
 from runtime.tensorrt.locator import open_targets
 from siamtrt import ArtifactError, GraphPrecisions, ParityError
 from siamtrt.geometry import Square
 from siamtrt.ranges import Ranges, file_name
 from tests import tiny
+from tests.built import build
 from tests.calibrated import write_calibration
 from tests.doubles.clip import FILL, as_rows, clip, follow, on_the_cpu, picture, read
 

@@ -138,10 +138,3 @@ def test_the_command_follows_several_targets(inputs_board, tiny_engines, tmp_pat
         lines = (tmp_path / "out" / f"target{number}" / "boxes.txt").read_text().split()
         found = np.array([line.split(",") for line in lines], float)
         np.testing.assert_allclose(found[1:], expected, atol=2e-3)  # written with three decimals or more
-
-
-def test_onnx_runtime_does_not_decode_on_a_gpu(tiny_engines):
-    with pytest.raises(UsageError, match="decodes on the host"):
-        Tracker.open(tiny_engines, decode="device")
-    with pytest.raises(UsageError, match="unknown place"):
-        Tracker.open(tiny_engines, decode="elsewhere")

@@ -1,15 +1,12 @@
-"""``python -m benchmarks kernels``: this project's CUDA kernels alone, on any GPU; TensorRT is not needed."""
+"""This project's CUDA kernels alone, on any GPU; TensorRT is not needed."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable
 
 import numpy as np
 
@@ -19,9 +16,6 @@ from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from siamtrt import ModelCard
-from siamtrt.cli import command_line
-from siamtrt.environment import describe
-from siamtrt.files import write_text
 from siamtrt.geometry import Square
 
 _REPEATS, _ROUNDS = 200, 50
@@ -30,7 +24,7 @@ _HEIGHT_PX, _WIDTH_PX = 720, 1280
 
 @dataclass(frozen=True)
 class KernelTimes:
-    """In microseconds, medians.
+    """Median times of the kernels, in microseconds.
 
     Attributes:
         compute_capability: of the GPU.
@@ -43,28 +37,9 @@ class KernelTimes:
 
     compute_capability: str
     mapped: bool
-    kernels_us: Dict[str, float]
-    captured_us: Dict[str, float]
-    plain_us: Dict[str, float]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
-    parser.add_argument("--model", type=Path, required=True, help="folder with a model.json: an export, or engines")
-    parser.add_argument("--out", type=Path, help="write the figures as JSON")
-
-
-def main(options: argparse.Namespace) -> None:
-    """Measure and print."""
-    found = kernel_times(ModelCard.load(options.model))
-    if options.out:
-        document = {"command": command_line("benchmarks"), **asdict(found), "environment": describe()}
-        write_text(options.out, json.dumps(document, indent=1) + "\n")
-    for name, microseconds in found.kernels_us.items():
-        print(f"{name:24} {microseconds:10.1f} us")  # noqa: T201
-    for size, captured_us in found.captured_us.items():
-        plain_us = found.plain_us[size]
-        print(f"a frame without network, {size}: CUDA graph {captured_us:.1f} us, step by step {plain_us:.1f} us")  # noqa: T201
+    kernels_us: dict[str, float]
+    captured_us: dict[str, float]
+    plain_us: dict[str, float]
 
 
 def kernel_times(card: ModelCard) -> KernelTimes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +49,6 @@ class HostChain:
 
     @property
     def card(self) -> ModelCard:
-        """See :class:`runtime.matcher.Matcher`."""
         return self._card
 
     @property
@@ -59,11 +58,10 @@ class HostChain:
 
     @property
     def copies_a_frame(self) -> int:
-        """In how many copies."""
+        """In how many copies one frame goes."""
         return sum(self._engines[name].copies_a_run for name in self._card.search.graphs)
 
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
-        """See :class:`runtime.matcher.Matcher`."""
         target = self._card.target
         template = self._engines[target.name]
         network_input(crop(frame, square, fill), template.hosts[target.inputs[0].name])
@@ -74,7 +72,6 @@ class HostChain:
         return {}
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
-        """See :class:`runtime.matcher.Matcher`."""
         if not self._kernels:
             raise InferenceError("no target was remembered", hint="call remember first")
         (stage,) = next(search.stages for search in self._card.searches if search.search_px == square.out_px)
@@ -89,7 +86,6 @@ class HostChain:
         return Response(maps["cls"][0], maps["loc"][0], times)
 
     def close(self) -> None:
-        """See :class:`runtime.matcher.Matcher`."""
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
@@ -106,7 +102,7 @@ class _HostEngine:
         self._device = device
         self._inputs = {spec.name: device.buffer(spec.shape, np.float32) for spec in graph.inputs}
         self._outputs = {spec.name: device.buffer(spec.shape, np.float32) for spec in graph.outputs}
-        both: Dict[str, Buffer] = {**self._inputs, **self._outputs}
+        both: dict[str, Buffer] = {**self._inputs, **self._outputs}
         self.hosts: Tensors = {name: buffer.host for name, buffer in both.items()}
         self.bytes_a_run = sum(buffer.host.nbytes for buffer in both.values())
         self.copies_a_run = len(both)

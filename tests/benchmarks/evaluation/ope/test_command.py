@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.evaluation.ope import command
-from benchmarks.evaluation.ope.command import evaluate, follow
+from benchmarks.evaluation.ope import run as run_module
+from benchmarks.evaluation.ope.evaluate import evaluate
 from benchmarks.evaluation.ope.results import as_boxes, read, result_path, write
+from benchmarks.evaluation.ope.run import follow
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence, load_sequences
 from sequences.rendered.command import write_clip
@@ -39,10 +40,10 @@ class Blind:
 
 def test_a_run_starts_in_the_continuous_centre_and_is_never_started_again(sequences):
     sequence = load_sequence(sequences / "one")
-    follower = Blind()
-    boxes, times_ns = follow(follower, sequence)
+    tracker = Blind()
+    boxes, times_ns = follow(tracker, sequence)
     x, y, width, height = sequence.regions[0]
-    assert follower.started == boxes[0] == BoundingBox(x + 0.5, y + 0.5, width, height)
+    assert tracker.started == boxes[0] == BoundingBox(x + 0.5, y + 0.5, width, height)
     assert boxes[1:] == [None] * 7
     assert len(times_ns) == 8
 
@@ -67,8 +68,8 @@ def test_the_command_runs_resumes_and_compares(sequences, tiny_engines, tmp_path
         (tmp_path / "results" / "Truth" / f"{name}.txt").write_text(truth)
     (tmp_path / "results" / "T" / "one.txt").unlink()
     seen = []
-    inner = command.follow
-    monkeypatch.setattr(command, "follow", lambda *arguments: seen.append(arguments[1].name) or inner(*arguments))
+    inner = run_module.follow
+    monkeypatch.setattr(run_module, "follow", lambda *arguments: seen.append(arguments[1].name) or inner(*arguments))
     capsys.readouterr()
     assert run(*argv) == 0
     assert seen == ["one"]
@@ -91,14 +92,14 @@ def test_two_jobs_give_the_same_results(sequences, tiny_engines, tmp_path):
 
 
 def test_an_interrupted_sequence_leaves_no_result(sequences, tiny_engines, tmp_path, monkeypatch):
-    inner = command.follow
+    inner = run_module.follow
 
-    def interrupted(follower, sequence):
+    def interrupted(tracker, sequence):
         if sequence.name == "two":
             raise KeyboardInterrupt
-        return inner(follower, sequence)
+        return inner(tracker, sequence)
 
-    monkeypatch.setattr(command, "follow", interrupted)
+    monkeypatch.setattr(run_module, "follow", interrupted)
     assert run("--engines", tiny_engines, "--sequences", sequences, "--out", tmp_path, "--threads", 1) == 130
     assert [path.name for path in tmp_path.rglob("*.txt")] == ["one.txt"]
 

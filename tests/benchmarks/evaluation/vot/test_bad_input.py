@@ -253,7 +253,7 @@ def test_repetitions_are_averaged(tmp_path):
     folder = repetitions(tmp_path, 15, "1\n" + "80,80,40,40\n" * 59 + "2\n0\n0\n0\n0\n1\n" + "80,80,40,40\n" * 34)
     for number in range(1, 6):
         (folder / f"bag_{number:03d}.txt").write_text("1\n" + "88,80,40,40\n" * 99)
-    found = measure(tmp_path, "T", load(tmp_path / "annotations.json", protocol.tags), protocol)
+    found = measure("T", tmp_path, load(tmp_path / "annotations.json", protocol.tags), protocol)
     low = 33 / 49  # a 40x40 box 8 px off
     assert found.failures == pytest.approx(10 / 15)
     assert found.robustness == pytest.approx(10 / 15)

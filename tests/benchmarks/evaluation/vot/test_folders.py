@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.vot.annotations import load
-from benchmarks.evaluation.vot.folders import as_annotations
+from benchmarks.evaluation.vot.annotations import as_annotations, load
 from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError

@@ -36,7 +36,7 @@ def write_case(folder, runs):
         path.parent.mkdir(parents=True)
         path.write_text("\n".join(lines) + "\n")
     (folder / "annotations.json").write_text(json.dumps(annotations))
-    return measure(folder / "results", "T", load(folder / "annotations.json", VOT2018.tags), VOT2018)
+    return measure("T", folder / "results", load(folder / "annotations.json", VOT2018.tags), VOT2018)
 
 
 # runs, accuracy, robustness, failures, EAO: PySOT's own output
@@ -92,7 +92,7 @@ def test_repetitions_of_a_run_make_the_interval_no_narrower(tmp_path):
     for first in (tmp_path / "results").rglob("*_001.txt"):
         for number in range(2, 16):
             first.with_name(first.name.replace("_001", f"_{number:03d}")).write_text(first.read_text())
-    again = measure(tmp_path / "results", "T", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+    again = measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
     assert again.eao_interval_95 == pytest.approx(once.eao_interval_95, abs=1e-9)
     assert again.eao["all"] == pytest.approx(once.eao["all"], abs=1e-9)
 
@@ -102,7 +102,7 @@ def test_published_results_give_pysots_figures(reference_data, tracker):
     folder = reference_data / "vot2018"
     wanted = json.loads((folder / "reference.json").read_text())["vot2018"][tracker]
     truths = load(folder / "annotations.json", VOT2018.tags)
-    found = measure(folder / "results", tracker, truths, VOT2018)
+    found = measure(tracker, folder / "results", truths, VOT2018)
     assert found.accuracy == pytest.approx(wanted["accuracy"], abs=1e-6)
     assert found.robustness == pytest.approx(wanted["robustness"], abs=1e-6)
     assert found.failures == wanted["lost_number"]
@@ -132,11 +132,11 @@ def test_results_of_another_data_set_are_refused(tmp_path):
     annotations["s0"]["gt_rect"].pop()
     (tmp_path / "annotations.json").write_text(json.dumps(annotations))
     with pytest.raises(ArtifactError, match="T has 400 lines for s0, which has 399 frames"):
-        measure(tmp_path / "results", "T", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+        measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
     annotations["absent"] = annotations["s0"]
     (tmp_path / "annotations.json").write_text(json.dumps(annotations))
     with pytest.raises(ArtifactError, match="holds no result"):
-        measure(tmp_path / "results", "T", {"absent": load(tmp_path / "annotations.json", ())["absent"]}, VOT2018)
+        measure("T", tmp_path / "results", {"absent": load(tmp_path / "annotations.json", ())["absent"]}, VOT2018)
 
 
 def test_two_results_of_one_sequence_are_refused(tmp_path):
@@ -144,7 +144,7 @@ def test_two_results_of_one_sequence_are_refused(tmp_path):
     path = result_path(tmp_path / "results", "T", "s0")
     path.with_name("s0_002.txt").write_text(path.read_text())
     with pytest.raises(ArtifactError, match="holds 2 results\n  try: keep one"):
-        measure(tmp_path / "results", "T", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+        measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
 
 
 @pytest.mark.parametrize("line", ["1,2,3", "7", "nan,1,2,3", "a,b,c,d", "inf,0,1,1"])
@@ -175,7 +175,7 @@ def test_tags_weigh_frames(tmp_path):
     document["s0"]["occlusion"] = [1] * 300
     document["s1"]["occlusion"] = [0] * 299 + [1]
     (tmp_path / "annotations.json").write_text(json.dumps(document))
-    found = measure(tmp_path / "results", "T", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+    found = measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
     assert found.eao["occlusion"] == pytest.approx((1 + 0.673469 / 300) / (1 + 1 / 300), abs=1e-5)
     assert found.eao["camera_motion"] is None
     assert np.isclose(found.eao["all"], (1 + 0.673469) / 2)

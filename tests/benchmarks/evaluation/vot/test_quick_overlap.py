@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.evaluation.vot.overlap import box_polygon, raster_overlap
-from benchmarks.evaluation.vot.quick_overlap import plainly_overlap
+from benchmarks.evaluation.vot.overlap import box_polygon, certainly_overlaps, raster_overlap
 from siamtrt import BoundingBox
 
 SIZE = (320, 240)
@@ -35,7 +34,7 @@ def test_what_is_plain_is_true(box, corners, data):
         if data.draw(st.booleans())
         else np.array(corners) + box[:2]
     )
-    if plainly_overlap(region, truth, SIZE):
+    if certainly_overlaps(region, truth, SIZE):
         assert raster(region, truth) > 0
 
 
@@ -55,11 +54,11 @@ def test_what_is_plain_is_true(box, corners, data):
     ],
 )
 def test_known_pairs(truth, plain):
-    assert plainly_overlap(BoundingBox(100, 100, 40, 30), truth, SIZE) is plain
+    assert certainly_overlaps(BoundingBox(100, 100, 40, 30), truth, SIZE) is plain
 
 
 def test_outside_of_the_image_nothing_is_plain():
-    assert not plainly_overlap(BoundingBox(330, 100, 40, 30), around(330, 100, 40, 30), SIZE)
+    assert not certainly_overlaps(BoundingBox(330, 100, 40, 30), around(330, 100, 40, 30), SIZE)
 
 
 def test_most_frames_of_a_good_run_are_plain():
@@ -68,7 +67,7 @@ def test_most_frames_of_a_good_run_are_plain():
     for _ in range(200):
         x, y, width, height = *rng.uniform(20, 150, 2), *rng.uniform(15, 60, 2)
         shift = rng.normal(0, 3, 2)
-        plain += plainly_overlap(
+        plain += certainly_overlaps(
             BoundingBox(x, y, width, height), around(x + shift[0], y + shift[1], width, height), SIZE
         )
     assert plain >= 195

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.evaluation.trackers import OpenCvFollower
+from benchmarks.evaluation.trackers import OpencvTracker
 from benchmarks.evaluation.vot import run as run_module
 from benchmarks.evaluation.vot.protocol import Protocol
-from benchmarks.evaluation.vot.run import Lap, follow
+from benchmarks.evaluation.vot.run import Run, follow
 from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, BoundingBox, UsageError, cli
@@ -51,15 +51,15 @@ class Scripted:
 
 def test_a_failure_is_followed_by_four_skipped_frames_and_a_start(sequences):
     sequence = load_sequences(sequences)[0]
-    follower = Scripted(sequence, {3: "away", 12: "gone"})
-    lap = follow(follower, sequence, VOT2018)
-    entries, times_ns = lap.entries, lap.times_ns
+    tracker = Scripted(sequence, {3: "away", 12: "gone"})
+    outcome = follow(tracker, sequence, VOT2018)
+    entries, times_ns = outcome.entries, outcome.times_ns
     codes = [entry if isinstance(entry, int) else "box" for entry in entries]
     assert codes == [1, "box", "box", 2, 0, 0, 0, 0, 1, "box", "box", "box", 2, 0, 0, 0]
-    assert [index for index, _ in follower.starts] == [0, 8]
+    assert [index for index, _ in tracker.starts] == [0, 8]
     assert [time is None for time in times_ns] == [code == 0 for code in codes]
-    assert follower.starts[1][1] == BoundingBox(*sequence.regions[8])
-    assert lap.lost == {3: BoundingBox(600, 470, 5, 5), 12: None}
+    assert tracker.starts[1][1] == BoundingBox(*sequence.regions[8])
+    assert outcome.lost == {3: BoundingBox(600, 470, 5, 5), 12: None}
 
 
 def run(*argv):
@@ -78,7 +78,7 @@ def test_results_are_written_in_the_form_of_vot_and_resumed(sequences, tiny_engi
     assert times["leaked"] is False
 
     seen = []
-    monkeypatch.setattr(run_module, "follow", lambda *arguments: seen.append(arguments) or Lap([1], [1], {}))
+    monkeypatch.setattr(run_module, "follow", lambda *arguments: seen.append(arguments) or Run([1], [1], {}))
     path.unlink()
     assert run(*argv) == 0
     assert [sequence.name for _, sequence, _ in seen] == ["one"]
@@ -101,11 +101,11 @@ def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
 def test_opencvs_trackers_follow_too(sequences):
     sequence = load_sequences(sequences, ("one",))[0]
     still = replace(sequence, images=sequence.images[:1] * 4, regions=sequence.regions[:1] * 4)
-    entries = follow(OpenCvFollower("MIL"), still, VOT2018).entries
+    entries = follow(OpencvTracker("MIL"), still, VOT2018).entries
     assert entries[0] == 1
     assert all(entry.iou(BoundingBox(*sequence.regions[0])) > 0.5 for entry in entries[1:])
     with pytest.raises(UsageError, match="unknown tracker 'BOOSTING'"):
-        OpenCvFollower("BOOSTING")
+        OpencvTracker("BOOSTING")
 
 
 def test_bad_sequences_are_refused_by_name(sequences, tmp_path):

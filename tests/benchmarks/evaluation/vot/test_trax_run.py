@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.evaluation.trackers import OurFollower
+from benchmarks.evaluation.trackers import OurTracker
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, STARTED
 from benchmarks.evaluation.vot.run import follow
@@ -22,7 +22,7 @@ from siamtrt import BoundingBox
 ROOT = Path(__file__).parents[4]
 
 
-class TraxFollower:
+class TraxTracker:
     """Follows through a child that speaks TraX; regions and images go as the toolkit sends them."""
 
     def __init__(self, engines, sequence, scratch):
@@ -66,8 +66,8 @@ def test_the_protocol_through_trax_equals_our_runner(clip, tiny_engines, tmp_pat
     turned = tuple((x + 2, y, x + w, y + 1, x + w - 2, y + h, x, y + h - 1) for x, y, w, h in clip.regions)
     sequence = replace(clip, regions=turned) if corners else clip
     protocol = Protocol.load("vot2018")
-    wanted = follow(OurFollower(tiny_engines, 1), sequence, protocol).entries
-    through = TraxFollower(tiny_engines, sequence, tmp_path)
+    wanted = follow(OurTracker(tiny_engines, 1), sequence, protocol).entries
+    through = TraxTracker(tiny_engines, sequence, tmp_path)
     with through.child as child:
         found = follow(through, sequence, protocol).entries
         child.stdin.write(b"@@TRAX:quit\n")

@@ -7,12 +7,12 @@ import onnxruntime
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.profiling.layers.compare import bounds, table
 from benchmarks.profiling.layers.device import Device
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport
 from benchmarks.profiling.layers.onnx_profile import layers
-from benchmarks.profiling.layers.report import Layer, LayerReport
-from engines.build import build
+from benchmarks.profiling.layers.tables import bounds, table
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
+from tests.built import build
 from tests.calibrated import write_calibration
 
 
@@ -175,7 +175,7 @@ def test_a_newer_or_other_report_is_refused(tmp_path, change):
     report(layer()).save(tmp_path / "a.json")
     document = json.loads((tmp_path / "a.json").read_text())
     (tmp_path / "a.json").write_text(json.dumps({**document, **change}))
-    with pytest.raises(ArtifactError, match="update this checkout"):
+    with pytest.raises(ArtifactError, match="is not a layer report of schema 1: it is "):
         LayerReport.load(tmp_path / "a.json")
 
 

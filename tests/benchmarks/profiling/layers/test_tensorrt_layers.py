@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers import tensorrt_profile
-from benchmarks.profiling.layers.report import LayerReport
+from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tensorrt_layers import layers
-from engines.tensorrt.options import TensorrtOptions
+from engines.tensorrt.building import TensorrtOptions
 from siamtrt import ArtifactError, EngineMismatchError, ModelCard, UsageError, cli
 from tests.calibrated import write_calibration
 

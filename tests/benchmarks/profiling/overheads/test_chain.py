@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.profiling.overheads.chain import command, kernel_times
+from benchmarks.profiling.overheads.chain import kernel_times, ways
 from benchmarks.profiling.overheads.chain.through_host import HostChain
 from runtime.locator import HostLocator
 from runtime.tracker import Tracker
@@ -36,7 +36,7 @@ def clip_folder(tmp_path):
 def run(monkeypatch, *arguments, name="chain"):
     monkeypatch.setattr(kernel_times, "_REPEATS", 3)
     monkeypatch.setattr(kernel_times, "_ROUNDS", 2)
-    monkeypatch.setattr(command, "_WARM_UP", 2)
+    monkeypatch.setattr(ways, "_WARM_UP", 2)
     words = [name, *map(str, arguments)]
     options = cli.table("benchmarks", "", COMMANDS, words).parse_args(words)
     options.main(options)
@@ -48,10 +48,10 @@ def test_every_way_is_timed_on_the_same_frames(board, clip_folder, tmp_path, mon
     out = tmp_path / "chain.json"
     run(monkeypatch, "--engines", double.out, "--clip", clip_folder, "--frames", 7, "--out", out)
     found = json.loads(out.read_text())
-    assert set(found["samples_ns"]) == {command.OURS, command.THEIRS, command._PLAIN, command._MAPS}
+    assert set(found["samples_ns"]) == {ways.OURS, ways.THEIRS, ways._PLAIN, ways._MAPS}
     assert {len(column) for column in found["samples_ns"].values()} == {7}
     medians = {way: np.median(column) for way, column in found["samples_ns"].items()}
-    assert found["ratio"] == pytest.approx(medians[command.THEIRS] / medians[command.OURS])
+    assert found["ratio"] == pytest.approx(medians[ways.THEIRS] / medians[ways.OURS])
     assert set(found["kernels"]["kernels_us"]) == {"crop to 255 px", "choice of 3125 cells"}
     assert max(found["differ_px"].values()) < 1e-3
     assert found["engines_manifest"]["settings"]["precision"] == "target=fp16,search=fp16,xcorr=fp16"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+import importlib.util
 import json
 import subprocess
 
@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
+from benchmarks.commands.overhead import torch_ms
 from benchmarks.profiling.overheads import update as overhead
-from benchmarks.profiling.overheads.pysots_way import UpstreamWay
+from benchmarks.profiling.overheads.pysots_way import PysotsWay
+from benchmarks.trials import child
 from runtime.crop import crop
 from runtime.decode import Decoder
 from runtime.frames import fill_color
@@ -36,7 +38,7 @@ def one_thread():
 def test_both_ways_find_the_same_box(changes):
     model, frames = card(**changes), overhead._frames()
     maps = overhead._FixedMaps(model)
-    upstream = UpstreamWay(model, overhead._BOX, frames[0], maps.cls, maps.loc)
+    upstream = PysotsWay(model, overhead._BOX, frames[0], maps.cls, maps.loc)
     tracker = tracker_of(maps)
     tracker.start(frames[0], overhead._BOX)
     state = tracker.update(frames[1])
@@ -49,7 +51,7 @@ def test_both_ways_cut_the_same_padded_crop():
     square = search_square(Place.given(box), model, model.search)
     side = square.side_px
     ours = crop(frames[0], square, fill_color(frames[0]))
-    theirs = UpstreamWay(model, box, frames[0], maps.cls, maps.loc)._subwindow(frames[0], side)
+    theirs = PysotsWay(model, box, frames[0], maps.cls, maps.loc)._subwindow(frames[0], side)
     assert box.x - side / 2 < 0
     np.testing.assert_array_equal(theirs[0].transpose(1, 2, 0), ours)
 
@@ -63,18 +65,16 @@ def test_the_state_is_put_back_before_each_update(monkeypatch):
         return best(self, cls, loc, width, height)
 
     monkeypatch.setattr(Decoder, "best", watched)
-    monkeypatch.setattr(overhead, "_FRAMES", 5)
+    monkeypatch.setattr(overhead, "FRAMES", 5)
     assert overhead._updates_ms(tracker_of(overhead._FixedMaps(card())), overhead._frames()) > 0
     assert len(set(seen)) == 1
 
 
 def test_the_figures_are_printed_and_written(one_thread, tiny_engines, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(overhead, "_FRAMES", 5)
-    parser = argparse.ArgumentParser()
-    overhead.add_arguments(parser)
+    monkeypatch.setattr(overhead, "FRAMES", 5)
     out = tmp_path / "figures.json"
-    words = ["--engines", str(tiny_engines), "--memory-frames", "202", "--out", str(out)]
-    overhead.main(parser.parse_args(words))
+    words = ["overhead", "--engines", str(tiny_engines), "--memory-frames", "202", "--out", str(out)]
+    assert cli.run_table("benchmarks", "", COMMANDS, words) == 0
     figures = json.loads(out.read_text())
     assert figures["glue_ratio"] == pytest.approx(figures["glue_upstream_way_ms"] / figures["glue_ms"])
     assert {"frame 200", "frame 201", "peak"} <= set(figures["memory_mib"])
@@ -91,7 +91,7 @@ def test_files_opencv_cannot_use_are_refused(tmp_path):
 def test_what_the_child_says_of_a_checkpoint_is_said_here(tmp_path):
     pytest.importorskip("torch", reason="the child needs torch")
     with pytest.raises(ArtifactError) as caught:
-        overhead._torch_ms("nanotrack_v3", tmp_path / "nowhere.pth")
+        torch_ms("nanotrack_v3", tmp_path / "nowhere.pth")
     assert "nowhere.pth" in caught.value.problem
     assert "Traceback" not in str(caught.value)
     assert caught.value.hint
@@ -106,16 +106,16 @@ def test_what_the_child_says_of_a_checkpoint_is_said_here(tmp_path):
     ],
 )
 def test_a_childs_error_keeps_its_kind(code, said, kind, words, capsys):
-    error = overhead._error_of(subprocess.CompletedProcess(["python"], code, "", said))
+    error = child._error_of(subprocess.CompletedProcess(["python"], code, "", said))
     assert type(error) is kind
     assert words in str(error)
     assert capsys.readouterr().err == (said if kind is subprocess.CalledProcessError else "")
 
 
 def test_without_torch_the_way_out_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(overhead.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match="PyTorch is not installed here\n  try: leave --checkpoint out"):
-        overhead._torch_ms("nanotrack_v3", tmp_path / "x.pth")
+        torch_ms("nanotrack_v3", tmp_path / "x.pth")
 
 
 def test_half_of_opencvs_tracker_is_refused(tiny_engines, tmp_path, capsys):

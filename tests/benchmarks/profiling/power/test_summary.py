@@ -6,9 +6,10 @@ from dataclasses import asdict, replace
 import pytest
 
 from benchmarks.profiling.power.energy import Sample
+from benchmarks.profiling.power.power_report import PowerReport
 from benchmarks.profiling.power.rails import Rail, Reading
-from benchmarks.profiling.power.report import PowerReport
 from benchmarks.profiling.power.summary import Recording, report_of
+from siamtrt import documents
 from tests.benchmarks.profiling.power.boards import SECOND_NS, SIX, xavier
 
 REST = [xavier(at / 10, 1000, 1000, 114) for at in range(11)]
@@ -50,9 +51,9 @@ def test_times_count_from_the_origin():
 
 def test_a_report_comes_back_from_json():
     found = summed()
-    assert PowerReport.of(json.loads(json.dumps(asdict(found), allow_nan=False))) == found
+    assert documents.build(PowerReport, json.loads(json.dumps(asdict(found), allow_nan=False))) == found
     absent = PowerReport.absent("no sensor")
-    assert PowerReport.of(json.loads(json.dumps(asdict(absent)))) == absent
+    assert documents.build(PowerReport, json.loads(json.dumps(asdict(absent)))) == absent
 
 
 def unknown(report):

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.profiling.power.command import watch
 from benchmarks.profiling.power.probe import ProbeChoice
+from benchmarks.profiling.power.watched import watch
 from siamtrt import cli
 from tests.benchmarks.profiling.power.boards import FOR_EVER, hwmon, iio, program
 

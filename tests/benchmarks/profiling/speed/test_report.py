@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.evaluation.vot.protocol import Protocol
-from benchmarks.profiling.speed.report import SCHEMA, SpeedReport
 from benchmarks.profiling.speed.run import Settings, measure
+from benchmarks.profiling.speed.speed_report import FORMAT, SpeedReport
 from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError
@@ -36,7 +36,7 @@ def test_a_report_comes_back_as_it_was_written(report, tmp_path):
 def test_the_file_is_strict_json_with_schema_and_kind(report, tmp_path):
     report.save(tmp_path / "speed.json")
     document = json.loads((tmp_path / "speed.json").read_text())
-    assert (document["schema"], document["kind"]) == (SCHEMA, "speed")
+    assert (document["schema"], document["kind"]) == (FORMAT.schema, "speed")
     assert document["engines_manifest"]["stage"] == "engines"
     assert document["power"]["load"] is None
     assert document["power"]["reasons"]["load"]
@@ -50,13 +50,13 @@ def test_every_unknown_condition_has_its_reason(report):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"schema": SCHEMA + 1}, "schema 2, expected 'speed' of schema 1"),
-        ({"kind": "layers"}, "a 'layers' report"),
-        ({"videos": [{}]}, "not a speed report"),
-        ({"videos": 5}, "not a speed report"),
-        ({"power": []}, "not a speed report"),
-        ({"figures": None}, "not a speed report"),
-        ({"surprise": 1}, "not a speed report"),
+        ({"schema": FORMAT.schema + 1}, "a speed report of schema 1: it is 'speed' of schema 2"),
+        ({"kind": "layers"}, "it is 'layers' of schema 1"),
+        ({"videos": [{}]}, "is not a speed report: "),
+        ({"videos": 5}, "is not a speed report: "),
+        ({"power": []}, "is not a speed report: "),
+        ({"figures": None}, "is not a speed report: "),
+        ({"surprise": 1}, "is not a speed report: "),
     ],
 )
 def test_other_files_are_refused(report, tmp_path, change, complaint):
@@ -81,14 +81,17 @@ def places(node, path=()):
 @settings(deadline=None)
 @given(data=st.data(), junk=JUNK)
 def test_a_report_with_junk_anywhere_is_refused_or_read(report, data, junk):
-    document = json.loads(json.dumps({"schema": SCHEMA, "kind": "speed", **asdict(report)}))
-    *path, last = data.draw(st.sampled_from(sorted(places(document), key=repr)))
+    path, document = (
+        Path("speed.json"),
+        json.loads(json.dumps({"schema": FORMAT.schema, "kind": "speed", **asdict(report)})),
+    )
+    *way, last = data.draw(st.sampled_from(sorted(places(document), key=repr)))
     node = document
-    for key in path:
+    for key in way:
         node = node[key]
     node[last] = junk
     try:
-        read = SpeedReport.of(document, Path("speed.json"))
+        read = FORMAT.build(SpeedReport, FORMAT.fields(document, path), path)
     except ArtifactError:
         return
     assert len(read.videos) == len(document["videos"])

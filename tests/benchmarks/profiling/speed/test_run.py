@@ -11,8 +11,8 @@ import pytest
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice
-from benchmarks.profiling.speed.report import SpeedReport
 from benchmarks.profiling.speed.run import Settings, measure
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import UsageError, cli

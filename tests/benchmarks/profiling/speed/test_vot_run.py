@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.vot.results import result_path
-from benchmarks.profiling.speed.report import SpeedReport
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.profiling.speed.vot_run import summarise
 from siamtrt import ArtifactError, UsageError, cli
 

@@ -1,0 +1,1 @@
+"""The commands of ``python -m benchmarks``: options, a call, what is printed. Nothing imports them but the table."""

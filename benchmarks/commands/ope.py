@@ -1,0 +1,34 @@
+"""``python -m benchmarks ope``: run a tracker once through each sequence, and compare the trackers run so far."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from benchmarks.evaluation.leaks import conclude
+from benchmarks.evaluation.ope.evaluate import evaluate, table
+from benchmarks.evaluation.ope.results import result_path
+from benchmarks.evaluation.ope.run import run_sequence
+from benchmarks.evaluation.options import RunOptions
+from benchmarks.evaluation.plan import Plan, declare_plan
+from benchmarks.trials.spread import spread, where
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    declare_plan(parser)
+    parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Run what is not there yet, compare all trackers in the folder, print a table and write ``ope.json``."""
+    run = RunOptions.of(options)
+    sequences = run.load(options.sequences, gaps=True)
+    if options.engines or options.opencv:
+        plan = Plan.of(run, sequences, options.out, None, options.tracker, options.opencv)
+        work = partial(run_sequence, plan=plan)
+        list(spread(work, plan.waiting(sequences, result_path), where(options.jobs), "ope"))
+    out, measures = options.out, evaluate(options.out / "results", sequences)
+    names = [sequence.name for sequence in sequences]
+    print(table(measures) + conclude(measures, "ope", out, names, out / "ope.json"))

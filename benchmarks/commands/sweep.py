@@ -1,0 +1,99 @@
+"""``python -m benchmarks sweep``: build and measure every mix of precisions, and draw which are worth having."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluation.options import RunOptions, declare
+from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.reports.drawing.page import figure
+from benchmarks.reports.job import REQUEST, truth_sha256
+from benchmarks.trials.spread import here, spread
+from benchmarks.trials.sweep.mix import Sweep
+from benchmarks.trials.sweep.page import published, sweep_page, table
+from benchmarks.trials.sweep.row import Row, save
+from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, claim
+from siamtrt.card import ROLES
+from siamtrt.cli import command_line
+from siamtrt.environment import describe
+from siamtrt.files import sha256, write_text
+from siamtrt.manifest import FILE_NAME
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command."""
+    names = ("sequences", "only", "protocol", "threads", "allow_leak")
+    declare(parser, *names, stand_ins={"sequences": "a rendered clip"})
+    parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    parser.add_argument("--ranges", type=Path, help="folder written by python -m calibration; without it no INT8")
+    parser.add_argument("--backend", default="onnxruntime", help="as python -m engines takes it")
+    choices = [precision.value for precision in Precision]
+    parser.add_argument("--precisions", nargs="+", choices=choices, default=["fp32", "fp16", "int8"], help="to mix")
+    parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
+    parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure what is not measured yet, and print the table.
+
+    Raises:
+        UsageError: no mix could be measured; the reasons are kept.
+    """
+    Protocol.load(options.protocol)  # or each mix would refuse it after it was built
+    precisions = map(Precision, options.precisions)
+    mixes = [GraphPrecisions(dict(zip(ROLES, mix))) for mix in itertools.product(precisions, repeat=len(ROLES))]
+    sweep, out = _sweep(options, mixes[0].label), options.out
+    about = _about(sweep)
+    rows: list[Row] = []
+    log.info("%d mixes; what runs prints into %s", len(mixes), out / "logs")
+    for mix, row in spread(sweep.measured, mixes, here, "sweep"):
+        rows.append(row)
+        log.info("%s: %s", mix.label, row.skipped or f"EAO {figure(row.eao)}, {figure(row.fps, 1)} FPS")
+        save(out / "sweep.json", rows, about)
+    write_text(out / "sweep.html", sweep_page(rows, about, published()))
+    print(table(rows))
+    print(out / "sweep.html")
+    if all(row.skipped for row in rows):
+        raise UsageError(
+            f"no mix was measured; {rows[0].label}: {rows[0].skipped}",
+            hint=f"what each of them reported lies in {out / 'logs'}",
+        )
+
+
+def _sweep(options: argparse.Namespace, reference: str) -> Sweep:
+    """Take the folder for what was asked for."""
+    onnx, ranges, annotations, out = options.onnx, options.ranges, options.annotations, options.out
+    run = RunOptions.of(options)
+    run = replace(run, sequences=run.folder(out))
+    videos = run.load(run.folder(out))
+    request: dict[str, Any] = {
+        "onnx": sha256(onnx / FILE_NAME),
+        "backend": options.backend,
+        "protocol": run.protocol,
+        "annotations": sha256(annotations) if annotations else None,
+        "sequences": {sequence.name: truth_sha256(sequence) for sequence in videos},
+        "threads": run.threads,
+    }
+    if ranges:  # mixes that were skipped for want of ranges can be made up for
+        request["ranges"] = sha256(ranges / FILE_NAME)
+    claim.take(out / REQUEST, request)
+    return Sweep(onnx, run, videos, annotations, ranges, options.backend, out, reference, request)
+
+
+def _about(sweep: Sweep) -> dict[str, Any]:
+    """What the rows are of."""
+    manifest = Manifest.load(sweep.onnx, stage="export")
+    return {
+        "model": manifest.settings.get("model") or sweep.onnx.resolve().parent.name,
+        "command": command_line("benchmarks"),
+        "environment": describe(),
+        "request": sweep.request,
+        "frames": {sequence.name: len(sequence) for sequence in sweep.videos},
+    }

@@ -1,0 +1,149 @@
+"""A tracker that is to run through sequences: what makes its results, where they go, and which are there already."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping
+
+from benchmarks.evaluation.leaks import KEY as LEAKED
+from benchmarks.evaluation.leaks import require_no_leak
+from benchmarks.evaluation.options import RunOptions, declare
+from benchmarks.evaluation.trackers import OPENCV_TRACKERS, BoxTracker, OpencvTracker, OurTracker
+from sequences.sequence import Sequence
+from siamtrt import Manifest, UsageError, cli, documents
+from siamtrt.files import read_json
+
+_KEY = "made_by"
+
+log = logging.getLogger(__name__)
+
+ResultPath = Callable[[Path, str, str], Path]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tracker and where its results go; it can be sent to another process.
+
+    Attributes:
+        out: results go to ``OUT/results``, and what their form has no place for to ``OUT/times``.
+        tracker: name of the results.
+        engines: folder written by ``python -m engines``; None where OpenCV tracks.
+        opencv: name of one of OpenCV's trackers; None where engines do.
+        threads: of the CPU backend.
+        leaked: sequences that calibrated the engines.
+        made_by: what decides about a result, as it is kept beside it.
+    """
+
+    out: Path
+    tracker: str
+    engines: Path | None
+    opencv: str | None
+    threads: int | None
+    leaked: tuple[str, ...]
+    made_by: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        run: RunOptions,
+        sequences: list[Sequence],
+        out: Path,
+        rules: Mapping[str, Any] | None,
+        tracker: str | None = None,
+        opencv: str | None = None,
+    ) -> Plan:
+        """Plan a run.
+
+        Args:
+            run: names the engines, unless *opencv* names a tracker.
+            sequences: to run.
+            out: see the attribute.
+            rules: of the protocol, as far as they decide about results.
+            tracker: name of the results; made from the engines by default.
+            opencv: see the attribute.
+
+        Raises:
+            UsageError: not one tracker is named, or sequences calibrated the engines and that is not allowed.
+            ArtifactError: the engines are unfinished, or not what their manifest says.
+        """
+        if (run.engines is None) == (opencv is None):
+            raise UsageError("name one tracker", hint="--engines DIR, or --opencv NAME")
+        leaked = require_no_leak(run.engines, sequences, allowed=run.allow_leak) if run.engines else []
+        files = Manifest.load(run.engines, stage="engines").files if run.engines else None
+        made_by = {"engines": files, "opencv": opencv, "protocol": rules}
+        name = tracker or (tracker_name(run.engines) if run.engines else f"OpenCV-{opencv}")
+        return cls(out, name, run.engines, opencv, run.threads, tuple(leaked), made_by)
+
+    @contextmanager
+    def open(self) -> Iterator[BoxTracker]:
+        """The tracker, closed behind the block."""
+        if self.engines is None:
+            yield OpencvTracker(str(self.opencv))
+            return
+        ours = OurTracker(self.engines, self.threads)
+        try:
+            yield ours
+        finally:
+            ours.close()
+
+    def keep(self, sequence: Sequence, notes: Mapping[str, Any]) -> None:
+        """Write what belongs beside the result of *sequence*, before the result itself is written."""
+        leaked = {LEAKED: sequence.name in self.leaked}
+        document = {"unit": "ns", **notes, **leaked, _KEY: self._made_by(sequence)}
+        documents.write(notes_path(self.out, self.tracker, sequence.name), document, indent=None)
+
+    def waiting(self, sequences: list[Sequence], result_path: ResultPath) -> list[Sequence]:
+        """The sequences without a result, each of which is written last, whole or not at all.
+
+        Args:
+            sequences: to run.
+            result_path: where the result of a tracker on a sequence lies below ``OUT/results``.
+
+        Raises:
+            UsageError: a result was made by other engines or rules, of another sequence, or does not say what made it.
+            ArtifactError: what is kept beside a result is damaged.
+        """
+        missing = []
+        for sequence in sequences:
+            result = result_path(self.out / "results", self.tracker, sequence.name)
+            notes = notes_path(self.out, self.tracker, sequence.name)
+            if not result.is_file():
+                missing.append(sequence)
+            elif not notes.is_file() or read_json(notes).get(_KEY) != self._made_by(sequence):
+                raise UsageError(
+                    f"{result} was made by other engines, under another protocol or of another sequence",
+                    hint="choose another --tracker or --out, or delete the results",
+                )
+        if len(missing) < len(sequences):
+            log.info("%d sequences are there already", len(sequences) - len(missing))
+        return missing
+
+    def _made_by(self, sequence: Sequence) -> dict[str, Any]:
+        """What decides about one result: the truth of the sequence and the names of its images too."""
+        shown = repr((sequence.regions, [image.name for image in sequence.images]))
+        return {**self.made_by, "sequence": hashlib.sha256(shown.encode()).hexdigest()}
+
+
+def notes_path(out: Path, tracker: str, sequence: str) -> Path:
+    """The file of a run that keeps the times of a result, and what made it."""
+    return out / "times" / tracker / f"{sequence}.json"
+
+
+def tracker_name(engines: Path) -> str:
+    """The name of the results of *engines*: MODEL-BACKEND-PRECISION."""
+    return f"{engines.resolve().parents[1].name}-{engines.resolve().name}"
+
+
+def declare_plan(parser: argparse.ArgumentParser) -> None:
+    """Declare what a command takes that runs a tracker through sequences and keeps the results."""
+    declare(parser, "engines", "sequences", "only", "threads", "allow_leak", required=["sequences"])
+    parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
+    parser.add_argument("--tracker", help="name of the results; made from the engines by default")
+    parser.add_argument(
+        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
+    )

@@ -1,0 +1,42 @@
+"""Profile every engine of a folder, layer by layer, in a run of its own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from benchmarks.profiling.graph_work import title
+from benchmarks.profiling.layers import onnx_profile, tensorrt_profile
+from benchmarks.profiling.layers.layer_report import Layer, LayerReport, with_shares
+from siamtrt import Manifest, ModelCard, UsageError
+from siamtrt.environment import describe
+
+
+def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
+    """Time the layers of every graph.
+
+    Args:
+        engines: folder written by ``python -m engines``; plans need ``--detailed``.
+        runs: how many the medians are of.
+        threads: of the CPU backend.
+
+    Raises:
+        UsageError: there is no run, the backend has no profiler, or the plans were built without details.
+        PipelineError: of the backend.
+    """
+    if runs < 1:
+        raise UsageError(f"{runs} runs have no median", hint="--runs 50")
+    manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
+    backend = manifest.settings["backend"]
+    layers: list[Layer] = []
+    for graph in tqdm(card.graphs, desc="layers", unit="graph", leave=False):
+        if backend == "onnxruntime":
+            layers += onnx_profile.profile(engines / f"{graph.name}.onnx", graph, runs, threads)
+        elif backend == "tensorrt":
+            layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs)
+        else:
+            raise UsageError(f"layers of the backend {backend!r} cannot be profiled", hint="onnxruntime or tensorrt")
+    name = title(card, backend, manifest.settings["precision"])
+    return LayerReport(name, runs, with_shares(layers), describe(), asdict(manifest))

@@ -1,0 +1,128 @@
+"""Plans by TensorRT 8.5 to 10, which the Jetson AGX Xavier has: a float32 graph, the precision by builder flags."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import onnx
+
+from engines.graph import GraphJob, read_graph
+from engines.tensorrt.building import Building, TensorrtOptions
+from engines.tensorrt.int8 import int8
+from siamtrt import BuildError, MissingDependencyError, ModelCard, Precision, UsageError
+from siamtrt.environment import describe
+from siamtrt.files import write_bytes
+from siamtrt.libraries import cuda
+from siamtrt.libraries import tensorrt as library
+
+SUFFIX = ".plan"
+OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "timing_cache", "calibrator")
+CORRECTION_SAMPLES: int | None = None
+_OLDEST, _TOO_NEW = (8, 5), (11, 0)
+
+
+def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
+    """Write the plan of one graph, for this machine's GPU.
+
+    Args:
+        job: the graph.
+        options: settings of the build.
+
+    Raises:
+        MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
+        UsageError: this GPU has no fast kernels of that precision.
+        ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8` for what INT8 takes.
+        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or a detailed one has no INT8.
+    """
+    trt = require_library()
+    model = read_graph(job.source)
+    kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
+    building = Building.of(trt, kind, model, job.source, options)
+    if job.refit:
+        building.config.set_flag(trt.BuilderFlag.REFIT)
+    cache_path = _timing_cache_path(trt, options)
+    _load_timing_cache(building.config, cache_path)
+    with _precision(building, model, job, options):
+        plan = building.serialized(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
+    if job.refit:
+        building.require_refittable(plan, job.refit)
+    if job.int8 and options.detailed:
+        building.require_int8(plan, job.out.name)
+    write_bytes(job.out, plan)
+    if cache_path:
+        write_bytes(cache_path, bytes(building.config.get_timing_cache().serialize()))
+
+
+def environment() -> dict[str, str]:
+    """What a plan built here is bound to: ``tensorrt`` and ``compute_capability``.
+
+    Raises:
+        MissingDependencyError: TensorRT or the CUDA runtime is not installed.
+        InferenceError: there is no usable GPU.
+    """
+    return {"tensorrt": require_library().__version__, "compute_capability": cuda.compute_capability(cuda.load())}
+
+
+def references(card: ModelCard) -> list[str]:
+    """The graphs that the runtime proves each refit against: those with kernels as weights."""
+    return [f"{graph.name}.onnx" for graph in card.graphs if card.refitted(graph.name)]
+
+
+def require_library() -> Any:
+    """Import TensorRT.
+
+    Raises:
+        MissingDependencyError: it is absent, or this builder cannot serve its version.
+    """
+    trt = library.load("tensorrt")
+    if not _OLDEST <= library.version(trt) < _TOO_NEW:
+        raise MissingDependencyError(
+            f"TensorRT {trt.__version__} is installed, --backend tensorrt needs 8.5 to 10",
+            hint="--backend typed for TensorRT 11; JetPack 5.1 has 8.5.2, JetPack 4 is too old",
+        )
+    return trt
+
+
+@contextmanager
+def _precision(building: Building, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions) -> Iterator[None]:
+    """Let the build inside the block compute in the precision of *job*."""
+    if job.int8:
+        with int8(building, model, job, job.int8, options.calibrator):
+            yield
+        return
+    if job.precision is Precision.FP16:
+        trt = building.trt
+        if not building.builder.platform_has_fast_fp16:
+            raise UsageError("this GPU has no fast FP16", hint="--precision fp32")
+        building.config.set_flag(trt.BuilderFlag.FP16)
+    yield
+
+
+def _timing_cache_path(trt: Any, options: TensorrtOptions) -> Path | None:
+    """Where the cache for this library, GPU and power mode lies: it is valid for no other."""
+    if options.timing_cache is None:
+        return None
+    machine = describe()
+    parts = (
+        trt.__version__,
+        cuda.compute_capability(cuda.load()),
+        machine["board"] or "gpu",
+        machine["power_mode"] or "any",
+    )
+    return options.timing_cache / (re.sub(r"[^\w.-]+", "_", "-".join(parts)) + ".timing")
+
+
+def _load_timing_cache(config: Any, path: Path | None) -> None:
+    """Start from the cache at *path*.
+
+    Raises:
+        BuildError: TensorRT refused it.
+    """
+    if path is None:
+        return
+    cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
+    if not config.set_timing_cache(cache, ignore_mismatch=False):
+        raise BuildError(f"TensorRT refused the timing cache {path}", hint=f"rm '{path}'")

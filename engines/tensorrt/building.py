@@ -1,0 +1,163 @@
+"""What both TensorRT builders share: their options, and a network from its ONNX graph to its proved plan."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import onnx
+
+from siamtrt import BuildError
+from siamtrt.libraries import tensorrt as library
+
+OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
+_HEARTBEAT_S = 10.0
+_MIB_BYTES = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TensorrtOptions:
+    """Settings of a build beside its precision; the defaults suit a Jetson AGX Xavier.
+
+    Attributes:
+        workspace_mib: scratch memory a layer may take while it runs.
+        detailed: keep layer names in the plan, for layer reports; such a plan runs a little slower.
+        timing_cache: folder of the caches that make a second build fast; None keeps none.
+        compute_capabilities: the GPUs that a plan of TensorRT-RTX shall run on, e.g. ``("8.9",)``; empty leaves the
+            choice to the library.
+        calibrator: one of ``CALIBRATORS``: take the ranges of the calibration as they are, or let TensorRT measure its
+            own over the samples; xcorr, whose samples are not stored, always takes the former.
+    """
+
+    workspace_mib: int = 1024
+    detailed: bool = False
+    timing_cache: Path | None = None
+    compute_capabilities: tuple[str, ...] = ()
+    calibrator: str = OUR_RANGES
+
+
+@dataclass(frozen=True)
+class Building:
+    """A network that TensorRT is about to build, and all that takes part in it: objects of its Python API."""
+
+    trt: Any
+    logger: Any
+    builder: Any
+    network: Any
+    config: Any
+
+    @classmethod
+    def of(cls, trt: Any, kind: Any, model: onnx.ModelProto, source: Path, options: TensorrtOptions) -> Building:
+        """Parse *model* and configure its build.
+
+        Args:
+            trt: the library.
+            kind: what network to create, one of its ``NetworkDefinitionCreationFlag``.
+            model: the graph.
+            source: its file, for messages.
+            options: settings of the build.
+
+        Raises:
+            BuildError: the parser refused the graph; all its errors are in the message.
+        """
+        logger = library.make_logger(trt)
+        builder = trt.Builder(logger)
+        network = builder.create_network(1 << int(kind))
+        parser = trt.OnnxParser(network, logger)
+        if not parser.parse(model.SerializeToString()):
+            errors = "; ".join(str(parser.get_error(index)) for index in range(parser.num_errors))
+            raise BuildError(f"TensorRT {trt.__version__} cannot read {source}: {errors or library.problems(logger)}")
+        config = builder.create_builder_config()
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB_BYTES)
+        config.clear_flag(trt.BuilderFlag.TF32)  # FP32 means FP32 on every GPU
+        if options.detailed:
+            config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+        return cls(trt, logger, builder, network, config)
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers of the network."""
+        return [self.network.get_layer(index) for index in range(self.network.num_layers)]
+
+    def serialized(self, name: str, *, hint: str) -> bytes:
+        """Build the network into the plan *name*, with a line in the log every few seconds.
+
+        Raises:
+            BuildError: TensorRT refused; *hint* is what may help.
+        """
+        with heartbeat(name):
+            plan = self.builder.build_serialized_network(self.network, self.config)
+        if plan is None:
+            problems = library.problems(self.logger)
+            raise BuildError(f"TensorRT {self.trt.__version__} cannot build {name}: {problems}", hint=hint)
+        return bytes(plan)
+
+    def require_refittable(self, plan: bytes, names: Sequence[str]) -> None:
+        """Prove that every weight of *names* can be replaced in *plan*.
+
+        Raises:
+            BuildError: one was folded away or renamed.
+        """
+        refitter = self.trt.Refitter(self._load(plan), self.logger)
+        missing = sorted(set(names) - set(refitter.get_all_weights()))
+        if missing:
+            raise BuildError(
+                f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
+            )
+
+    def require_int8(self, plan: bytes, name: str) -> None:
+        """Prove that layers of a detailed plan work on INT8, and log how many.
+
+        A calibration cache from elsewhere may be ignored without an error, and the plan is then a slow FP16 one.
+
+        Args:
+            plan: built with detailed profiling verbosity.
+            name: name of the plan, for messages.
+
+        Raises:
+            BuildError: none does.
+        """
+        trt, engine = self.trt, self._load(plan)
+        inspector = engine.create_engine_inspector()
+        layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
+        working = [entry for entry in layers if any("int8" in text.lower() for text in _formats(entry))]
+        if not working:
+            raise BuildError(f"no layer of {name} works on INT8", hint="--calibrator tensorrt, or --precision fp16")
+        log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
+
+    def _load(self, plan: bytes) -> Any:
+        engine = self.trt.Runtime(self.logger).deserialize_cuda_engine(plan)
+        if engine is None:
+            raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(self.logger)}")
+        return engine
+
+
+def _formats(entry: Any) -> list[str]:
+    return [str(side.get("Format/Datatype")) for side in (*entry.get("Inputs", ()), *entry.get("Outputs", ()))]
+
+
+@contextmanager
+def heartbeat(name: str, period_s: float = _HEARTBEAT_S) -> Iterator[None]:
+    """Log the elapsed time while a block runs: a build takes minutes on a board and must not look hung."""
+    done = threading.Event()
+    started_s = time.monotonic()
+
+    def beat() -> None:
+        while not done.wait(period_s):
+            log.info("building %s, %.0f s so far", name, time.monotonic() - started_s)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
