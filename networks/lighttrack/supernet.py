@@ -77,15 +77,12 @@ class ElasticSupernet(Supernet):
     Its state is a checkpoint of its largest member (a leading ``module.`` is dropped when checkpoints are read).
 
     Args:
-        network: taken over; the channels inside its blocks are put in the order of their importance.
+        network: taken over. Before a first training its channels should be sorted, see :func:`sort_channels`.
     """
 
     def __init__(self, network: LightTrack) -> None:
         super().__init__()
         self.module = network
-        for block in network.modules():
-            if isinstance(block, InvertedResidual):
-                _sort_channels(block)
 
     def weights_of(self, architecture: Architecture) -> dict[str, Tensor]:
         """Each tensor cut to the member's shape."""
@@ -170,6 +167,17 @@ def _cut(tensor: Tensor, shape: torch.Size) -> Tensor:
         start = (tensor.shape[axis] - size) // 2 if axis > 1 else 0
         tensor = tensor.narrow(axis, start, size)
     return tensor
+
+
+def sort_channels(network: LightTrack) -> None:
+    """Put the channels inside the blocks of *network*, in place, in the order of their importance.
+
+    It computes the same as before, but what is cut off first is what matters least. A trained supernet must not be
+    sorted again: its members were trained on the channels that lead.
+    """
+    for block in network.modules():
+        if isinstance(block, InvertedResidual):
+            _sort_channels(block)
 
 
 @torch.no_grad()

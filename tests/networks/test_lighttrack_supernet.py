@@ -10,7 +10,7 @@ from networks.checkpoint import load
 from networks.lighttrack.architecture import MOBILE, parse
 from networks.lighttrack.norms import expand, recalibrate
 from networks.lighttrack.space import ElasticSpace
-from networks.lighttrack.supernet import ElasticSupernet, WholeSupernet
+from networks.lighttrack.supernet import ElasticSupernet, WholeSupernet, sort_channels
 from networks.seeded import seeded
 from networks.texture import smooth_noise
 from networks.tracker import TrackerNetwork
@@ -43,10 +43,15 @@ def mobile(varied):
     return copy.deepcopy(varied)
 
 
+def elastic(network):
+    sort_channels(network)
+    return ElasticSupernet(network)
+
+
 def test_the_largest_member_computes_what_the_network_did(mobile):
     with torch.no_grad():
         before = mobile(*pairs()[0])
-        supernet = ElasticSupernet(mobile).eval()
+        supernet = elastic(mobile).eval()
         after, taken_out = supernet(*pairs()[0], parse(MOBILE)), supernet.member(parse(MOBILE))(*pairs()[0])
     for one, other, third in zip(before, after, taken_out, strict=True):
         assert relative(other, one) < 2e-4  # sums of up to 576 channels in another order
@@ -60,7 +65,7 @@ def test_a_members_channels_are_those_that_matter_most(mobile):
         strong[torch.arange(0, 144, 3)] = True  # 48 channels that matter
         block.conv_pwl.weight[:, ~strong] *= 1e-6
         kept = block.conv_dw.weight[strong].clone()
-    cut = ElasticSupernet(mobile).member(SMALL).features.blocks[1][1].conv_dw.weight  # 5x5 of 7x7
+    cut = elastic(mobile).member(SMALL).features.blocks[1][1].conv_dw.weight  # 5x5 of 7x7
     middles = {tuple(np.round(row.flatten().tolist(), 5)) for row in cut}
     assert {tuple(np.round(row.flatten().tolist(), 5)) for row in kept[:, :, 1:6, 1:6]} <= middles
     assert cut.shape == (96, 1, 5, 5)
@@ -68,7 +73,7 @@ def test_a_members_channels_are_those_that_matter_most(mobile):
 
 @pytest.mark.parametrize("architecture", [SMALL, parse(MOBILE)])
 def test_a_member_of_its_own_computes_what_its_path_does(mobile, architecture):
-    supernet = ElasticSupernet(mobile).eval()
+    supernet = elastic(mobile).eval()
     with torch.no_grad():
         path, alone = supernet(*pairs()[0], architecture), supernet.member(architecture)(*pairs()[0])
     for one, other in zip(path, alone, strict=True):
@@ -76,14 +81,14 @@ def test_a_member_of_its_own_computes_what_its_path_does(mobile, architecture):
 
 
 def test_every_member_of_the_elastic_space_can_be_taken_out(mobile):
-    supernet, space, rng = ElasticSupernet(mobile), ElasticSpace(parse(MOBILE)), np.random.default_rng(0)
+    supernet, space, rng = elastic(mobile), ElasticSpace(parse(MOBILE)), np.random.default_rng(0)
     for _ in range(10):
         architecture = space.architecture(tuple(map(int, rng.integers(0, space.sizes))))
         assert supernet.member(architecture).architecture == str(architecture)
 
 
 def test_training_a_path_moves_its_weights_alone_and_no_statistics(mobile):
-    supernet = ElasticSupernet(mobile).train()
+    supernet = elastic(mobile).train()
     before = {key: tensor.clone() for key, tensor in supernet.state_dict().items()}
     cls, loc = supernet(*pairs()[0], SMALL)
     (cls.sum() + loc.sum()).backward()
@@ -96,7 +101,7 @@ def test_training_a_path_moves_its_weights_alone_and_no_statistics(mobile):
 
 
 def test_the_state_of_an_elastic_supernet_is_a_checkpoint_of_its_largest_member(mobile, tmp_path):
-    supernet = ElasticSupernet(mobile)
+    supernet = elastic(mobile)
     torch.save(supernet.state_dict(), tmp_path / "supernet.pth")
     network = load("lighttrack_mobile", tmp_path / "supernet.pth")
     for key, tensor in network.named_parameters():

@@ -14,7 +14,7 @@ from networks.lighttrack.architecture import Architecture, parse
 from networks.lighttrack.network import LightTrack
 from networks.lighttrack.norms import expand, recalibrate
 from networks.lighttrack.space import ElasticSpace, Space, WholeSpace
-from networks.lighttrack.supernet import ElasticSupernet, Supernet, WholeSupernet
+from networks.lighttrack.supernet import ElasticSupernet, Supernet, WholeSupernet, sort_channels
 from siamtrt import UsageError
 from training.batches import Batch
 from training.config import Config, parsed
@@ -87,7 +87,7 @@ class SupernetTask:
             network = start_network(self.settings.model, self.settings.start, config.seed).to(place.device).eval()
             if self.settings.start != "none":
                 expand(network, self._data.measuring())
-            self.network, self.space = elastic(network)
+            self.network, self.space = elastic(network, trained=False)
             self._always = ends(self.space) if self.settings.sandwich else ()
         else:
             raise UsageError(
@@ -125,14 +125,20 @@ class SupernetTask:
         return sum(scores) / len(scores)
 
 
-def elastic(network: nn.Module) -> tuple[ElasticSupernet, ElasticSpace]:
+def elastic(network: nn.Module, *, trained: bool) -> tuple[ElasticSupernet, ElasticSpace]:
     """The supernet of what *network*, a LightTrack, can shrink to, and its space.
+
+    Args:
+        network: taken over.
+        trained: it comes from the training of a supernet; the channels of another one are sorted.
 
     Raises:
         UsageError: it is another network.
     """
     if not isinstance(network, LightTrack) or network.architecture is None:
         raise UsageError("only a LightTrack can be made elastic", hint='model = "lighttrack_mobile"')
+    if not trained:
+        sort_channels(network)
     return ElasticSupernet(network), ElasticSpace(parse(network.architecture))
 
 
