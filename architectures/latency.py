@@ -8,9 +8,10 @@ weights.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -57,8 +58,9 @@ class LatencyTable:
         return sum(self.milliseconds[entry] for entry in _entries(architecture))
 
     def save(self, path: Path) -> None:
-        """Write the table as JSON."""
-        FORMAT.save(path, asdict(self))
+        """Write the table as JSON; the paths of its reports are relative to its folder."""
+        reports = {os.path.relpath(report, path.parent.resolve()): digest for report, digest in self.reports.items()}
+        FORMAT.save(path, asdict(replace(self, reports=reports)))
 
     @classmethod
     def load(cls, path: Path) -> LatencyTable:
@@ -68,10 +70,11 @@ class LatencyTable:
             ArtifactError: it is absent or damaged, or a report is gone or has changed.
         """
         table = FORMAT.read(path, cls)
-        for report, digest in table.reports.items():
+        reports = {str((path.parent / report).resolve()): digest for report, digest in table.reports.items()}
+        for report, digest in reports.items():
             if not Path(report).is_file() or sha256(Path(report)) != digest:
                 raise ArtifactError(f"{path} was made of {report}, which is gone or has changed", hint=_HINT)
-        return table
+        return replace(table, reports=reports)
 
 
 def carriers() -> Tuple[Architecture, ...]:
@@ -103,7 +106,7 @@ def tabulate(reports: Iterable[Path]) -> LatencyTable:
             found.setdefault(entry, []).append(times.get(part, 0.0))
     return LatencyTable(
         {entry: sum(values) / len(values) for entry, values in found.items()},
-        {str(path): sha256(path) for path in paths},
+        {str(path.resolve()): sha256(path) for path in paths},
         _how(loaded[0]),
         {key: str(loaded[0].environment.get(key)) for key in _SAME},
     )
