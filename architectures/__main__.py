@@ -10,6 +10,8 @@ COMMANDS = (
     ("carriers", "architectures.carriers", "write the six networks that a latency table is made of"),
     ("lut", "architectures.lut", "make a latency table of their layer reports"),
     ("search", "architectures.search", "search a supernet for networks within limits; rerun to resume"),
+    ("rank", "architectures.rank", "train some networks alone: does the supernet rank them alike?"),
+    ("verify", "architectures.verify", "compare searches with chance"),
     ("show", "architectures.show", "what an architecture costs, part by part"),
 )
 
