@@ -65,16 +65,16 @@ def main(options: argparse.Namespace) -> None:
     bench, config = open_bench(request), Config.load(options.config)
     ranked = []
     for number, judged in enumerate(spaced(list(Archive(options.search / ARCHIVE_NAME)), options.each)):
-        alone = _trained_alone(judged.architecture, bench, config, options.data, options.out / f"network_{number:02d}")
+        overlap = _trained_alone(
+            judged.architecture, bench, config, options.data, options.out / f"network_{number:02d}"
+        )
         inherited = judge(request, judged.architecture).overlap
-        ranked.append(Ranked(judged.architecture, inherited, alone, judged.macs))
+        ranked.append(Ranked(judged.architecture, inherited, overlap, judged.macs))
     alone, chance = [one.alone for one in ranked], chance_level(len(ranked))
     tau = agreement([one.inherited for one in ranked], alone)
     of_work = agreement([float(one.macs) for one in ranked], alone)
-    networks = [vars(one) for one in ranked]
-    _FORMAT.save(
-        options.out / "ranking.json", {"networks": networks, "tau": tau, "tau_of_work": of_work, "chance": chance}
-    )
+    values = {"networks": [vars(one) for one in ranked], "tau": tau, "tau_of_work": of_work, "chance": chance}
+    _FORMAT.save(options.out / "ranking.json", values)
     print(f"tau {tau:.3f}, of work alone {of_work:.3f}, by chance below {chance:.3f}")  # noqa: T201
 
 

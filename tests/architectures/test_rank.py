@@ -60,11 +60,9 @@ def test_networks_are_trained_alone_and_a_rerun_trains_none_again(tmp_path, caps
     archive = Archive(tmp_path / "search" / "archive.jsonl")
     for name in MEMBERS:
         archive.add(Judged(name, (0.5,), total(parse(name)).macs, 1, None, 0.1))
-    words = ["rank", "--search", "search", "--weights", "weights.pth", "--config", "config.toml", "--data", "."]
-    words = [
-        str(tmp_path / word) if word in ("search", "weights.pth", "config.toml", ".") else word for word in words[1:]
-    ]
-    words = ["rank", *words, "--each", "1", "--pairs", "2", "--out", str(tmp_path / "out")]
+    places = {"--search": "search", "--weights": "weights.pth", "--config": "config.toml", "--data": "", "--out": "out"}
+    words = ["rank", "--each", "1", "--pairs", "2"]
+    words += [word for option, name in places.items() for word in (option, str(tmp_path / name))]
     assert cli.run_table("architectures", "", COMMANDS, words) == 0
     ranking = (tmp_path / "out" / "ranking.json").read_bytes()
     assert [row["architecture"] for row in json.loads(ranking)["networks"]] == sorted(
