@@ -65,7 +65,6 @@ BUILT       := $(BACKEND)-$(LABEL)
 DATA_SET    := $(or $(call set_name,$(SEQUENCES)),clip)
 ONNX        := $(MODEL_DIR)/onnx/manifest.json
 ENGINES     := $(MODEL_DIR)/engines/$(BUILT)/manifest.json
-DETAILED    := $(MODEL_DIR)/engines/$(BUILT)-detailed/manifest.json
 RANGES      := $(MODEL_DIR)/calibration/manifest.json
 SENSITIVITY := $(MODEL_DIR)/sensitivity.json
 NEEDS_RANGES  := $(if $(findstring int8,$(PRECISION)),$(RANGES))
@@ -137,7 +136,7 @@ DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -209,12 +208,12 @@ endif
 
 engines: $(ENGINES)  ## Graphs to engines: PRECISION=... BACKEND=...
 	$(call idle,engines)
-$(ENGINES) $(DETAILED): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
+$(ENGINES): $(ONNX) $(NEEDS_RANGES) $(NEEDS_RANKING) $(call forced,engines)
 	$(call done,engines)$(PYTHON) -m engines --onnx $(<D) --backend $(BACKEND) --precision $(PRECISION) \
 		$(if $(NEEDS_RANGES),--ranges $(RESULT_calibrate)) \
 		$(if $(NEEDS_RANKING),--sensitivity $(SENSITIVITY)) $(FLOAT_LAYERS:%=--float-layers %) $(MAX_NOISE:%=--max-noise %) \
 		$(if $(filter tensorrt,$(BACKEND)),--timing-cache build/timing) $(COMPUTE_CAPABILITY:%=--compute-capability %) \
-		$(if $(findstring -detailed/,$@),--detailed) --out $(@D)
+		--out $(@D)
 
 calibrate: $(RANGES)  ## Activation ranges for INT8: FRAMES=folder; minutes, rerun to resume
 	$(call idle,calibrate)
@@ -264,7 +263,7 @@ ope: need-SEQUENCES $(ENGINES) $(call forced,ope)  ## One pass (OTB, UAV123, GOT
 
 layers: $(LAYERS)  ## Latency of each layer of each engine
 	$(call idle,layers)
-$(LAYERS): $(if $(filter tensorrt,$(BACKEND)),$(DETAILED),$(ENGINES)) $(call forced,layers)
+$(LAYERS): $(ENGINES) $(call forced,layers)
 	$(call done,layers)$(PYTHON) -m benchmarks layers --engines $(<D) $(THREADS_OPTION) --out "$@"
 
 overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
@@ -293,11 +292,15 @@ chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried th
 	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"
 
 BOARD_TESTS := $(wildcard $(addprefix tests/,siamtrt sequences calibration engines runtime serving doubles benchmarks contract))
-test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
-	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+# Two processes, each on a core of its own (tests/conftest.py); the tests of a file share what they built.
+PYTEST := -m pytest -n 2 --dist loadfile
+test: CHOSEN = -m "not slow"
+test: test-all  ## The tests that take seconds, the board-side ones on Python 3.8 too where one is installed
+test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: exports of ResNet-50, real sequences, whole runs
+	$(PYTHON) $(PYTEST) $(CHOSEN)
+	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
-check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
+check: $(DEV)  ## Formatter, linter, types, import contract, then 'test'
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy

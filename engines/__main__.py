@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+import signal
 import sys
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported ends without a traceback
+
+import argparse
 from pathlib import Path
 
 from engines.build import BACKENDS, BuildRequest, build
@@ -18,7 +23,6 @@ def main(options: argparse.Namespace) -> None:
     precisions = GraphPrecisions.parse(options.precision)
     tensorrt = TensorrtOptions(
         options.workspace_mib,
-        options.detailed,
         options.timing_cache,
         tuple(options.compute_capability or ()),
         options.calibrator,
@@ -77,11 +81,10 @@ def _arguments() -> argparse.ArgumentParser:
     int8.add_argument("--max-drift", dest="max_noise", type=float, help=argparse.SUPPRESS)
     int8.add_argument("--sensitivity", type=Path, help="ranking written by python -m engines.sensitivity")
     int8.add_argument(
-        "--correction-samples", type=int, help="crops to correct the biases on, 0 for none (onnxruntime; 16 by default)"
+        "--correction-samples", type=int, help="crops to correct the biases on, 0 for none; 16 by default"
     )
     tensorrt = arguments.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
-    tensorrt.add_argument("--detailed", action="store_true", help="keep layer names, for layer reports; runs slower")
     tensorrt.add_argument("--timing-cache", type=Path, help="folder that makes a second build fast (tensorrt)")
     tensorrt.add_argument(
         "--calibrator",

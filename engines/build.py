@@ -33,12 +33,10 @@ class Backend(Protocol):
     Attributes:
         SUFFIX: suffix of an engine file.
         OPTIONS: the fields of :class:`TensorrtOptions` that mean something to it.
-        CORRECTION_SAMPLES: how many crops it corrects the biases of INT8 on by default; None if it corrects none.
     """
 
     SUFFIX: str
     OPTIONS: tuple[str, ...]
-    CORRECTION_SAMPLES: int | None
 
     def build_graph(self, __job: GraphJob, __options: TensorrtOptions) -> None:
         """Write the engine of one graph."""
@@ -97,8 +95,7 @@ def build(request: BuildRequest) -> Manifest:
     card = ModelCard.load(onnx)
     backend = _backend(request)
     environment, references = backend.environment(), backend.references(card)
-    samples = _correction_samples(request, backend)
-    int8 = int8_inputs(onnx, card, request.precisions, request.int8, samples)
+    int8 = int8_inputs(onnx, card, request.precisions, request.int8)
     settings = {
         "backend": request.backend,
         "precision": str(request.precisions),
@@ -107,7 +104,7 @@ def build(request: BuildRequest) -> Manifest:
     }
     ranges = {path.name: sha256(path) for path in int8.parents}
     key = {"settings": {**settings, **environment, "ranges": ranges}, "packages": describe()["packages"]}
-    jobs = _jobs(request, card, int8, backend.SUFFIX)
+    jobs = _jobs(request.onnx, request.out, card, request.precisions, int8, backend.SUFFIX)
     _build_unfinished(jobs, backend, request.tensorrt, out / _RECORD, key)
     card.save(out)
     for name in references:
@@ -153,25 +150,27 @@ def _recorded(options: TensorrtOptions, names: Sequence[str]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _correction_samples(request: BuildRequest, backend: Backend) -> int | None:
-    """How many crops to correct biases on, None where biases are not corrected."""
-    wish = request.int8.correction_samples
-    if backend.CORRECTION_SAMPLES is not None and request.precisions.int8_roles:
-        if wish is not None and wish < 0:
-            raise UsageError(f"biases cannot be corrected on {wish} crops", hint="--correction-samples 0 for none")
-        return backend.CORRECTION_SAMPLES if wish is None else wish
-    if wish is not None:
-        raise UsageError("biases are corrected in INT8 for onnxruntime only", hint="leave out --correction-samples")
-    return None
+def int8_jobs(onnx: Path, precisions: GraphPrecisions, wish: Int8Options) -> list[GraphJob]:
+    """What a build would be given, for work that can be done before it, on another machine.
+
+    Raises:
+        UsageError: see :func:`engines.int8.int8_inputs`.
+        ArtifactError: a folder is unfinished or changed.
+    """
+    Manifest.load(onnx, stage="export")
+    card = ModelCard.load(onnx)
+    return _jobs(onnx, onnx, card, precisions, int8_inputs(onnx, card, precisions, wish), "")
 
 
-def _jobs(request: BuildRequest, card: ModelCard, int8: Int8Inputs, suffix: str) -> list[GraphJob]:
+def _jobs(
+    onnx: Path, out: Path, card: ModelCard, precisions: GraphPrecisions, int8: Int8Inputs, suffix: str
+) -> list[GraphJob]:
     return [
         GraphJob(
-            source=request.onnx / f"{graph.name}.onnx",
+            source=onnx / f"{graph.name}.onnx",
             graph=graph,
-            precision=request.precisions.of(graph),
-            out=request.out / f"{graph.name}{suffix}",
+            precision=precisions.of(graph),
+            out=out / f"{graph.name}{suffix}",
             refit=card.refitted(graph.name),
             int8=int8.by_graph.get(graph.name),
         )

@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from tqdm import tqdm
 
 from siamtrt import Array, ArtifactError, GraphPrecisions, Manifest, ModelCard, Tensors, UsageError
 from siamtrt.files import sha256
 from siamtrt.libraries.onnxruntime import open_session
+from siamtrt.progress import progress_bar
 from siamtrt.ranges import Ranges, file_name
 
 _SUFFIXES = (".png", ".npy")
+_CORRECTION_SAMPLES = 16
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Int8Options:
         ranges: a finished calibration folder; INT8 needs one.
         float_layers: what stays in floating point: ``LAYER``, in every INT8 graph that has a node of this name, or
             ``GRAPH:LAYER``.
-        correction_samples: how many crops biases are corrected on, 0 for none; as the backend does when None.
+        correction_samples: how many crops biases are corrected on, 0 for none; 16 when None.
     """
 
     ranges: Path | None = None
@@ -48,12 +49,14 @@ class Int8:
         samples: folder of the crops that the graph was calibrated on; None where it sees no crops: the inputs of an
             xcorr graph, 5 MB a frame, are not stored.
         correction_samples: how many of them biases are corrected on; 0 leaves biases as they are.
+        corrections: folder where biases are kept once they are corrected; None keeps none.
     """
 
     ranges: Ranges
     floats: tuple[str, ...] = ()
     samples: Path | None = None
     correction_samples: int = 0
+    corrections: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,7 @@ class Int8Inputs:
     settings: Mapping[str, Any]
 
 
-def int8_inputs(
-    onnx_folder: Path, card: ModelCard, precisions: GraphPrecisions, wish: Int8Options, correction_samples: int | None
-) -> Int8Inputs:
+def int8_inputs(onnx_folder: Path, card: ModelCard, precisions: GraphPrecisions, wish: Int8Options) -> Int8Inputs:
     """Read what *wish* names, and prove that it fits the graphs.
 
     Args:
@@ -81,20 +82,27 @@ def int8_inputs(
         card: the card of the model.
         precisions: what its graphs shall compute in.
         wish: what the caller wishes.
-        correction_samples: how many crops biases are corrected on; None where the backend corrects none.
 
     Raises:
-        UsageError: INT8 without ranges, ranges or float layers without INT8, or a layer that no INT8 graph has.
+        UsageError: INT8 without ranges, ranges or other settings of INT8 without it, a negative count of crops, or a
+            layer that no INT8 graph has.
         ArtifactError: the calibration is unfinished, changed or of other graphs, or lacks a graph.
     """
     graphs = [graph.name for graph in card.graphs if precisions.of(graph).is_int8]
     if not graphs:
         if wish.ranges or wish.float_layers:
             raise UsageError(f"no graph of {precisions} is INT8, so ranges and float layers have no use")
+        if wish.correction_samples is not None:
+            raise UsageError("biases are corrected in INT8 only", hint="leave out --correction-samples")
         return Int8Inputs({}, (), {})
     hint = f"python -m calibration --onnx {onnx_folder} --frames DIR --out DIR, then --ranges DIR"
     if wish.ranges is None:
         raise UsageError(f"{graphs[0]} cannot be built in INT8 without activation ranges", hint=hint)
+    correction_samples = _CORRECTION_SAMPLES if wish.correction_samples is None else wish.correction_samples
+    if correction_samples < 0:
+        raise UsageError(
+            f"biases cannot be corrected on {correction_samples} crops", hint="--correction-samples 0 for none"
+        )
     calibration = Manifest.load(wish.ranges, stage="calibration")
     missing = [graph for graph in graphs if file_name(graph) not in calibration.files]
     if missing:
@@ -104,15 +112,15 @@ def int8_inputs(
         "keep": sorted(f"{graph}:{layer}" for graph, layers in floats.items() for layer in layers),
         "calibration_sources": calibration.settings.get("calibration_sources", []),
         "calibration_method": calibration.settings.get("method"),
+        "correction_samples": correction_samples,
     }
-    if correction_samples is not None:
-        settings["correction_samples"] = correction_samples
     by_graph = {
         graph: Int8(
             Ranges.load(wish.ranges / file_name(graph), onnx=onnx_folder / f"{graph}.onnx"),
             tuple(sorted(floats.get(graph, ()))),
             samples_of(wish.ranges, card, graph),
-            correction_samples or 0,
+            correction_samples,
+            wish.ranges / "biases",
         )
         for graph in graphs
     }
@@ -234,7 +242,7 @@ def correct_biases(
     corrected = onnx.ModelProto()
     corrected.CopyFrom(model)
     weights = {weight.name: weight for weight in corrected.graph.initializer}
-    for level in tqdm(levels, desc="bias correction", unit="level", leave=False):
+    for level in progress_bar(levels, desc="bias correction", unit="level", leave=False):
         means = _channel_means(quantize(corrected), [raw_outputs[node.output[0]] for node in level], samples)
         for node, mean in zip(level, means):
             bias = weights[node.input[2]]

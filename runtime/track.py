@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-from tqdm import tqdm
 
 from runtime import loop
 from runtime.annotate import VideoSink
@@ -20,6 +19,7 @@ from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import Source, open_source
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, UsageError, cli
+from siamtrt.progress import progress_bar
 
 VIDEO_NAME = "annotated.mp4"
 
@@ -92,7 +92,9 @@ def track(
         for sink in sinks:
             stack.callback(sink.close)
         every = itertools.chain([first], frames)
-        loop.run(stack.enter_context(tqdm(every, total=source.count, desc="track", unit="frame")), followed, sinks)
+        loop.run(
+            stack.enter_context(progress_bar(every, total=source.count, desc="track", unit="frame")), followed, sinks
+        )
 
 
 def _drawn(frame: Array) -> BoundingBox:

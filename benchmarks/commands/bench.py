@@ -15,7 +15,6 @@ from siamtrt.cli import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     names = ("engines", "sequences", "only", "protocol", "threads", "allow_leak")
     declare(parser, *names, required=["engines"], stand_ins={"sequences": "a rendered clip"})
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")

@@ -16,7 +16,6 @@ from siamtrt.libraries import tensorrt as library
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", required=["engines"])
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--frames", type=int, default=300, help="how many to time; a short clip is tracked again")

@@ -21,7 +21,6 @@ _HALF_PX = 600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     parser.add_argument("reports", nargs="+", type=Path, help="files of python -m benchmarks layers, or of bench")
     parser.add_argument("--by", choices=tuple(tables.BY), default="type", help="which layers go together")
     parser.add_argument("--device", help="layers against the bound of a device, e.g. agx_xavier_maxn")
@@ -34,10 +33,21 @@ def main(options: argparse.Namespace) -> None:
     if options.draw and options.draw.suffix not in (".svg", ".html"):
         raise UsageError(f"cannot draw into {options.draw}", hint="--draw FILE.svg, or FILE.html")
     device = Device.load(options.device) if options.device else None
-    if _are_full(options.reports):
-        _full([Report.load(path) for path in options.reports], options, device)
-    else:
-        _layers([LayerReport.load(path) for path in options.reports], options, device)
+    full = [Report.load(path) for path in options.reports] if _are_full(options.reports) else []
+    layers = [report.layers for report in full if report.layers]
+    layers = layers if full else [LayerReport.load(path) for path in options.reports]
+    if device and len(layers) < len(options.reports):
+        raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
+    if full:
+        print(side_by_side.table(full))
+    if len(layers) == len(options.reports):
+        print(f"\n{tables.table(layers, options.by)}")
+        if device:
+            print(tables.bounds(layers[0], device, options.precision))
+    if options.draw:
+        drawn = report_drawings.drawings(full) if full else []
+        drawn += layer_drawings.drawings(layers, device) if len(layers) == len(options.reports) else []
+        _draw(options.draw, drawn, [report.title for report in full or layers], _figures(full) if full else "")
 
 
 def _are_full(paths: list[Path]) -> bool:
@@ -48,34 +58,12 @@ def _are_full(paths: list[Path]) -> bool:
     return all(full)
 
 
-def _layers(reports: list[LayerReport], options: argparse.Namespace, device: Device | None) -> None:
-    _print_layers(reports, options, device)
-    if options.draw:
-        _draw(options.draw, layer_drawings.drawings(reports, device), [report.title for report in reports], "")
-
-
-def _full(reports: list[Report], options: argparse.Namespace, device: Device | None) -> None:
-    layers = [report.layers for report in reports if report.layers]
-    if device and len(layers) < len(reports):
-        raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
-    print(side_by_side.table(reports))
-    if len(layers) == len(reports):
-        _print_layers(layers, options, device)
-    if options.draw:
-        doubts = "".join(f"<li>{escape(doubt)}</li>" for doubt in side_by_side.doubts(reports))
-        doubts = f'<ul class="warning">{doubts}</ul>' if doubts else ""
-        table = page.table(side_by_side.heads(reports), side_by_side.rows(reports))
-        top = doubts + f'<div class="cards">{page.card("Figures", table, width="wide")}</div><p></p>'
-        drawn = report_drawings.drawings(reports)
-        if len(layers) == len(reports):
-            drawn += layer_drawings.drawings(layers, device)
-        _draw(options.draw, drawn, [report.title for report in reports], top)
-
-
-def _print_layers(reports: list[LayerReport], options: argparse.Namespace, device: Device | None) -> None:
-    print(f"\n{tables.table(reports, options.by)}")
-    if device:
-        print(tables.bounds(reports[0], device, options.precision))
+def _figures(reports: list[Report]) -> str:
+    """What stands above the drawings, as markup."""
+    doubts = "".join(f"<li>{escape(doubt)}</li>" for doubt in side_by_side.doubts(reports))
+    doubts = f'<ul class="warning">{doubts}</ul>' if doubts else ""
+    table = page.table(side_by_side.heads(reports), side_by_side.rows(reports))
+    return doubts + f'<div class="cards">{page.card("Figures", table, width="wide")}</div><p></p>'
 
 
 def _draw(path: Path, drawn: list[Named], titles: list[str], top: str) -> None:

@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", "threads", required=["engines"])
     about = "folder written by python -m benchmarks clip, or another sequence"
     parser.add_argument("--clip", type=Path, required=True, help=about)

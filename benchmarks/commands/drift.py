@@ -12,7 +12,6 @@ from siamtrt import documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     parser.add_argument("--boxes", type=Path, required=True, help="boxes.txt of runtime track, or OUT/results/A of ope")
     parser.add_argument("--reference", type=Path, required=True, help="another run, groundtruth.txt, or OUT/results/B")
     parser.add_argument(

@@ -17,7 +17,6 @@ from siamtrt import cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "protocol", "only", also=["--sequences"])
     parser.add_argument("--annotations", type=Path, required=True, help="PySOT's JSON, or a folder of sequences")
     parser.add_argument("--results", type=Path, required=True, help="folder of TRACKER/baseline/SEQUENCE")

@@ -17,7 +17,6 @@ from siamtrt.environment import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", "threads", required=["engines"], stand_ins={"threads": "1"})
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--frames", type=int, default=20, help="of the clip, in each round")

@@ -13,7 +13,6 @@ from siamtrt.environment import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     parser.add_argument("--model", type=Path, required=True, help="folder with a model.json: an export, or engines")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
 

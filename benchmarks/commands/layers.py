@@ -11,7 +11,6 @@ from benchmarks.profiling.layers.tables import summary
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", "threads", required=["engines"])
     parser.add_argument("--runs", type=int, default=50, help="runs that the medians are of")
     parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")

@@ -16,7 +16,6 @@ from benchmarks.trials.spread import spread, where
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare_plan(parser)
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
 

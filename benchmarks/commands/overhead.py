@@ -16,7 +16,6 @@ from siamtrt.environment import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", required=["engines"])
     parser.add_argument("--opencv-backbone", type=Path, help="backbone ONNX file of OpenCV's TrackerNano")
     parser.add_argument("--opencv-head", type=Path, help="its head")

@@ -17,7 +17,6 @@ _FORMAT = Format("a watch of power", schema=1, hint="write it anew with python -
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     add_probe_arguments(parser)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--out", type=Path, help="write figures, samples and environment as JSON")

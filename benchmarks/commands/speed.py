@@ -23,7 +23,6 @@ from siamtrt.cli import command_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare(parser, "engines", "sequences", "only", "protocol", "threads")
     parser.add_argument("--clip", type=Path, help="one sequence in place of --sequences")
     parser.add_argument("--warm-up", type=int, default=10, help="updates before each sequence, kept apart")

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     names = ("sequences", "only", "protocol", "threads", "allow_leak")
     declare(parser, *names, stand_ins={"sequences": "a rendered clip"})
     parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")

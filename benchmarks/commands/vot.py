@@ -15,7 +15,6 @@ from benchmarks.trials.spread import spread, where
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     declare_plan(parser)
     declare(parser, "protocol")
     parser.add_argument("--out", type=Path, required=True, help="results go to OUT/results, times to OUT/times")

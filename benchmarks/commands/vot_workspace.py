@@ -14,15 +14,12 @@ from benchmarks.evaluation.vot.workspace import add_tracker, link_sequences
 from siamtrt import Manifest
 from siamtrt.files import write_text
 
-_TOOLKITS = {"sequences": "the toolkit fetches its own"}
-
 log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the command."""
     names = ("engines", "sequences", "threads", "allow_leak")
-    declare(parser, *names, required=["engines"], stand_ins=_TOOLKITS)
+    declare(parser, *names, required=["engines"], stand_ins={"sequences": "those that the toolkit fetches"})
     parser.add_argument("--out", type=Path, required=True, help="the workspace; other trackers and results in it stay")
     parser.add_argument("--stack", default="vot2018/shortterm", help="one of the toolkit's; %(default)s by default")
     parser.add_argument("--tracker", help="its name in the toolkit; made from the engines by default")

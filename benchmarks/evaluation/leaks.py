@@ -55,20 +55,17 @@ def leaked_in(out: Path, trackers: Iterable[str], names: Iterable[str]) -> dict[
 
 
 def conclude(measures: Mapping[str, Any], protocol: str, run: Path, names: Iterable[str], path: Path | None) -> str:
-    """Write the measures of trackers to *path*, if it is named, with the leaks that the run in *run* noted.
+    """Write the measures of trackers to *path*, if it is named, with the leaks on sequences called *names*.
 
     Args:
         measures: tracker -> dataclass of its figures.
         protocol: name of the one they follow.
-        run: see :func:`leaked_in`.
+        run: see *out* of :func:`leaked_in`.
         names: of the sequences.
         path: of a JSON file.
 
     Returns:
         A line for each tracker that was judged on its own calibration; empty where none was.
-
-    Raises:
-        ArtifactError: *path* cannot be written, or a note of the run is damaged.
     """
     leaked = leaked_in(run, measures, names)
     if path:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
-from contextlib import contextmanager
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, ContextManager, Mapping
 
 from benchmarks.evaluation.leaks import KEY as LEAKED
 from benchmarks.evaluation.leaks import require_no_leak
@@ -57,15 +57,7 @@ class Plan:
         tracker: str | None = None,
         opencv: str | None = None,
     ) -> Plan:
-        """Plan a run.
-
-        Args:
-            run: names the engines, unless *opencv* names a tracker.
-            sequences: to run.
-            out: see the attribute.
-            rules: of the protocol, as far as they decide about results.
-            tracker: name of the results; made from the engines by default.
-            opencv: see the attribute.
+        """Plan to run the engines that *run* names, or *opencv*; *rules* of a protocol are what decides about results.
 
         Raises:
             UsageError: not one tracker is named, or sequences calibrated the engines and that is not allowed.
@@ -79,17 +71,11 @@ class Plan:
         name = tracker or (tracker_name(run.engines) if run.engines else f"OpenCV-{opencv}")
         return cls(out, name, run.engines, opencv, run.threads, tuple(leaked), made_by)
 
-    @contextmanager
-    def open(self) -> Iterator[BoxTracker]:
-        """The tracker, closed behind the block."""
+    def open(self) -> ContextManager[BoxTracker]:
+        """The tracker, closed behind a block."""
         if self.engines is None:
-            yield OpencvTracker(str(self.opencv))
-            return
-        ours = OurTracker(self.engines, self.threads)
-        try:
-            yield ours
-        finally:
-            ours.close()
+            return nullcontext(OpencvTracker(str(self.opencv)))
+        return closing(OurTracker(self.engines, self.threads))
 
     def keep(self, sequence: Sequence, notes: Mapping[str, Any]) -> None:
         """Write what belongs beside the result of *sequence*, before the result itself is written."""

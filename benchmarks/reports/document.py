@@ -101,11 +101,7 @@ class Report:
 
     @classmethod
     def load(cls, path: Path) -> Report:
-        """Read a report.
-
-        Raises:
-            ArtifactError: it is absent, of another kind or schema, or a part is missing or damaged.
-        """
+        """Read a report; ArtifactError where it is absent, of another schema, or a part is missing or damaged."""
         fields = FORMAT.load(path)
         for part, form in (("speed", SPEED), ("layers", LAYERS)):
             if isinstance(fields.get(part), dict):

@@ -34,11 +34,7 @@ class Trial:
         return claim.finished(self._record, self.settings).get(_RESULT)
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Declare it finished with a *result*, JSON-ready and small; the rest lies in files.
-
-        Raises:
-            ArtifactError: the folder cannot be written.
-        """
+        """Declare it finished with a *result*, JSON-ready and small; the rest lies in files."""
         claim.save(self._record, self.settings, {_RESULT: dict(result)})
 
     @property

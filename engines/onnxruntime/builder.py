@@ -18,7 +18,6 @@ from siamtrt.ranges import Ranges
 
 SUFFIX = ".onnx"
 OPTIONS: tuple[str, ...] = ()
-CORRECTION_SAMPLES: int | None = 16
 
 
 def build_graph(job: GraphJob, _options: object = None) -> None:

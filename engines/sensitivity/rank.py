@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Collection, Sequence
 
 import onnx
-from tqdm import tqdm
 
 from engines.graph import IntegerNode, float_layers, integer_nodes, without
 from engines.onnxruntime.builder import to_int8
@@ -17,6 +16,7 @@ from engines.sensitivity.way_out import steps_out_of_int8
 from siamtrt import Manifest, Precision
 from siamtrt.environment import describe
 from siamtrt.files import sha256
+from siamtrt.progress import progress_bar
 from siamtrt.ranges import Ranges, file_name
 from siamtrt.work import node_macs
 
@@ -80,7 +80,7 @@ class _Judge:
         """Each convolution alone, worst first."""
         macs = convolution_macs(self.model)
         losses = []
-        for layer in tqdm(macs, desc=f"{self.graph}, layers alone", unit="layer"):
+        for layer in progress_bar(macs, desc=f"{self.graph}, layers alone", unit="layer"):
             power, cosine = self._noise([name for name in macs if name != layer])
             losses.append(Loss(self.graph, layer, power, cosine, macs[layer], decibel(power)))
         return sorted(losses, key=lambda loss: -loss.noise)
@@ -90,10 +90,10 @@ class _Judge:
         card = self.graphs.card
         fixed = float_layers(self.model, card.graph(self.graph).role, Precision.INT8, card.refitted(self.graph))
         free = [loss for loss in losses if loss.layer not in fixed]
-        with tqdm(desc=f"{self.graph}, way out of INT8", unit="trial") as progress:
+        with progress_bar(desc=f"{self.graph}, way out of INT8", unit="trial") as bar:
 
             def judge(floats: Sequence[str]) -> Noise:
-                progress.update()
+                bar.update()
                 return self._noise([*fixed, *floats])
 
             return steps_out_of_int8(self.graph, self.model, free, judge, most_steps)

@@ -10,6 +10,7 @@ from typing import Any, Iterator
 import onnx
 
 from engines.graph import GraphJob, read_graph
+from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.int8 import int8
 from siamtrt import BuildError, MissingDependencyError, ModelCard, Precision, UsageError
@@ -19,8 +20,7 @@ from siamtrt.libraries import cuda
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
-OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "timing_cache", "calibrator")
-CORRECTION_SAMPLES: int | None = None
+OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
 
@@ -35,10 +35,12 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
         UsageError: this GPU has no fast kernels of that precision.
         ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8` for what INT8 takes.
-        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or a detailed one has no INT8.
+        BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or an INT8 one has no INT8.
     """
     trt = require_library()
     model = read_graph(job.source)
+    if job.int8:
+        model = with_corrected_biases(model, job, job.int8)
     kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
     building = Building.of(trt, kind, model, job.source, options)
     if job.refit:
@@ -49,7 +51,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         plan = building.serialized(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
     if job.refit:
         building.require_refittable(plan, job.refit)
-    if job.int8 and options.detailed:
+    if job.int8:
         building.require_int8(plan, job.out.name)
     write_bytes(job.out, plan)
     if cache_path:

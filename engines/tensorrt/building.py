@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -15,9 +14,11 @@ import onnx
 
 from siamtrt import BuildError
 from siamtrt.libraries import tensorrt as library
+from siamtrt.libraries.inspector import integer_share, plan_layers
 
 OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
 _HEARTBEAT_S = 10.0
+_EXPECTED_SHARE = 0.5
 _MIB_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ class TensorrtOptions:
 
     Attributes:
         workspace_mib: scratch memory a layer may take while it runs.
-        detailed: keep layer names in the plan, for layer reports; such a plan runs a little slower.
         timing_cache: folder of the caches that make a second build fast; None keeps none.
         compute_capabilities: the GPUs that a plan of TensorRT-RTX shall run on, e.g. ``("8.9",)``; empty leaves the
             choice to the library.
@@ -38,7 +38,6 @@ class TensorrtOptions:
     """
 
     workspace_mib: int = 1024
-    detailed: bool = False
     timing_cache: Path | None = None
     compute_capabilities: tuple[str, ...] = ()
     calibrator: str = OUR_RANGES
@@ -78,8 +77,9 @@ class Building:
         config = builder.create_builder_config()
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_mib * _MIB_BYTES)
         config.clear_flag(trt.BuilderFlag.TF32)  # FP32 means FP32 on every GPU
-        if options.detailed:
-            config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+        config.profiling_verbosity = (
+            trt.ProfilingVerbosity.DETAILED
+        )  # costs nothing where a context is told to be quiet
         return cls(trt, logger, builder, network, config)
 
     @property
@@ -106,7 +106,8 @@ class Building:
         Raises:
             BuildError: one was folded away or renamed.
         """
-        refitter = self.trt.Refitter(self._load(plan), self.logger)
+        engine = self._load(plan)
+        refitter = self.trt.Refitter(engine, self.logger)
         missing = sorted(set(names) - set(refitter.get_all_weights()))
         if missing:
             raise BuildError(
@@ -114,34 +115,30 @@ class Building:
             )
 
     def require_int8(self, plan: bytes, name: str) -> None:
-        """Prove that layers of a detailed plan work on INT8, and log how many.
+        """Prove that products of a plan are computed on INT8 weights, and log what share of them.
 
         A calibration cache from elsewhere may be ignored without an error, and the plan is then a slow FP16 one.
 
         Args:
-            plan: built with detailed profiling verbosity.
-            name: name of the plan, for messages.
+            plan: the plan.
+            name: its name, for messages.
 
         Raises:
-            BuildError: none does.
+            BuildError: none is.
         """
-        trt, engine = self.trt, self._load(plan)
-        inspector = engine.create_engine_inspector()
-        layers = json.loads(inspector.get_engine_information(trt.LayerInformationFormat.JSON))["Layers"]
-        working = [entry for entry in layers if any("int8" in text.lower() for text in _formats(entry))]
-        if not working:
-            raise BuildError(f"no layer of {name} works on INT8", hint="--calibrator tensorrt, or --precision fp16")
-        log.info("%d of %d layers of %s work on INT8", len(working), len(layers), name)
+        engine = self._load(plan)
+        layers = plan_layers(library.layer_information(self.trt, engine), name)
+        share = integer_share(layers or [])
+        if not share:
+            raise BuildError(f"no product of {name} is in INT8", hint="--calibrator tensorrt, or --precision fp16")
+        level = logging.INFO if share >= _EXPECTED_SHARE else logging.WARNING
+        log.log(level, "%.1f %% of the multiply-accumulates of %s are in INT8", 100 * share, name)
 
     def _load(self, plan: bytes) -> Any:
         engine = self.trt.Runtime(self.logger).deserialize_cuda_engine(plan)
         if engine is None:
             raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(self.logger)}")
         return engine
-
-
-def _formats(entry: Any) -> list[str]:
-    return [str(side.get("Format/Datatype")) for side in (*entry.get("Inputs", ()), *entry.get("Outputs", ()))]
 
 
 @contextmanager

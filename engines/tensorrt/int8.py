@@ -96,7 +96,8 @@ def _calibration(building: Building, job: GraphJob, wanted: Int8, calibrator: st
         yield ServedRanges(calibration_cache.serialize(amax, version))
         return
     files = sample_files(wanted.samples)
-    key = hashlib.sha256("".join((sha256(job.source), version, digest(files))).encode()).hexdigest()
+    parts = (sha256(job.source), version, digest(files), str(wanted.correction_samples))
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()
     with Upload(job.graph.inputs[0].shape) as upload:
         samples = [partial(upload, file) for file in files]
         yield Batches(samples, job.out.with_name(f"{job.graph.name}-{key[:16]}.cache"), version)

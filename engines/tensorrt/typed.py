@@ -11,6 +11,7 @@ import onnx
 
 from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
 from engines.graph import GraphJob, float_correlations, read_graph
+from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.quantize import quantize_symmetric
 from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
@@ -18,8 +19,7 @@ from siamtrt.files import write_bytes
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
-OPTIONS: tuple[str, ...] = ("workspace_mib", "detailed", "compute_capabilities")
-CORRECTION_SAMPLES: int | None = None
+OPTIONS: tuple[str, ...] = ("workspace_mib", "compute_capabilities")
 _OLDEST_STRONGLY_TYPED = (10, 0)
 
 
@@ -56,7 +56,7 @@ def typed_graph(job: GraphJob) -> onnx.ModelProto:
         return model
     if job.int8:
         floats = {*job.int8.floats, *float_correlations(model, job.precision, job.refit)}
-        model = quantize_symmetric(model, job.int8.ranges, floats)
+        model = quantize_symmetric(with_corrected_biases(model, job, job.int8), job.int8.ranges, floats)
     return to_float16(model, TENSORRT_FLOAT32_OPERATORS)
 
 

@@ -80,7 +80,7 @@ class Engine:
         self._engine = None
 
     def _new_context(self) -> Any:
-        context = self._engine.create_execution_context()
+        context = library.execution_context(self._trt, self._engine)
         if context is None:
             raise InferenceError(
                 f"TensorRT cannot make a context for {self._path}: {library.problems(self._logger)}",

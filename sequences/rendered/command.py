@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import List
 
 import cv2
-from tqdm import tqdm
 
 from sequences.rendered.scene import Shot, shots
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import whole_file, write_error, write_text
+from siamtrt.progress import progress_bar
 
 _JPEG_QUALITY = 92
 
@@ -44,7 +44,7 @@ def write_clip(folder: Path, seed: int, count: int) -> None:
     """
     _clear(folder)
     taken: List[Shot] = []
-    for shot in tqdm(shots(seed, count), total=count, desc="render", unit="frame", leave=False):
+    for shot in progress_bar(shots(seed, count), total=count, desc="render", unit="frame", leave=False):
         taken.append(shot)
         _write_image(folder / "color" / f"{len(taken):08d}.jpg", shot)
     _write_lines(folder / "occlusion.tag", [str(int(shot.occluded)) for shot in taken])

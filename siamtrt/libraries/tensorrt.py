@@ -72,3 +72,24 @@ def make_logger(trt: Any) -> Any:
 def problems(logger: Any) -> str:
     """What a logger of :func:`make_logger` kept, as the end of a sentence."""
     return "; ".join(logger.problems) or "TensorRT gave no reason"
+
+
+def execution_context(trt: Any, engine: Any) -> Any:
+    """A context that runs *engine* as fast as one whose plan keeps no details of its layers; None where it has no room.
+
+    Plans keep those details for the inspector, which goes on telling them; at run time they would name every layer for
+    profilers, which costs time. Source: NvInferRuntime.h of 8.5, ``IExecutionContext::setNvtxVerbosity``.
+    """
+    context = engine.create_execution_context()
+    if context is not None:
+        context.nvtx_verbosity = trt.ProfilingVerbosity.NONE
+    return context
+
+
+def layer_information(trt: Any, engine: Any) -> str:
+    """What the inspector tells of the layers of *engine*, JSON; see :mod:`siamtrt.libraries.inspector`.
+
+    The caller holds the engine until this returns: the inspector of 8.5 does not.
+    """
+    inspector = engine.create_engine_inspector()
+    return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))

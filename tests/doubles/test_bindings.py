@@ -111,5 +111,5 @@ def test_the_double_offers_nothing_the_bindings_lack(real):
 
 def test_our_classes_stand_on_the_real_base_classes(real):
     assert real["calibrator"] == [1, "cache", "ENTROPY_CALIBRATION_2"]
-    assert real["profiler"] == {"conv": [2.0]}
+    assert real["profiler"] == [[["conv", 2.0]]]
     assert real["logger"] == ["wrong"]

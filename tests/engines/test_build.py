@@ -229,7 +229,7 @@ def test_engines_cannot_overwrite_their_graphs(tmp_path, tiny_onnx):
 
 
 @pytest.mark.parametrize(
-    "option", [["--detailed"], ["--timing-cache", "t"], ["--compute-capability", "8.9"], ["--workspace-mib", "64"]]
+    "option", [["--timing-cache", "t"], ["--compute-capability", "8.9"], ["--workspace-mib", "64"]]
 )
 def test_an_option_of_another_backend_is_refused(tmp_path, tiny_onnx, capsys, option):
     argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(tmp_path / "out"), *option]

@@ -208,7 +208,7 @@ def test_a_bad_init_ends_with_the_usage_code(text, folder, tiny_engines, tmp_pat
     assert "box" in capsys.readouterr().err
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 def test_read_ahead_is_bounded_carries_errors_and_stops():
     produced = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 from siamtrt.documents import Format
 
@@ -23,12 +23,14 @@ class Layer:
         graph: it belongs to.
         name: of the layer in the engine; fusion may have joined several of the exported graph.
         type: of operation, as the backend calls it.
-        precision: ``float32``, ``float16``, ``int8``, ...: the type of its first output.
+        precision: ``float32``, ``float16``, ``int8``, ...: what it computes in; the type of its first output where the
+            backend tells no more.
         output_shape: of its first output.
         ms_p50: median latency of one run, in milliseconds.
         macs: multiply-accumulates; 0 for a layer that has none.
         bytes: read and written: inputs, weights and outputs.
         share: of the time of its graph, 0..1; see :func:`with_shares`.
+        output_precision: the type of its first output where that may be another one; None where it may not.
     """
 
     graph: str
@@ -40,6 +42,7 @@ class Layer:
     macs: int
     bytes: int
     share: float = 0.0
+    output_precision: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,7 @@ class LayerReport:
 
     @classmethod
     def load(cls, path: Path) -> LayerReport:
-        """Read a report.
-
-        Raises:
-            ArtifactError: it is absent, of another schema, or something else.
-        """
+        """Read a report; ArtifactError where it is absent, of another schema, or something else."""
         return FORMAT.read(path, cls)
 
 

@@ -18,12 +18,12 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
     """Time the layers of every graph.
 
     Args:
-        engines: folder written by ``python -m engines``; plans need ``--detailed``.
+        engines: folder written by ``python -m engines``.
         runs: how many the medians are of.
         threads: of the CPU backend.
 
     Raises:
-        UsageError: there is no run, the backend has no profiler, or the plans were built without details.
+        UsageError: there is no run, the backend has no profiler, or plans are of an older build.
         PipelineError: of the backend.
     """
     if runs < 1:

@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks.profiling.layers.layer_report import Layer
-from benchmarks.profiling.layers.tensorrt_layers import layers
+from benchmarks.profiling.layers.tensorrt_layers import Run, layers
 from runtime.tensorrt.device import Device
 from siamtrt import EngineMismatchError, GraphCard, InferenceError
 from siamtrt.libraries import tensorrt as library
 
 _WARM_UP = 5
-_REBUILD = "build the engines anew on this machine, with --detailed"
+_REBUILD = "build the engines anew on this machine"
 
 
 def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
     """Run one plan and take the median of each of its layers.
 
     Args:
-        path: the plan, built with ``--detailed``.
+        path: the plan.
         graph: its interface; inputs are filled with noise, since time does not depend on values here.
         runs: how many are counted, after a warm-up.
 
@@ -39,15 +39,14 @@ def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
         raise EngineMismatchError(f"TensorRT cannot load {path}: {library.problems(logger)}", hint=_REBUILD)
     device = Device(mapped=False)
     try:
-        durations_ms = _run(trt, engine, device, graph, runs)
+        timed = _run(trt, engine, device, graph, runs)
     finally:
         device.close()
-    information = engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON)
-    return layers(information, durations_ms, graph.name)
+    return layers(library.layer_information(trt, engine), timed, graph.name)
 
 
-def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> dict[str, list[float]]:
-    context = engine.create_execution_context()
+def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> list[Run]:
+    context = library.execution_context(trt, engine)
     if context is None:
         raise InferenceError(f"TensorRT cannot make a context for {graph.name}", hint="free memory of the GPU")
     rng = np.random.default_rng(0)
@@ -60,14 +59,13 @@ def _run(trt: Any, engine: Any, device: Device, graph: GraphCard, runs: int) -> 
         _bind(context, spec.name, device.allocate(spec.size_bytes))
     profiler = _profiler(trt)
     context.profiler = profiler
-    for number in range(_WARM_UP + runs):
-        if number == _WARM_UP:
-            profiler.durations_ms.clear()
+    for _ in range(_WARM_UP + runs):
+        profiler.runs.append([])
         if not context.execute_async_v3(device.stream):
             raise InferenceError(f"TensorRT cannot run {graph.name}")
         device.synchronize()
-    durations_ms: dict[str, list[float]] = profiler.durations_ms
-    return durations_ms
+    timed: list[Run] = profiler.runs[_WARM_UP:]
+    return timed
 
 
 def _bind(context: Any, name: str, address: int) -> None:
@@ -79,9 +77,9 @@ def _profiler(trt: Any) -> Any:
     class Profiler(trt.IProfiler):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProfiler.__init__(self)  # without this TensorRT crashes
-            self.durations_ms: dict[str, list[float]] = {}
+            self.runs: list[list[tuple[str, float]]] = []
 
         def report_layer_time(self, layer_name: str, ms: float) -> None:
-            self.durations_ms.setdefault(layer_name, []).append(ms)
+            self.runs[-1].append((layer_name, ms))
 
     return Profiler()

@@ -76,9 +76,5 @@ class SpeedReport:
 
     @classmethod
     def load(cls, path: Path) -> SpeedReport:
-        """Read a report.
-
-        Raises:
-            ArtifactError: it is absent, of another schema, or something else.
-        """
+        """Read a report; ArtifactError where it is absent, of another schema, or something else."""
         return FORMAT.read(path, cls)

@@ -89,14 +89,9 @@ def _percentile_row(name: str, entry: Distribution) -> list[str]:
 
 
 def _work(report: Report) -> str:
-    heads = ["graph", "M parameters", "MMAC a run", "runs"]
+    heads = ["graph", "M parameters", "MMAC a run", "in each frame"]
     rows = [
-        [
-            name,
-            figure(None if work.parameters is None else work.parameters / 1e6),
-            figure(None if work.macs is None else work.macs / 1e6, 1),
-            "in each frame" if work.each_frame else "now and then",
-        ]
+        [name, _millions(work.parameters, 3), _millions(work.macs), "yes" if work.each_frame else "no"]
         for name, work in report.work.items()
     ]
     note = "" if frame_work(report.work).macs is not None else f"Dashes: {NOT_COUNTED}."
@@ -115,19 +110,16 @@ def _layers(report: LayerReport) -> list[str]:
     note = f"Profiled in a run of their own, medians of {report.runs}; profiling slows a run down."
     slowest = sorted(report.layers, key=lambda layer: -layer.ms_p50)[:_SLOWEST]
     rows = [
-        [
-            layer_key(layer)[1],
-            layer.graph,
-            layer.type,
-            layer.precision,
-            figure(layer.ms_p50, 4),
-            figure(layer.macs / 1e6, 1),
-        ]
+        [layer_key(layer)[1], layer.graph, layer.type, layer.precision, figure(layer.ms_p50, 4), _millions(layer.macs)]
         for layer in slowest
     ]
     table = page.table(["layer", "graph", "type", "precision", "ms", "MMAC"], rows, look="sorts dense")
     by_type = page.chart("Layers by type", drawing, note=note, width="third")
     return [by_type, page.card("Slowest layers", table, width="rest")]
+
+
+def _millions(count: int | None, digits: int = 1) -> str:
+    return figure(None if count is None else count / 1e6, digits)
 
 
 def _no_layers(report: Report) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
+from benchmarks.reports.cards.report_drawings import eao_curves
 from benchmarks.reports.document import Failure, Report
 from benchmarks.reports.drawing import page
 from benchmarks.reports.drawing.bars import Bar, bars
 from benchmarks.reports.drawing.page import figure
-from benchmarks.reports.drawing.plots import THIRD, Curve, Point, curves, points
+from benchmarks.reports.drawing.plots import THIRD, Point, points
 
 
 def quality(report: Report) -> list[str]:
@@ -17,14 +18,9 @@ def quality(report: Report) -> list[str]:
 
 
 def _curve(report: Report) -> str:
-    expected, protocol = report.measures.curve, report.protocol
-    shown = expected[1:]
-    note = (
-        f"EAO is the mean over lengths {protocol.eao_low} to {protocol.eao_high}, shaded; as far as runs are that long."
-    )
-    series = [Curve(report.title, list(range(2, len(shown) + 2)), shown)]
-    band = (float(protocol.eao_low), float(protocol.eao_high))
-    drawing = curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=THIRD)
+    low, high = report.protocol.eao_low, report.protocol.eao_high
+    note = f"EAO is the mean over lengths {low} to {high}, shaded; as far as runs are that long."
+    drawing = eao_curves([report], [report.title], THIRD)
     return page.chart("Expected average overlap", drawing, note=note, width="third")
 
 

@@ -9,14 +9,14 @@ from benchmarks.reports.cards.side_by_side import mean_w, update
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing import svg
 from benchmarks.reports.drawing.bars import Bar, bars
-from benchmarks.reports.drawing.plots import HALF, Curve, Point, curves, points
+from benchmarks.reports.drawing.plots import HALF, Curve, Point, Size, curves, points
 
 
 def drawings(reports: list[Report]) -> list[Named]:
     """EAO curves, accuracy and robustness, rates, latencies, stages, and power where there is some."""
     titles = _names(reports)
     drawn = [
-        ("Expected average overlap", _curves(reports, titles)),
+        ("Expected average overlap", eao_curves(reports, titles, (HALF[0], 340.0))),
         ("Accuracy and robustness", _accuracy_robustness(reports, titles)),
         ("Frames a second", _bars(reports, titles, _RATES, "FPS")),
         ("Latency of an update", _bars(reports, titles, _LATENCIES, "ms")),
@@ -32,13 +32,14 @@ def _names(reports: list[Report]) -> list[str]:
     return [f"{number}: {report.title}" for number, report in enumerate(reports, start=1)]
 
 
-def _curves(reports: list[Report], titles: list[str]) -> svg.Drawing:
+def eao_curves(reports: list[Report], titles: list[str], size: Size) -> svg.Drawing:
+    """Expected overlap over the length of a run; the lengths that make up the EAO are shaded."""
     series = [
         Curve(title, list(range(2, len(report.measures.curve) + 1)), report.measures.curve[1:])
         for title, report in zip(titles, reports)
     ]
     band = (float(reports[0].protocol.eao_low), float(reports[0].protocol.eao_high))
-    return curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=(HALF[0], 340.0))
+    return curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=size)
 
 
 def _accuracy_robustness(reports: list[Report], titles: list[str]) -> svg.Drawing:

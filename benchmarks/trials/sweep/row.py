@@ -98,9 +98,5 @@ def front(places: Sequence[tuple[float, float]], *, least_cost: bool) -> list[tu
 
 
 def save(path: Path, rows: Sequence[Row], about: Mapping[str, Any]) -> None:
-    """Write ``sweep.json``; *about* says of what the rows are.
-
-    Raises:
-        ArtifactError: it cannot be written.
-    """
+    """Write ``sweep.json``; *about* says of what the rows are."""
     FORMAT.save(path, {**about, "rows": [asdict(row) for row in rows]})

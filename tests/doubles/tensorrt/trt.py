@@ -36,6 +36,9 @@ def make(
     takes_no_cache=False,
     fails_after_calibration=False,
     ignores_int8=False,
+    only_reformats=False,
+    no_kernel=(),
+    wants_more=False,
 ):
     """A module like ``tensorrt`` of *version*.
 
@@ -48,6 +51,9 @@ def make(
         build_fails: every build is refused.
         fast: the GPU has kernels for FP16 and INT8.
         ignores_int8: it chooses FP16 for every layer and says nothing.
+        only_reformats: it chooses FP16 for every product, and puts one INT8 reformat into the plan.
+        no_kernel: ``(node, type)`` pairs that no kernel computes; a build that wants one is refused.
+        wants_more: a refit asks for a weight that nobody gave.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
         fails_after_calibration: an INT8 build is refused once it has its scales.
     """
@@ -61,7 +67,7 @@ def make(
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
     trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
-    trt.log_of_builds, trt.log_of_engines = [], []
+    trt.log_of_builds, trt.log_of_engines, trt.log_of_nvtx = [], [], []
     if major < 11:
         int8.add_names(trt)
     profiling.add_names(trt)
@@ -197,6 +203,7 @@ def make(
                 "flags": sorted(flag.name for flag in config.flags),
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
+                "only_reformats": only_reformats,
             }
             if major < 11:
                 pins = [layer for layer in network.layers if hasattr(layer, "precision")]
@@ -208,11 +215,24 @@ def make(
                         return None
                     if fails_after_calibration:
                         return self._refuse()
+                if ignores_int8:
+                    settings["only_reformats"] = False
+                for layer, kind in no_kernel:
+                    if self._kind_of(layer, settings) == kind:
+                        return self._refuse(f"{layer} + PWN({layer}_sigmoid, {layer}_mul)")
             trt.log_of_builds.append(settings)
-            return memoryview(json.dumps(settings).encode() + b"\n" + network.data)
+            kept = (
+                settings if not ignores_int8 else {**settings, "flags": [x for x in settings["flags"] if x != "INT8"]}
+            )
+            return memoryview(json.dumps(kept).encode() + b"\n" + network.data)
 
-        def _refuse(self):
-            self._logger.log(ILogger.Severity.ERROR, "Could not find any implementation for node search_17")
+        def _kind_of(self, layer, settings):
+            best = "INT8" if "INT8" in settings["flags"] else "HALF" if "FP16" in settings["flags"] else "FLOAT"
+            return settings["pins"].get(layer, best)
+
+        def _refuse(self, node="search_17"):
+            reason = f"10: Error Code 10: Internal Error (Could not find any implementation for node {node}.)"
+            self._logger.log(ILogger.Severity.ERROR, reason)
 
         def _calibrate(self, network, config):
             if takes_no_cache:
@@ -267,8 +287,7 @@ def make(
             return tuple(dim.dim_value for dim in self._tensors[name][0].type.tensor_type.shape.dim)
 
         def create_engine_inspector(self):
-            flags = [flag for flag in self.settings["flags"] if flag != "INT8" or not ignores_int8]
-            return profiling.Inspector(trt, self.model, {**self.settings, "flags": flags})
+            return profiling.Inspector(trt, self)
 
         def create_execution_context(self):
             return Context(self)
@@ -279,6 +298,7 @@ def make(
             data = engine.model.SerializeToString()
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
             self._profiler = None
+            self.nvtx_verbosity = trt.ProfilingVerbosity[engine.settings["verbosity"]]
 
         @property
         def profiler(self):
@@ -298,6 +318,7 @@ def make(
 
         def execute_async_v3(self, stream_handle):
             assert self._generation == self._engine.generation, "TensorRT 8: a context is void after a refit"
+            trt.log_of_nvtx.append(self.nvtx_verbosity.name)
             addresses = dict(self._addresses)
             assert set(addresses) == set(self._engine._tensors), "every tensor needs an address"
             cudart.enqueue(stream_handle, lambda: self._run(addresses))
@@ -323,10 +344,10 @@ def make(
             self._weights = {weight.name: weight for weight in engine.model.graph.initializer}
 
         def get_all_weights(self):
-            return list(self._weights)
+            return [*self._weights, None]  # a constant of TensorRT's own has no name
 
         def get_missing_weights(self):
-            return []
+            return ["feature_cls + bias"] if wants_more and self._new else []
 
         def set_named_weights(self, name, weights):
             assert weights.flags.c_contiguous

@@ -33,10 +33,9 @@ def test_only_xcorr_is_refittable_and_fp16_is_a_flag(board, version):
 
 def test_settings_reach_the_builder_and_the_manifest(board):
     double = board()
-    manifest = double.build(tensorrt=TensorrtOptions(workspace_mib=64, detailed=True))
-    assert {(built["workspace"], built["verbosity"]) for built in double.trt.log_of_builds} == {(64 << 20, "DETAILED")}
+    manifest = double.build(tensorrt=TensorrtOptions(workspace_mib=64))
+    assert {built["workspace"] for built in double.trt.log_of_builds} == {64 << 20}
     assert manifest.settings["workspace_mib"] == 64
-    assert manifest.settings["detailed"] is True
 
 
 def test_the_timing_cache_is_of_one_library_and_gpu(board, tmp_path):
@@ -76,7 +75,7 @@ def test_an_interrupted_build_resumes_on_the_same_library_only(board):
 
 
 def test_a_refused_build_says_why(board):
-    with pytest.raises(BuildError, match=r"target\.plan: Could not find any implementation for node search_17"):
+    with pytest.raises(BuildError, match=r"target\.plan: .*Could not find any implementation for node search_17"):
         board(build_fails=True).build()
 
 

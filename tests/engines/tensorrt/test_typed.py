@@ -125,7 +125,8 @@ def test_rtx_builds_siamrpn_r50_in_every_precision(rtx, tmp_path):
     ranges = write_calibration(tmp_path / "calibration", exported, samples=0)
     search_mb = {}
     for precision in ("fp32", "fp16", "int8"):
-        sizes = require_plans(*typed(exported, precision, ranges=ranges if "int8" in precision else None), 1_000_000)
+        given = {"ranges": ranges, "correction_samples": 0} if "int8" in precision else {}
+        sizes = require_plans(*typed(exported, precision, **given), 1_000_000)
         search_mb[precision] = sizes["search.plan"] / 1e6
         shutil.rmtree(tmp_path / precision)
     assert search_mb["fp16"] < 0.6 * search_mb["fp32"]  # the weights are most of a plan
@@ -153,7 +154,7 @@ def test_tensorrt_10_and_11_get_typed_graphs_and_no_precision_flag(onnx, monkeyp
     trt = make(version, Cudart())
     monkeypatch.setitem(sys.modules, "tensorrt", trt)
     ranges = write_calibration(onnx.parent / "calibration", onnx) if precision == "int8" else None
-    _, out = typed(onnx, precision, TensorrtOptions(detailed=True), ranges=ranges)
+    _, out = typed(onnx, precision, TensorrtOptions(), ranges=ranges)
     assert [(built["flags"], built["verbosity"]) for built in trt.log_of_builds] == [([], "DETAILED")] * 3
     assert all(kinds(out / f"{graph}.plan") == KINDS[precision] for graph in ("target", "search", "xcorr"))
     with pytest.raises(ArtifactError, match="'typed', which this runtime cannot run"):

@@ -8,15 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-
-from benchmarks.trials.spread import spread, where
-from siamtrt import InferenceError, UsageError
 
 ROOT = Path(__file__).parents[4]
 NAMES = [f"s{number:02d}" for number in range(10)]
@@ -79,50 +75,3 @@ def test_a_rerun_goes_on_where_it_was_interrupted(sequences, tiny_engines, tmp_p
     ]
     for name in NAMES:
         assert len(json.loads((tmp_path / "times" / "T" / f"{name}.json").read_text())["frames"]) == FRAMES
-
-
-def note(folder, number):
-    """A job: leaves a file, and gives more than a pipe holds; 3 fails."""
-    if number == 3:
-        raise UsageError("three is not done", hint="leave it out")
-    (folder / str(number)).write_text("")
-    return "x" * number * 100_000
-
-
-def die(number):
-    os._exit(9)
-
-
-def test_a_process_that_dies_is_told():
-    with pytest.raises(InferenceError, match="a job ended with exit code 9"):
-        list(spread(die, [1, 2, 3], where(2), "test"))
-
-
-def linger(folder, number):
-    """A job: the first fails at once, the others would take a minute, and clean up when they are stopped."""
-    if number == 0:
-        raise UsageError("zero is not done")
-    try:
-        (folder / f"started {number}").write_text("")
-        time.sleep(60)
-    finally:
-        (folder / f"cleaned {number}").write_text("")
-
-
-def test_a_failure_stops_what_runs_beside_it(tmp_path):
-    started = time.monotonic()
-    with pytest.raises(UsageError, match="zero is not done"):
-        list(spread(partial(linger, tmp_path), [1, 0, 2], where(2), "test"))
-    assert time.monotonic() - started < 30
-    names = {path.name for path in tmp_path.iterdir()}
-    assert {name.replace("started", "cleaned") for name in names} <= names
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_every_item_is_done_once_and_a_failure_is_the_callers(tmp_path, jobs):
-    done = spread(partial(note, tmp_path), [0, 1, 2, 4, 5], where(jobs), "test")
-    assert sorted(done) == [(number, "x" * number * 100_000) for number in (0, 1, 2, 4, 5)]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "4", "5"]
-    with pytest.raises(UsageError, match="three is not done\n  try: leave it out"):
-        list(spread(partial(note, tmp_path), [6, 3, 7, 8, 9], where(jobs), "test"))
-    assert not (tmp_path / "3").exists()

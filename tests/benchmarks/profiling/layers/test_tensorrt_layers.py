@@ -10,11 +10,9 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers import tensorrt_profile
 from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tensorrt_layers import layers
-from engines.tensorrt.building import TensorrtOptions
 from siamtrt import ArtifactError, EngineMismatchError, ModelCard, UsageError, cli
 from tests.calibrated import write_calibration
 
-DETAILED = TensorrtOptions(detailed=True)
 INT8 = "Thirty-two wide channel vectorized row major Int8 format."
 CONVOLUTION = {
     "Name": "conv + relu",
@@ -36,7 +34,9 @@ def run(*argv):
 
 def one(**changes):
     entry = {**CONVOLUTION, **changes}
-    return layers(json.dumps({"Layers": [entry], "Bindings": []}), {entry["Name"]: [3.0, 1.0, 2.0]}, "search")[0]
+    return layers(
+        json.dumps({"Layers": [entry], "Bindings": []}), [[(entry["Name"], ms)] for ms in (3.0, 1.0, 2.0)], "search"
+    )[0]
 
 
 def test_a_fused_convolution_tells_its_work_and_traffic():
@@ -77,11 +77,11 @@ def test_a_matrix_product_counts_its_inner_side():
     ],
 )
 def test_the_words_of_each_version_are_known(text, precision):
-    assert one(Outputs=[{"Dimensions": [1, 2, 3, 3], "Format/Datatype": text}]).precision == precision
+    assert one(Outputs=[{"Dimensions": [1, 2, 3, 3], "Format/Datatype": text}]).output_precision == precision
 
 
 def test_a_layer_the_inspector_does_not_know_keeps_its_time():
-    (layer,) = layers(json.dumps({"Layers": [CONVOLUTION]}), {"other": [4.0]}, "search")
+    (layer,) = layers(json.dumps({"Layers": [CONVOLUTION]}), [[("other", 4.0)]], "search")
     assert (layer.name, layer.type, layer.precision, layer.ms_p50, layer.macs) == (
         "other",
         "unknown",
@@ -91,12 +91,12 @@ def test_a_layer_the_inspector_does_not_know_keeps_its_time():
     )
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"Layers": [[]]}'])
 def test_what_is_no_inspection_is_refused(text):
     with pytest.raises(ArtifactError, match="inspector gave no JSON of layers for search"):
-        layers(text, {"a": [1.0]}, "search")
+        layers(text, [[("a", 1.0)]], "search")
     with pytest.raises(ArtifactError, match="profiler reported no layer"):
-        layers(json.dumps({"Layers": [CONVOLUTION]}), {}, "search")
+        layers(json.dumps({"Layers": [CONVOLUTION]}), [], "search")
 
 
 @pytest.mark.parametrize(
@@ -105,17 +105,17 @@ def test_what_is_no_inspection_is_refused(text):
 def test_the_command_writes_the_report_all_backends_write(board, tmp_path, version, precision, capsys):
     double = board(version)
     ranges = write_calibration(tmp_path / "c", double.onnx) if precision == "int8" else None
-    double.build(precision, tensorrt=DETAILED, ranges=ranges)
+    double.build(precision, ranges=ranges)
     assert run("--engines", double.out, "--runs", 3, "--out", tmp_path / "r.json") == 0
     assert double.cudart.memory == {}
     report = LayerReport.load(tmp_path / "r.json")
     assert report.title.startswith("tiny tensorrt")
     by_name = {layer.name: layer for layer in report.layers}
-    assert by_name["stemmed + active"].ms_p50 == 1.0
+    assert by_name["stemmed + active"].ms_p50 == (1.0 if precision == "fp32" else 2.0)  # behind a reformat
     assert by_name["correlation_cls"].macs == 8 * 25 * 25 * 25
-    assert {layer.precision for layer in report.layers} == {
-        {"fp32": "float32", "fp16": "float16"}.get(precision, "int8")
-    }
+    of = {"fp32": "float32", "fp16": "float16"}.get(precision, "int8")
+    assert {layer.precision for layer in report.layers if layer.macs and layer.graph == "search"} == {of}
+    assert by_name["cls.raw + feature_cls"].output_precision == "float32"  # what a graph puts out
     totals = {}
     for layer in report.layers:
         totals[layer.graph] = totals.get(layer.graph, 0) + layer.macs
@@ -128,28 +128,37 @@ def test_the_command_writes_the_report_all_backends_write(board, tmp_path, versi
     assert "Convolution" in capsys.readouterr().out
     shares = [entry["share"] for entry in json.loads((tmp_path / "r.json").read_text())["layers"]]
     assert sum(shares) == pytest.approx(3)
+    assert set(double.trt.log_of_nvtx) == {"NONE"}  # layers are timed as they run
 
 
 def test_warm_up_runs_do_not_count(board, monkeypatch):
     double = board()
-    double.build(tensorrt=DETAILED)
+    double.build()
     seen = []
     monkeypatch.setattr(tensorrt_profile, "layers", lambda text, durations, graph: seen.append(durations) or [])
     tensorrt_profile.profile(double.out / "search.plan", ModelCard.load(double.out).graph("search"), 3)
-    assert {len(times) for times in seen[0].values()} == {3}
+    assert len(seen[0]) == 3
     assert double.cudart.count("cudaStreamSynchronize") == 8
 
 
-def test_a_plan_without_details_says_how_to_get_them(board):
-    double = board()
-    double.build()
-    with pytest.raises(UsageError, match=r"does not tell its layers(.|\n)*--detailed"):
-        tensorrt_profile.profile(double.out / "search.plan", ModelCard.load(double.out).graph("search"), 3)
+def test_a_plan_without_details_is_to_be_built_anew():
+    with pytest.raises(UsageError, match=r"does not tell its layers(.|\n)*build the engines anew"):
+        layers(json.dumps({"Layers": ["conv", "relu"]}), [[("conv", 1.0)]], "search")
+
+
+def test_layers_of_one_name_keep_their_own_times():
+    second = {**CONVOLUTION, "Weights": {"Type": "Half", "Count": 4}}
+    name = CONVOLUTION["Name"]
+    information = json.dumps({"Layers": [CONVOLUTION, second]})
+    found = layers(information, [[(name, 1.0), (name, 9.0)], [(name, 3.0), (name, 7.0)]], "search")
+    assert [(layer.ms_p50, layer.precision) for layer in found] == [(2.0, "int8"), (8.0, "float16")]
+    with pytest.raises(ArtifactError, match="other layers of search from run to run"):
+        layers(information, [[(name, 1.0)], []], "search")
 
 
 def test_a_plan_of_another_tensorrt_is_refused(board):
     double = board()
-    double.build(tensorrt=DETAILED)
+    double.build()
     board("8.6.1")
     with pytest.raises(
         EngineMismatchError, match=r"cannot load .*search\.plan: The engine plan file is not compatible"

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import subprocess
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from benchmarks.trials import child
 from runtime.crop import crop
 from runtime.decode import Decoder
 from runtime.frames import fill_color
-from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
+from siamtrt import ArtifactError, BoundingBox, MissingDependencyError, UsageError, cli
 from siamtrt.geometry import Place, search_square
 from tests.runtime.stub import card, tracker_of
 
@@ -54,6 +55,31 @@ def test_both_ways_cut_the_same_padded_crop():
     theirs = PysotsWay(model, box, frames[0], maps.cls, maps.loc)._subwindow(frames[0], side)
     assert box.x - side / 2 < 0
     np.testing.assert_array_equal(theirs[0].transpose(1, 2, 0), ours)
+
+
+def test_the_yardstick_copies_no_frame_where_nothing_has_to_be_padded():
+    model, frames = card(), overhead._frames()
+    maps, box = overhead._FixedMaps(model), BoundingBox(600, 300, 120, 90)
+    upstream = PysotsWay(model, box, frames[0], maps.cls, maps.loc)
+    upstream.update(frames[0])
+    tracemalloc.start()
+    try:
+        upstream.update(frames[1])
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes < frames[1].nbytes / 2
+
+
+def test_a_figure_is_the_median_of_what_follows_the_warm_up(monkeypatch):
+    now_ns, durations_ms = [0], iter([*[100.0] * overhead._WARM_UP, 9.0, 1.0, 2.0, 8.0, 3.0])
+
+    def call(frame):
+        now_ns[0] += int(next(durations_ms) * 1e6)
+
+    monkeypatch.setattr(overhead.time, "perf_counter_ns", lambda: now_ns[0])
+    monkeypatch.setattr(overhead, "FRAMES", 5)
+    assert overhead._median_ms(call, [np.zeros(1)]) == 3.0
 
 
 def test_the_state_is_put_back_before_each_update(monkeypatch):
