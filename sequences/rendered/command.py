@@ -45,7 +45,7 @@ def write_clip(folder: Path, seed: int, count: int) -> None:
 
 
 def write_shots(folder: Path, taking: Iterable[Shot], count: int, *, mark: str) -> None:
-    """Write ``color/%08d.jpg``, two files of tags, the mark of a rendered clip and, last, ``groundtruth.txt`` (x,y,w,h).
+    """Write ``color/%08d.jpg``, tags, the mark of a rendered clip and, last, ``groundtruth.txt`` (x,y,w,h).
 
     Raises:
         ArtifactError: the folder cannot be written.
