@@ -14,6 +14,8 @@ from sequences.rendered.command import write_clip
 from siamtrt import ArtifactError, UsageError
 from tests.docs.pages import blocks
 
+LEGEND_PX = 36
+
 
 @pytest.mark.slow
 def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engines, tmp_path):
@@ -23,7 +25,7 @@ def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engine
     assert min(outcome.overlaps) > 0  # never lost, no reset
     assert any(outcome.occluded)
     sheet = cv2.imread(str(tmp_path / "out" / "contact_sheet.png"))
-    assert sheet.shape == (900, 1600, 3)
+    assert sheet.shape == (900 + LEGEND_PX, 1600, 3)
     assert int(cv2.VideoCapture(str(tmp_path / "out" / "annotated.mp4")).get(cv2.CAP_PROP_FRAME_COUNT)) == 180
     summary = (tmp_path / "out" / "summary.txt").read_text()
     assert f"{np.mean(outcome.overlaps):.3f}" in summary
@@ -51,4 +53,15 @@ def test_a_clip_of_a_few_frames_has_a_contact_sheet_too(tiny_engines, tmp_path, 
     outcome = run(tiny_engines, tmp_path / "clip", tmp_path / "out", threads=1)
     assert len(outcome.overlaps) == frames - 1
     height = cv2.imread(str(tmp_path / "out" / "contact_sheet.png")).shape[0]
-    assert height == 300 * (1 if frames == 2 else 2)
+    assert height == 300 * (1 if frames == 2 else 2) + LEGEND_PX
+
+
+def test_the_contact_sheet_says_which_box_is_which_and_how_sure_the_tracker_is(tiny_engines, tmp_path):
+    write_clip(tmp_path / "clip", seed=1, count=4)
+    run(tiny_engines, tmp_path / "clip", tmp_path / "out", threads=1)
+    sheet = cv2.imread(str(tmp_path / "out" / "contact_sheet.png"))
+    legend, first, second = sheet[-LEGEND_PX:, :400], sheet[:24, :200], sheet[:24, 400:600]
+    for part in (legend, first, second):
+        assert part[4:20, 4:80].max() > 200 > 40 > np.median(part[4:20, 4:80])  # white on a dark ground
+    texts = [np.flatnonzero((np.ptp(part[:24], axis=2) == 0).all(axis=0)).size for part in (first, second)]
+    assert texts[1] > texts[0] + 80  # beside the number of the frame the score, but of the frame the box was given in
