@@ -48,6 +48,7 @@ IMAGE ?= siamtrt
 ARCH ?= sm_72
 ##? BASE_IMAGE= : an image with TensorRT to ship instead of that of Dockerfile.l4t; container
 ##? BUILD_IMAGE= : and one with nvcc to compile in; container
+##? OPENCV= : jetpack for JetPack's OpenCV instead of pip's: it reads CSI cameras and pipelines; container
 
 comma := ,
 space := $(subst ,, )
@@ -143,7 +144,7 @@ DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -281,7 +282,7 @@ overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
 BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock
 # Docker hides the device tree, so the name of the board goes in as a copy.
-BOARD_MODEL ?= /proc/device-tree/model
+BOARD_MODEL := /proc/device-tree/model
 REVISION     = $(shell git rev-parse HEAD 2>&-)
 IN_IMAGE     = docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
 	-e OWNER=$${SUDO_UID:-$$(id -u)}:$${SUDO_GID:-$$(id -g)} \
@@ -296,7 +297,7 @@ HANDED_ON   := FLOAT_LAYERS MAX_NOISE KERNEL_INPUTS THREADS NAME FORCE
 
 container:  ## Build the image for a Jetson with JetPack 5.1, on the Jetson
 	docker build -f Dockerfile.l4t -t $(IMAGE) --label revision=$(REVISION) --build-arg ARCH=$(ARCH) \
-		$(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_IMAGE:%=--build-arg BUILD_IMAGE=%) --build-arg \
+		$(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_IMAGE:%=--build-arg BUILD_IMAGE=%) $(OPENCV:%=--build-arg OPENCV=%) --build-arg \
 		JETSON_STATS=$$($(BASE_PYTHON) -c 'from importlib.metadata import version; print(version("jetson-stats"))' 2>/dev/null) .
 
 bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequences; engines are built there first
@@ -327,11 +328,15 @@ chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried th
 	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"
 
 BOARD_TESTS := $(wildcard $(addprefix tests/,siamtrt sequences calibration engines runtime serving doubles benchmarks contract))
-test: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Run every test, the board-side ones on Python 3.8 too where one is installed
-	$(PYTHON) -m pytest
-	$(if $(PYTHON38),.venv38/bin/python -m pytest $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+# Two processes, each on a core of its own (tests/conftest.py); the tests of a file share what they built.
+PYTEST := -m pytest -n 2 --dist loadfile
+test: CHOSEN = -m "not slow"
+test: test-all  ## The tests that take seconds, the board-side ones on Python 3.8 too where one is installed
+test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: exports of ResNet-50, real sequences, whole runs
+	$(PYTHON) $(PYTEST) $(CHOSEN)
+	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
-check: $(DEV)  ## Formatter, linter, types, import contract, then the tests
+check: $(DEV)  ## Formatter, linter, types, import contract, then 'test'
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy

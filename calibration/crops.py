@@ -14,7 +14,6 @@ from typing import Any, Iterator, Mapping
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from calibration.plan import Choice, View
 from runtime.crop import crop
@@ -23,6 +22,7 @@ from runtime.matcher import Color
 from siamtrt import Array, ArtifactError, ModelCard, UsageError, claim
 from siamtrt.files import whole_file, write_error
 from siamtrt.geometry import Place, Square, search_square, template_square
+from siamtrt.progress import progress_bar
 
 CROPS_NAME, HISTOGRAMS_NAME = "crops.json", "histograms.npz"
 FOLDER, _UNFINISHED, _TEMPLATE = "samples", "unfinished", "template"
@@ -68,7 +68,7 @@ class Samples:
             PipelineError: see :func:`cut`.
         """
         shutil.rmtree(str(self._out / _UNFINISHED), ignore_errors=True)
-        for index, crops in tqdm(cut(choices, self._card), total=len(choices), desc="cut", unit="crop"):
+        for index, crops in progress_bar(cut(choices, self._card), total=len(choices), desc="cut", unit="crop"):
             for kind, patch in {_TEMPLATE: crops.template, **crops.searches}.items():
                 _write_image(self.folder / FOLDER / kind / f"{index:05d}.png", patch)
         self.entries = {f"{index:05d}": _entry(choice) for index, choice in enumerate(choices)}

@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnxruntime import InferenceSession
-from tqdm import tqdm
 
 from calibration.crops import CROPS_NAME, HISTOGRAMS_NAME, Crops, Samples
 from calibration.histogram import Histogram, load_histograms, save_histograms
@@ -19,6 +18,7 @@ from runtime.crop import network_input
 from siamtrt import Array, ArtifactError, GraphCard, InferenceError, ModelCard, Tensors
 from siamtrt.files import sha256
 from siamtrt.libraries.onnxruntime import RUN_ERRORS, open_session
+from siamtrt.progress import progress_bar
 
 _SAVE_EVERY = 25
 _GROUP_BYTES = 1 << 30
@@ -49,7 +49,7 @@ def observe(observers: dict[str, Observer], samples: Samples, card: ModelCard, o
     key = {"onnx": onnx, "samples": sha256(samples.folder / CROPS_NAME)}
     tables = {graph: observer.histograms for graph, observer in observers.items()}
     done = load_histograms(path, key, tables)
-    for index in tqdm(range(done, total), initial=done, total=total, desc="measure", unit="crop"):
+    for index in progress_bar(range(done, total), initial=done, total=total, desc="measure", unit="crop"):
         try:
             show(observers, samples.read(index), card)
         except InferenceError as error:

@@ -7,13 +7,12 @@ import math
 from dataclasses import astuple, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from sequences.sequence import Region, Sequence
 from siamtrt import InferenceError, ModelCard
+from siamtrt.progress import progress_bar
 
 _MOST_FRAMES = 500
 _LOST: Region = (math.nan,) * 4
@@ -42,7 +41,7 @@ def track(sequence: Sequence, onnx: Path, card: ModelCard, *, threads: int | Non
     regions = [sequence.regions[0]]
     with Tracker(HostLocator(OnnxMatcher(onnx, card, threads=threads))) as tracker:
         tracker.start(sequence.frame(0), sequence.start_box(0))
-        for index in tqdm(range(1, len(images)), desc=f"track {sequence.name}", unit="frame"):
+        for index in progress_bar(range(1, len(images)), desc=f"track {sequence.name}", unit="frame"):
             try:
                 state = tracker.update(sequence.frame(index))
             except InferenceError as error:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+import signal
 import sys
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported ends without a traceback
+
+import argparse
 from pathlib import Path
 
 from engines.build import BACKENDS, BuildRequest, build
@@ -34,7 +39,12 @@ def _float_layers(options: argparse.Namespace, precisions: GraphPrecisions) -> t
     named = [word for word in words if not word.isdigit()]
     counts = [int(word) for word in words if word.isdigit()]
     limits = len(counts) + (options.max_noise is not None)
-    if not limits and options.sensitivity is None:
+    if (words or limits) and not precisions.int8_roles:
+        raise UsageError(
+            f"--float-layers and --max-noise are of INT8, which {precisions.label} is not",
+            hint="leave them out (make: FLOAT_LAYERS, MAX_NOISE), or --precision int8",
+        )
+    if not limits and (named or options.sensitivity is None):
         return tuple(named)
     if not limits:
         raise UsageError(

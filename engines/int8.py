@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
-from tqdm import tqdm
 
 from siamtrt import Array, ArtifactError, GraphPrecisions, Manifest, ModelCard, Tensors, UsageError
 from siamtrt.files import sha256
 from siamtrt.libraries.onnxruntime import open_session
+from siamtrt.progress import progress_bar
 from siamtrt.ranges import Ranges, file_name
 
 _SUFFIXES = (".png", ".npy")
@@ -242,7 +242,7 @@ def correct_biases(
     corrected = onnx.ModelProto()
     corrected.CopyFrom(model)
     weights = {weight.name: weight for weight in corrected.graph.initializer}
-    for level in tqdm(levels, desc="bias correction", unit="level", leave=False):
+    for level in progress_bar(levels, desc="bias correction", unit="level", leave=False):
         means = _channel_means(quantize(corrected), [raw_outputs[node.output[0]] for node in level], samples)
         for node, mean in zip(level, means):
             bias = weights[node.input[2]]

@@ -1,27 +1,51 @@
-"""The frame of every command: logging to standard error, and errors as one sentence and an exit code."""
+"""The frame of every command: logging to standard error, signals, and errors as one sentence and an exit code."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import logging
+import os
+import select
 import shlex
+import signal
 import sys
-from typing import Callable, List, Optional, Sequence, Tuple
+import threading
+from contextlib import contextmanager
+from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
+from siamtrt.files import require_writable
+from siamtrt.version import VERSION
 
-INTERRUPTED = 130
+INTERRUPTED, _NOBODY_READS = 130, 141  # 128 and the signal's number, as shells have it
+_STANDARD_OUTPUT = 1
 _MOST = 2**31 - 1
 
 log = logging.getLogger(__name__)
 
 
+class _Help(argparse.HelpFormatter):
+    """Names the defaults that are values."""
+
+    def _get_help_string(self, action: argparse.Action) -> Optional[str]:
+        default = action.default
+        is_value = isinstance(default, (int, float, str)) and not isinstance(default, bool)
+        return f"{action.help} (default: %(default)s)" if is_value and default != argparse.SUPPRESS else action.help
+
+
 def parser(stage: str, description: str) -> argparse.ArgumentParser:
     """An argument parser for ``python -m STAGE`` with the options every command has."""
-    made = argparse.ArgumentParser(prog=f"python -m {stage}", description=description, allow_abbrev=False)
-    made.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    made = argparse.ArgumentParser(
+        prog=f"python -m {stage}", description=description, allow_abbrev=False, formatter_class=_Help
+    )
+    made.add_argument("--version", action="version", version=f"siamtrt {VERSION}")
+    _add_quiet(made, default=False)
     return made
+
+
+def _add_quiet(arguments: argparse.ArgumentParser, default: object) -> None:
+    arguments.add_argument("--quiet", action="store_true", default=default, help="log warnings and errors only")
 
 
 Commands = Sequence[Tuple[str, str, str]]
@@ -40,7 +64,10 @@ def table(stage: str, description: str, commands: Commands, argv: Sequence[str])
     arguments = parser(stage, description)
     subparsers = arguments.add_subparsers(required=True, metavar="COMMAND")
     for name, module, summary in commands:
-        command = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        command = subparsers.add_parser(
+            name, help=summary, description=summary, allow_abbrev=False, formatter_class=_Help
+        )
+        _add_quiet(command, default=argparse.SUPPRESS)  # may stand before the command or after it
         if name == chosen:
             loaded = importlib.import_module(module)
             loaded.add_arguments(command)
@@ -61,23 +88,55 @@ def run(
 
     Args:
         main: does the work; prints the result to standard output.
-        arguments: made by :func:`parser`.
+        arguments: made by :func:`parser`; that ``--out`` can be written, if there is one, is found out before the work.
         argv: the command line without the program; that of the process by default.
 
     Returns:
-        0, the ``exit_code`` of a :class:`PipelineError`, or 130 after Ctrl-C. Other exceptions keep their traceback.
+        0, the ``exit_code`` of a :class:`PipelineError`, 130 after Ctrl-C or SIGTERM, or 141 where nobody reads
+        standard output any more. Other exceptions keep their traceback.
     """
     options = arguments.parse_args(argv)
     start_log(logging.WARNING if options.quiet else logging.INFO)
     try:
-        main(options)
+        with _interruptible():
+            if getattr(options, "out", None):
+                require_writable(options.out)
+            main(options)
+            sys.stdout.flush()
     except PipelineError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was finished is kept\n")
         return INTERRUPTED
+    except BrokenPipeError:
+        if not _reader_is_gone():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STANDARD_OUTPUT)  # for the last flush, at exit
+        return _NOBODY_READS
     return 0
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Within the block, SIGINT and SIGTERM raise KeyboardInterrupt, unless the caller's shell lets them be ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _reader_is_gone() -> bool:
+    """Whether nobody reads standard output any more, as when it was piped into ``head``."""
+    poll = select.poll()
+    poll.register(_STANDARD_OUTPUT, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def start_log(level: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -44,6 +46,13 @@ def describe(root: Path = Path("/")) -> Dict[str, Any]:
         "git_revision": _git_revision(),
         "packages": _installed(),
     }
+
+
+def cores(root: Path = Path("/")) -> int:
+    """How many cores this process may use, those that share one counted once: the threads of the CPU backend."""
+    threads = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
+    siblings = (root / f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list" for number in threads)
+    return len({_match(path, r"(\S+)") or str(path) for path in siblings})
 
 
 def _board(root: Path) -> str | None:

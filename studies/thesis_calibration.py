@@ -14,7 +14,6 @@ import sys
 from collections import deque
 
 import numpy as np
-from tqdm import tqdm
 
 from calibration.__main__ import arguments, requested
 from calibration.calibrate import prepare, write
@@ -22,6 +21,7 @@ from calibration.crops import Crops
 from calibration.observe import Observer, as_input
 from siamtrt import Array, ModelCard, Tensors, UsageError, cli
 from siamtrt import manifest as manifests
+from siamtrt.progress import progress_bar
 
 _REMEMBERED = 8
 
@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
     log.warning("random kernels, mixed features, RGB: ranges to show what a thesis lost, fit for nothing else")
     job = prepare(requested(options), options.out)
     thesis = Thesis(options.seed)
-    for index in tqdm(range(len(job.samples.entries)), desc="measure", unit="crop"):
+    for index in progress_bar(range(len(job.samples.entries)), desc="measure", unit="crop"):
         thesis.show(job.observers, job.samples.read(index), job.card)
     command = cli.command_line("studies.thesis_calibration")
     write(job, [], f"{options.method}, shown by studies.thesis_calibration", command)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,26 @@ from tests.tiny import write_tiny_model
 
 pytest_plugins = ["tests.doubles.board"]
 
+# Tests that run beside each other would take each other's cores: a library starts as many threads as it sees cores.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if _WORKER and hasattr(os, "sched_setaffinity"):
+    _CORES = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_CORES[int(_WORKER[2:]) % len(_CORES)]})
+
+_SLOW_TIMEOUT_S = 1200
 _REFERENCE_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(_SLOW_TIMEOUT_S))
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C, and let the children hear it: a shell starts what it runs in the background deaf to it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

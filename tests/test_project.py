@@ -25,6 +25,13 @@ print(sorted({"torch", "networks", "export", "training", "studies"} & set(sys.mo
 """
 
 
+def test_no_test_may_hang(request):
+    assert request.config.pluginmanager.hasplugin("timeout")
+    assert float(request.config.getini("timeout")) > 0
+    pins = [(ROOT / "requirements" / name).read_text() for name in ("dev.txt", "board-tests.txt")]
+    assert all("pytest-timeout==" in text for text in pins)
+
+
 @pytest.mark.parametrize("room", sorted(set(ROOMS) - WITH_TORCH))
 def test_rooms_come_from_this_checkout(room):
     assert Path(importlib.import_module(room).__file__).parents[1] == ROOT

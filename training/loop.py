@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from siamtrt import ArtifactError, InferenceError
 from siamtrt.files import whole_file
+from siamtrt.progress import progress_bar
 from training.config import Config
 from training.interruption import Interruption
 from training.place import CPU, Place
@@ -83,7 +83,7 @@ class Loop:
         self.save()  # a folder that cannot be written is found out now
         saved = time.monotonic()
         stream = self.task.batches(self.step, self.config.steps)
-        bar = tqdm(stream, total=self.config.steps, initial=self.step, desc="train", unit="step", disable=None)
+        bar = progress_bar(stream, total=self.config.steps, initial=self.step, desc="train", unit="step")
         with Interruption() as interruption, bar:
             try:
                 self._score_when_due()  # the run may have been interrupted before

@@ -55,6 +55,7 @@ def with_corrected_biases(model: onnx.ModelProto, job: GraphJob, int8: Int8) -> 
     kept = _place(job, int8)
     if kept is not None and kept.is_file():
         return _with_biases(model, _read(kept), kept)
+    log.info("%s: correcting biases on %d crops, up to a minute", job.graph.name, int8.correction_samples)
     floats = {*int8.floats, *float_correlations(model, job.precision, job.refit)}
     (picture,) = job.graph.inputs
     feeds = [{picture.name: crop} for crop in spread_samples(int8.samples, picture.shape, int8.correction_samples)]

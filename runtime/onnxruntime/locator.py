@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from runtime.locator import HostLocator, Locator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import Opening
 from siamtrt import UsageError
+from siamtrt.environment import cores
+
+log = logging.getLogger(__name__)
 
 
 def open_locators(opening: Opening) -> list[Locator]:
@@ -17,5 +22,6 @@ def open_locators(opening: Opening) -> list[Locator]:
     """
     if opening.decode == "device":
         raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
+    log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     return [HostLocator(matcher) for matcher in matchers]

@@ -8,6 +8,7 @@ from typing import Optional, Tuple, Type, Union
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as _state
 
+from siamtrt.environment import cores
 from siamtrt.errors import ArtifactError, BuildError
 
 PROVIDER = "CPUExecutionProvider"
@@ -36,7 +37,8 @@ def open_session(
 
     Args:
         model: serialized ONNX, or the path of a file.
-        threads: of one operator; all cores when None.
+        threads: of one operator; one a core when None. Idle ones sleep: those that spin take the cores from whatever
+            runs beside, and from each other.
         profile_prefix: where ONNX Runtime writes its profile, if one is wanted.
         optimized: rewrite the graph for speed, and keep memory from run to run; without, each node computes as it
             stands in the file, and memory is given back.
@@ -47,8 +49,8 @@ def open_session(
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if profile_prefix is not None:
         options.enable_profiling = True
         options.profile_file_prefix = str(profile_prefix)

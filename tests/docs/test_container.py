@@ -53,9 +53,11 @@ def test_the_image_is_built_from_the_boards_file_with_the_hosts_jtop_version(mak
 
 
 def test_an_orin_takes_its_own_images_and_architecture(make):
-    _, words = make("container", "BASE_PYTHON=false", "ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel")
+    _, words = make(
+        "container", "BASE_PYTHON=false", "ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel", "OPENCV=jetpack"
+    )
     given = [words[index + 1] for index, word in enumerate(words) if word == "--build-arg"]
-    assert given == ["ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel", "JETSON_STATS="]
+    assert given == ["ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel", "OPENCV=jetpack", "JETSON_STATS="]
     arguments = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile.l4t").read_text(), re.MULTILINE)
     assert {word.split("=")[0] for word in given} == set(arguments)
 

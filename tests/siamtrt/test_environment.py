@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
-from siamtrt.environment import describe, l4t_version
+from siamtrt.environment import cores, describe, l4t_version
 
 XAVIER = {
     "etc/nv_tegra_release": "# R35 (release), REVISION: 4.1, GCID: 33958178, BOARD: t186ref, EABI: aarch64\n",
@@ -45,3 +46,13 @@ def test_what_a_laptop_does_not_tell_is_none(tmp_path):
     assert found["l4t"] is None
     assert found["power_mode"] is None
     json.dumps(found)
+
+
+def test_threads_of_one_core_count_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 4, 5, 7})
+    assert cores(tmp_path) == 5  # nothing is told
+    for number, siblings in enumerate(["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"]):
+        file = tmp_path / f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{siblings}\n")
+    assert cores(tmp_path) == 3

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import Callable, Tuple
 
+from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.profiling.layers.device import Device, precision_of
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, original_name
 from siamtrt.libraries.inspector import fused_names
@@ -62,9 +63,9 @@ def table(reports: list[LayerReport], by: str) -> str:
 
 def summary(report: LayerReport) -> str:
     """One report by layer type, and how much of it is in integers."""
-    share = report.integer_share
+    share, note = report.integer_share, arithmetic(report.engines_manifest.get("settings", {}))
     line = f"\n{100 * share:.1f} % of a frame's multiply-accumulates are in 8-bit integers" if share else ""
-    return table([report], "type") + line
+    return table([report], "type") + line + (f"\n{note}" if note else "")
 
 
 def bounds(report: LayerReport, device: Device, precision: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.vot.annotations import load, polygon
-from benchmarks.evaluation.vot.measures import measure
+from benchmarks.evaluation.vot.measures import Measures, measure, table
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import read, result_path
 from siamtrt import ArtifactError, UsageError, cli
@@ -15,12 +15,12 @@ from siamtrt import ArtifactError, UsageError, cli
 VOT2018 = Protocol.load("vot2018")
 
 
-def write_case(folder, runs):
-    """Runs are (frames, failures, shift): a 40x40 box in 200x200, predicted with a constant shift in x."""
+def write_case(folder, runs, *, left=80):
+    """Runs are (frames, failures, shift): a 40x40 box at *left* in 200x200, predicted with a constant shift in x."""
     annotations = {}
     for number, (frames, failures, shift) in enumerate(runs):
         name = f"s{number}"
-        annotations[name] = {"gt_rect": [[80, 80, 40, 40]] * frames, "width": 200, "height": 200}
+        annotations[name] = {"gt_rect": [[left, 80, 40, 40]] * frames, "width": 200, "height": 200}
         lines, start = [], 0
         for index in range(frames):
             if index == start:
@@ -31,7 +31,7 @@ def write_case(folder, runs):
                 lines.append("2")
                 start = index + 5
             else:
-                lines.append(f"{80 + shift:.4f},80.0000,40.0000,40.0000")
+                lines.append(f"{left + shift:.4f},80.0000,40.0000,40.0000")
         path = result_path(folder / "results", "T", name)
         path.parent.mkdir(parents=True)
         path.write_text("\n".join(lines) + "\n")
@@ -74,6 +74,26 @@ def test_runs_that_are_too_short_have_no_eao(tmp_path):
     assert found.eao_interval_95 is None
 
 
+@pytest.mark.parametrize("runs", [[(400, [200], 0)], [(400, [], 8), (60, [], 0), (50, [], 0)]])
+def test_one_sequence_that_is_long_enough_makes_no_interval(tmp_path, runs, capsys):
+    found = write_case(tmp_path, runs)
+    assert found.eao["all"] is not None
+    assert found.eao_interval_95 is None
+    lines = table({"T": found}).splitlines()
+    assert lines[1].split()[:3] == ["T", f"{found.eao['all']:.3f}", "-"]
+    assert lines[-1] == "no interval, only one sequence has runs that are long enough: T"
+
+
+def test_failures_are_whole_where_they_are_and_attributes_are_printed():
+    one = Measures(0.5, 1.0, 35.0, {"all": 0.3, "occlusion": 0.1, "empty": None}, (0.2, 0.4), [1.0], {})
+    two = Measures(0.5, 1.0, 2.0667, {"all": 0.2, "occlusion": None, "empty": None}, (0.1, 0.3), [1.0], {})
+    head, first, second, tags, *rows = (line.split() for line in table({"a": one, "b": two}).splitlines())
+    assert head[-2:] == ["failures", "robustness"]
+    assert (first[-2], second[-2]) == ("35", "2.1")
+    assert tags == ["EAO", "by", "attribute", "occlusion"]
+    assert rows == [["a", "0.100"], ["b", "-"]]
+
+
 def test_the_interval_encloses_the_figure_and_repeats(tmp_path):
     found = write_case(tmp_path / "a", [(400, [200], 0), (300, [], 8), (350, [10, 90], 4), (360, [], 0)])
     low, high = found.eao_interval_95
@@ -85,6 +105,29 @@ def test_the_interval_is_of_95_percent(tmp_path):
     """Of three sequences one is worse. All three draws hit it in 1 of 27 cases, which is between 2.5 and 25 percent."""
     found = write_case(tmp_path, [(400, [], 0), (400, [], 0), (400, [], 8)])
     assert found.eao_interval_95 == pytest.approx((0.673469, 1.0), abs=1e-6)
+
+
+def test_as_many_sequences_are_drawn_as_there_are(tmp_path):
+    """Of eight sequences four are worse: of eight draws at least 1 and at most 7 hit those in 95 of 100 cases."""
+    found = write_case(tmp_path, [(400, [], 0), (400, [], 8)] * 4)
+    worst = 33 / 49
+    assert found.eao_interval_95 == pytest.approx((worst + (1 - worst) / 8, worst + 7 * (1 - worst) / 8), abs=1e-6)
+
+
+def test_at_the_border_accuracy_counts_one_more_column_than_eao(tmp_path):
+    """Columns 160 to 200 and 168 to 200 of 41 and 33; without x = 200 40 and 32."""
+    found = write_case(tmp_path, [(400, [], 8)], left=160)
+    assert found.accuracy == pytest.approx(33 / 41, abs=1e-6)
+    assert found.eao["all"] == pytest.approx(32 / 40, abs=1e-6)
+
+
+def test_repetitions_of_one_sequence_weigh_as_one(tmp_path):
+    write_case(tmp_path, [(400, [], 0), (400, [], 8)])
+    (first,) = (tmp_path / "results").rglob("s0_001.txt")
+    for number in range(2, 16):
+        first.with_name(f"s0_{number:03d}.txt").write_text(first.read_text())
+    found = measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+    assert found.eao["all"] == pytest.approx((1 + 33 / 49) / 2, abs=1e-6)
 
 
 def test_repetitions_of_a_run_make_the_interval_no_narrower(tmp_path):
@@ -166,6 +209,17 @@ def test_protocols_carry_the_published_intervals():
     assert {(p.skip_frames, p.burn_in_frames) for p in found.values()} == {(5, 10)}
     with pytest.raises(UsageError, match="unknown protocol 'vot1999'\n  try: one of vot2016, vot2018, vot2019"):
         Protocol.load("vot1999")
+
+
+def test_the_tag_empty_weighs_sequences_by_the_tags_they_lack(tmp_path):
+    """The first lacks all five tags, the second one of them."""
+    write_case(tmp_path, [(300, [], 0), (300, [], 8)])
+    document = json.loads((tmp_path / "annotations.json").read_text())
+    document["s0"].update({tag: [0] * 300 for tag in VOT2018.tags})
+    document["s1"].update({tag: [0] * 299 + [int(tag != "occlusion")] for tag in VOT2018.tags})
+    (tmp_path / "annotations.json").write_text(json.dumps(document))
+    found = measure("T", tmp_path / "results", load(tmp_path / "annotations.json", VOT2018.tags), VOT2018)
+    assert found.eao["empty"] == pytest.approx((5 + 33 / 49) / 6, abs=1e-6)
 
 
 def test_tags_weigh_frames(tmp_path):

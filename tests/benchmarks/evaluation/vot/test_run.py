@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
+from benchmarks.evaluation.plan import Plan
 from benchmarks.evaluation.trackers import OpencvTracker
 from benchmarks.evaluation.vot import run as run_module
 from benchmarks.evaluation.vot.protocol import Protocol
@@ -27,6 +28,11 @@ def sequences(tmp_path_factory):
     return root
 
 
+def barely(box):
+    """A box of the same size that shares one corner with *box*: an overlap of 2 percent."""
+    return BoundingBox(box.x + 0.8 * box.width, box.y - 0.8 * box.height, box.width, box.height)
+
+
 class Scripted:
     """Knows the truth, and loses the target in chosen frames."""
 
@@ -43,6 +49,8 @@ class Scripted:
         kind = self._lost.get(self.index)
         if kind == "gone":
             return None
+        if kind == "barely":
+            return barely(BoundingBox(*self._sequence.regions[self.index]))
         return BoundingBox(600, 470, 5, 5) if kind == "away" else BoundingBox(*self._sequence.regions[self.index])
 
     def _index_of(self, frame):
@@ -60,6 +68,15 @@ def test_a_failure_is_followed_by_four_skipped_frames_and_a_start(sequences):
     assert [time is None for time in times_ns] == [code == 0 for code in codes]
     assert tracker.starts[1][1] == BoundingBox(*sequence.regions[8])
     assert outcome.lost == {3: BoundingBox(600, 470, 5, 5), 12: None}
+
+
+def test_the_least_overlap_is_no_failure(sequences):
+    sequence = load_sequences(sequences)[0]
+    truth = BoundingBox(*sequence.regions[3])
+    assert 0 < truth.iou(barely(truth)) < 0.1
+    outcome = follow(Scripted(sequence, {3: "barely"}), sequence, VOT2018)
+    assert outcome.entries[3] == barely(truth)
+    assert not outcome.lost
 
 
 def run(*argv):
@@ -89,6 +106,17 @@ def test_an_interrupted_sequence_leaves_no_result(sequences, tiny_engines, tmp_p
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_module, "follow", interrupted)
+    assert run("--engines", tiny_engines, "--sequences", sequences, "--out", tmp_path) == 130
+    assert not list(tmp_path.rglob("*.txt"))
+
+
+def test_a_result_is_written_after_its_notes(sequences, tiny_engines, tmp_path, monkeypatch):
+    """A result without notes would be taken for that of other engines by the next run."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Plan, "keep", interrupted)
     assert run("--engines", tiny_engines, "--sequences", sequences, "--out", tmp_path) == 130
     assert not list(tmp_path.rglob("*.txt"))
 

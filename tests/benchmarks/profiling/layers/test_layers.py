@@ -155,7 +155,8 @@ def test_a_card_without_boards_is_taken_by_the_users_word():
 def test_the_xaviers_cards(mode, ghz, memory):
     card = Device.load(f"agx_xavier_{mode}")
     assert (card.gpu_ghz, card.memory_gb_s) == (ghz, memory)
-    assert card.peak_gmacs["fp16"] == pytest.approx(64 * 64 * ghz, abs=0.1)
+    peaks = {"fp32": 512 * ghz, "fp16": 64 * 64 * ghz, "int8": 64 * 128 * ghz}  # CUDA cores, tensor cores
+    assert card.peak_gmacs == pytest.approx(peaks, abs=0.1)
     with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_xavier_15w"):
         Device.load("toaster")
 

@@ -13,8 +13,7 @@ from siamtrt import ProbeError, UsageError, cli
 from tests.benchmarks.profiling.power.boards import hwmon
 from tests.benchmarks.profiling.speed.clips import write_kept
 
-# Two hundredths of NanoTrackV3's frame, 1.76 ms on one thread of the machine of the README.
-LIMIT_MS = 0.02 * 1.76
+LIMIT = 0.02  # of a frame of the tiny model in the same run
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def tracker(tiny_engines):
 
 def test_the_harness_takes_less_than_two_hundredths_of_a_small_network(tracker, clip):
     found = measure(tracker, load_sequence(clip), rounds=20)
-    assert 0 < found.own_ms < LIMIT_MS
+    assert 0 < found.own_share < LIMIT
     assert found.own_share == pytest.approx(found.own_ms / found.bare_ms)
     assert (found.rounds, found.updates) == (20, 19)
     low, high = found.seen_share_quartiles
