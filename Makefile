@@ -52,13 +52,15 @@ escaped  = $(subst $(space),\ ,$(1))
 set_name = $(notdir $(patsubst %/,%,$(subst $(space),_,$(1))))
 BOX     := $(subst $(space),,${subst (,,${subst ),,${INIT}}})
 
-# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one. By macros, as Python
-# would take each call of make from 0.03 to 0.2 s, and is not there before the first; a test holds both to one label.
+# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one, and fp16+int8+int8 is
+# int8. By macros, as Python would take each call of make from 0.03 to 0.2 s, and is not there before the first; a test
+# holds both to one label.
 role_word  = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
 ROLE_WORDS := $(call role_word,target) $(call role_word,search) $(call role_word,xcorr)
 PRECISIONS := $(if $(findstring =,$(PRECISION)),$(ROLE_WORDS),$(PRECISION))
-LABEL      := $(if $(filter 1,$(words $(sort $(PRECISIONS)))),$(firstword $(PRECISIONS)),$\
-	$(subst $(space),+,$(strip $(PRECISIONS))))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
+THREE      := $(subst $(space),+,$(strip $(PRECISIONS)))
+LABEL      := $(or $(strip $(foreach word,fp32 fp16 int8-all,$(if $(filter $(word)+$(word)+$(word),$(THREE)),$(word)))),$\
+	$(if $(filter fp16+int8+int8,$(THREE)),int8,$(THREE)))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
 
 MODEL_DIR   := build/$(MODEL)$(if $(KERNEL_INPUTS),-inputs)
 BUILT       := $(BACKEND)-$(LABEL)

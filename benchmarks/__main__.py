@@ -14,6 +14,9 @@ _COMMANDS = "benchmarks.commands"
 COMMANDS = (
     ("bench", f"{_COMMANDS}.bench", "everything there is to measure of an engine folder, in one report and one page"),
     ("clip", "sequences.rendered.command", "render a clip with known truth"),
+    ("collage", "sequences.rendered.collage_command", "clips put together from real pictures, with known truth"),
+    ("judge", f"{_COMMANDS}.judge", "models side by side on held-out videos, without resets"),
+    ("constants", f"{_COMMANDS}.constants", "search the tracker's constants on held-out videos"),
     ("vot", f"{_COMMANDS}.vot", "run a tracker under the reset-based VOT protocol"),
     ("evaluate", f"{_COMMANDS}.evaluate", "measures of trackers from their raw VOT results"),
     ("vot-workspace", f"{_COMMANDS}.vot_workspace", "a workspace in which the VOT toolkit runs the tracker"),

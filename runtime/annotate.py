@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +15,10 @@ from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import write_error
 
 GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
+_H264, _MPEG4 = cv2.VideoWriter.fourcc(*"avc1"), cv2.VideoWriter.fourcc(*"mp4v")
+_STANDARD_ERROR = 2
+
+log = logging.getLogger(__name__)
 
 
 def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label: str = "") -> None:
@@ -26,6 +33,8 @@ def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label:
 
 class VideoWriter:
     """Writes an MP4 whose size is that of its first frame; it appears under its name when it is closed.
+
+    H.264 where OpenCV has an encoder of it, else MPEG-4 part 2.
 
     Args:
         path: ends in ``.mp4``.
@@ -64,10 +73,26 @@ class VideoWriter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self._path, error) from error
-        writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, size)
+        with _nothing_said():  # OpenCV and FFmpeg complain in four lines of their own
+            writer = cv2.VideoWriter(str(self._partial), _H264, self._fps, size)
+        if not writer.isOpened():
+            log.info("%s is in MPEG-4 part 2 (mp4v), which browsers do not play: OpenCV has no H.264 here", self._path)
+            writer = cv2.VideoWriter(str(self._partial), _MPEG4, self._fps, size)
         if not writer.isOpened():
             raise ArtifactError(f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space")
         return writer
+
+
+@contextlib.contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Close the mouth of C libraries, which write to standard error past Python."""
+    with contextlib.ExitStack() as stack:
+        before, nowhere = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, nowhere)
+        stack.callback(os.close, before)
+        stack.callback(os.dup2, before, _STANDARD_ERROR)
+        os.dup2(nowhere, _STANDARD_ERROR)
+        yield
 
 
 class VideoSink:

@@ -24,9 +24,10 @@ def count(seconds, total=50, **more):
 
 
 def test_into_a_pipe_long_work_writes_a_line_now_and_then(told, capsys):
+    started = time.monotonic()
     count(1.0)
     lines = [record.getMessage() for record in told.records]
-    assert 2 <= len(lines) <= 6
+    assert 2 <= len(lines) <= (time.monotonic() - started) / 0.2 + 1  # the last comes at the end
     assert all(line.startswith("track: ") and " of 50 frames, 00:0" in line for line in lines)
     assert "\r" not in told.text
     assert lines[-1].startswith("track: 50 of 50 frames")

@@ -23,7 +23,7 @@ _ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "u
 _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
 _COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
-_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
+_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "HardSigmoid", "Cast")
 
 log = logging.getLogger(__name__)
 

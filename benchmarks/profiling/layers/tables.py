@@ -9,6 +9,7 @@ from typing import Callable, Tuple
 from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.profiling.layers.device import Device, precision_of
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, original_name
+from siamtrt.libraries.inspector import fused_names
 
 _SHOWN_LAYERS = 20
 _COLUMN = 28
@@ -29,7 +30,7 @@ def layer_key(layer: Layer) -> Key:
 
     So the same layer meets itself in another precision or on another backend, as far as that keeps names.
     """
-    return layer.graph, _FUSED.sub("", original_name(layer.name.split(" + ")[0]))
+    return layer.graph, _FUSED.sub("", original_name(next(iter(fused_names(layer.name)), layer.name)))
 
 
 def graph_key(layer: Layer) -> Key:
