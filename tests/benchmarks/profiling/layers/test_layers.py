@@ -56,13 +56,13 @@ def event(name, dur_us, op="Conv"):
 def test_profile_events_become_medians_without_the_warm_up():
     noise = {"cat": "Session", "name": "model_run", "dur": 9}
     events = [noise, event("a", 9000), event("b", 1), event("a", 1000), event("a", 3000), event("a", 2000)]
-    first, second = layers(events, "search", runs=3, macs={"a": 14112})
+    first, second = layers(events, "search", runs=3, macs={"a": 14112}, weights={"a": 288})
     assert (first.name, first.ms_p50, first.precision) == ("a", 2.0, "float16")
     assert (first.macs, second.macs) == (14112, 0)
     assert first.bytes == 2 * (4 * 81 + 8 * 36 + 8 + 8 * 49)
     assert second.name == "b"
     with pytest.raises(ArtifactError, match="names no node"):
-        layers([noise], "search", 3, {})
+        layers([noise], "search", 3, {}, {})
 
 
 def test_tables_sum_and_compare():
@@ -210,4 +210,13 @@ def test_no_work_is_lost_to_int8_or_it_is_said(tiny_onnx, tmp_path, capsys):
     found = work_of(tmp_path / "engines", tmp_path / "r.json")
     warned = "so their work counts as 0" in capsys.readouterr().err
     assert (found == WORK) != warned
+    if not warned:
+        # Bytes in and out, and the unpadded weights, which the profile does not list once they are packed.
+        (stem,) = [
+            entry
+            for entry in LayerReport.load(tmp_path / "r.json").layers
+            if entry.graph == "search" and entry.type == "QLinearConv" and entry.macs == STEM * 31 * 31
+        ]
+        scales = 4 + 1 + 8 * 4 + 8 + 4 + 1
+        assert stem.bytes == 3 * 255 * 255 + 8 * 31 * 31 + 8 * 3 * 8 * 8 + scales
     assert onnxruntime.__version__ < "1.2" or not warned
