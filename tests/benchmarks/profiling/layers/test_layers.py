@@ -10,7 +10,7 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers.device import Device
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport
 from benchmarks.profiling.layers.onnx_profile import layers
-from benchmarks.profiling.layers.tables import bounds, table
+from benchmarks.profiling.layers.tables import bounds, role_key, table
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 from tests.built import build
 from tests.calibrated import write_calibration
@@ -70,11 +70,42 @@ def test_tables_sum_and_compare():
     other = report(layer("a", ms=0.5), layer("b", ms=1.0), layer("d", kind="Cast", ms=0.1), title="other")
     lines = table([one, other], "type").splitlines()
     assert lines[0] == "1: one"
-    assert lines[3].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
-    assert lines[4].split() == ["search", "Relu", "0.5000", "-", "-"]
-    assert lines[5].split() == ["search", "Cast", "-", "0.1000", "-"]
+    assert lines[3].split() == ["search", "all", "layers", "3.5000", "1.6000", "0.46"]
+    assert lines[4].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
+    assert lines[5].split() == ["search", "Relu", "0.5000", "-", "-"]
+    assert lines[6].split() == ["search", "Cast", "-", "0.1000", "-"]
     assert table([one], "graph").splitlines()[-1].split() == ["search", "3.5000"]
-    assert table([one], "layer").splitlines()[2].split() == ["search", "b", "2.0000"]
+    alone = table([one], "layer").splitlines()
+    assert (alone[0], alone[1].split()) == ("one", ["graph", "layer", "ms"])
+    assert alone[3].split() == ["search", "b", "2.0000"]
+
+
+def test_an_integer_convolution_meets_the_one_in_floating_point():
+    fp32 = report(layer("a", ms=2.0), layer("b", kind="Add", ms=1.0), layer("c", kind="ReorderInput", ms=0.5))
+    int8 = report(
+        layer("a", "QLinearConv", ms=1.0), layer("b", "QLinearAdd", ms=0.5), layer("d", "DequantizeLinear", ms=0.1)
+    )
+    rows = [line.split(maxsplit=5) for line in table([fp32, int8], "role").splitlines()[4:]]
+    assert rows == [
+        ["search", "convolution", "2.0000", "1.0000", "0.50", "Conv, QLinearConv"],
+        ["search", "elementwise", "1.0000", "0.5000", "0.50", "Add, QLinearAdd"],
+        ["search", "layout", "0.5000", "0.1000", "0.20", "ReorderInput, DequantizeLinear"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        *((kind, "convolution") for kind in ("FusedConv", "CaskConvolution", "Convolution")),
+        *((kind, "product") for kind in ("FusedGemm", "MatMul", "QGemm")),
+        *((kind, "pooling") for kind in ("GlobalAveragePool", "MaxPool", "Pooling", "ReduceMean")),
+        *((kind, "layout") for kind in ("QuantizeLinear", "QLinearConcat", "Reformat", "Unsqueeze", "Cast")),
+        *((kind, "elementwise") for kind in ("PointWise", "ElementWise", "HardSwish", "QLinearSigmoid", "Clip")),
+        ("Unheard", "Unheard"),
+    ],
+)
+def test_layers_of_either_backend_have_a_role(kind, role):
+    assert role_key(layer(kind=kind)) == ("search", role)
 
 
 def test_the_share_in_integers_is_of_a_frame():
