@@ -188,8 +188,35 @@ def test_the_xaviers_cards(mode, ghz, memory):
     assert (card.gpu_ghz, card.memory_gb_s) == (ghz, memory)
     peaks = {"fp32": 512 * ghz, "fp16": 64 * 64 * ghz, "int8": 64 * 128 * ghz}  # CUDA cores, tensor cores
     assert card.peak_gmacs == pytest.approx(peaks, abs=0.1)
-    with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_xavier_15w"):
+    with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_orin_maxn, agx_xavier_15w"):
         Device.load("toaster")
+
+
+@pytest.mark.parametrize(
+    ("name", "sparse_tops", "memory", "board"),
+    [
+        ("agx_orin_maxn", 170, 204.8, "NVIDIA Jetson AGX Orin Developer Kit"),
+        ("orin_nx_maxn", 60, 102.4, "NVIDIA Jetson Orin NX Engineering Reference Developer Kit"),
+        ("orin_nano_15w", 40, 68, "NVIDIA Jetson Orin Nano Developer Kit"),
+    ],
+)
+def test_the_orins_cards_give_what_nvidia_states(name, sparse_tops, memory, board):
+    """A multiply-accumulate is two operations, and structured sparsity counts each of them twice."""
+    card = Device.load(name)
+    assert 4 * card.peak_gmacs["int8"] / 1000 == pytest.approx(sparse_tops, rel=0.03)
+    assert card.peak_gmacs["int8"] == pytest.approx(2 * card.peak_gmacs["fp16"], abs=0.2)
+    assert card.memory_gb_s == memory
+    assert "computed, not measured" in card.source
+    assert card.foreign({"board": board, "power_mode": "0000"}) is None
+    assert card.foreign({"board": "NVIDIA Jetson Xavier NX Developer Kit", "power_mode": "0000"})
+
+
+def test_the_small_xavier_is_not_taken_for_the_large_one():
+    board = {"board": "NVIDIA Jetson Xavier NX Developer Kit", "power_mode": "0000"}
+    card = Device.load("xavier_nx_15w")
+    assert card.foreign(board) is None
+    assert card.peak_gmacs == pytest.approx({"fp32": 384 * 1.1, "fp16": 48 * 64 * 1.1, "int8": 48 * 128 * 1.1}, abs=0.1)
+    assert Device.load("agx_xavier_maxn").foreign(board) == "measured on another machine"
 
 
 def test_the_command_compares_files(tmp_path, capsys):
