@@ -14,6 +14,9 @@ _COMMANDS = "benchmarks.commands"
 COMMANDS = (
     ("bench", f"{_COMMANDS}.bench", "everything there is to measure of an engine folder, in one report and one page"),
     ("clip", "sequences.rendered.command", "render a clip with known truth"),
+    ("collage", "sequences.rendered.collage_command", "clips put together from real pictures, with known truth"),
+    ("judge", f"{_COMMANDS}.judge", "models side by side on held-out videos, without resets"),
+    ("constants", f"{_COMMANDS}.constants", "search the tracker's constants on held-out videos"),
     ("vot", f"{_COMMANDS}.vot", "run a tracker under the reset-based VOT protocol"),
     ("evaluate", f"{_COMMANDS}.evaluate", "measures of trackers from their raw VOT results"),
     ("vot-workspace", f"{_COMMANDS}.vot_workspace", "a workspace in which the VOT toolkit runs the tracker"),
@@ -27,6 +30,7 @@ COMMANDS = (
     ("overhead", f"{_COMMANDS}.overhead", "what a frame costs beside the network"),
     ("kernels", f"{_COMMANDS}.kernels", "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),
     ("chain", f"{_COMMANDS}.chain", "a frame on TensorRT, chained on the GPU and through the host"),
+    ("board-check", f"{_COMMANDS}.board_check", "what a board answers on its first day, one line a question"),
     ("harness-cost", f"{_COMMANDS}.harness_cost", "how much slower a frame looks because it is timed"),
     ("demo", f"{_COMMANDS}.demo", "track the rendered clip and show how well that went"),
 )

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from networks.adopt_widths import adopt_widths, block_counts
+from networks.lighttrack.architecture import MOBILE, architecture_of, parse
+from networks.lighttrack.network import LightTrack
 from networks.nanotrack import NanoTrack
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
-from networks.trunks import efficientnet_lite
+from networks.trunks import efficientnet_lite, nano
 from networks.trunks.alexnet import AlexNet
 from networks.trunks.mobilenet import MobileNetV2
 from networks.trunks.resnet import ResNet50
@@ -95,6 +97,16 @@ def _lite0(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(trunk, _LEVELS, channels, _by_level(64, 64, 64), _anchors(), weighted=True)
 
 
+def _nano(_: Mapping[str, Tensor]) -> TrackerNetwork:
+    channels, neck = _by_level(*nano.CHANNELS), _by_level(64, 64, 64)
+    cells = nano.TEMPLATE_CELLS
+    return SiamRPN(nano.NanoTrunk(), _LEVELS, channels, neck, _anchors(), weighted=True, template_cells=cells)
+
+
+def _lighttrack(state: Mapping[str, Tensor]) -> TrackerNetwork:
+    return LightTrack(architecture_of(state) or parse(MOBILE))
+
+
 def _by_level(*widths: int) -> dict[str, int]:
     return dict(zip(_LEVELS, widths, strict=True))
 
@@ -110,6 +122,9 @@ def _pysot(experiment: str, penalty_k: float, window_influence: float, lr: float
 MODELS: dict[str, ModelSpec] = {
     "siamrpn_lite0": ModelSpec(
         build=_lite0, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
+    ),
+    "siamrpn_nano": ModelSpec(
+        build=_nano, tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned")
     ),
     "siamrpn_r50": ModelSpec(
         build=lambda state: _resnet(state, weighted=True), tracker=_pysot("siamrpn_r50_l234_dwxcorr", 0.05, 0.42, 0.38)
@@ -132,5 +147,16 @@ MODELS: dict[str, ModelSpec] = {
         anchor_ratios=(),
         anchor_scales=(),
         tracker=TrackerConstants(0.138, 0.455, 0.348, source="SiamTrackers NanoTrack configv3.yaml"),
+    ),
+    "lighttrack_mobile": ModelSpec(
+        build=_lighttrack,
+        family="ban",
+        search_px=256,
+        stride=16,
+        anchor_ratios=(),
+        anchor_scales=(),
+        tracker=TrackerConstants(
+            0.007, 0.225, 0.616, source="LightTrack experiments/test/VOT/LightTrack.yaml, VOT2019", size_rate_power=2.0
+        ),
     ),
 }

@@ -48,16 +48,26 @@ class InvertedResidual(nn.Module):
     """1x1 expansion, depthwise, squeeze-excite, 1x1 projection, with a shortcut where the shapes agree."""
 
     def __init__(
-        self, inputs: int, kernel: int, hidden: int, outputs: int, inner: int, *, swish: bool, stride: int
+        self,
+        inputs: int,
+        kernel: int,
+        hidden: int,
+        outputs: int,
+        inner: int,
+        *,
+        swish: bool,
+        stride: int,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
+        reach = dilation * (kernel // 2)
         self.shortcut = stride == 1 and inputs == outputs
         activation = nn.Hardswish if swish else nn.ReLU
         self.conv = nn.Sequential(
             nn.Conv2d(inputs, hidden, 1, bias=False),
             nn.BatchNorm2d(hidden),
             activation(),
-            nn.Conv2d(hidden, hidden, kernel, stride, kernel // 2, groups=hidden, bias=False),
+            nn.Conv2d(hidden, hidden, kernel, stride, reach, dilation, groups=hidden, bias=False),
             nn.BatchNorm2d(hidden),
             SqueezeExcite(hidden, inner) if inner else nn.Identity(),
             activation(),
@@ -91,18 +101,31 @@ class FirstBlock(nn.Module):
         return out
 
 
+def mobilenet_blocks(largest_stride: int) -> nn.Sequential:
+    """The stem and the nine blocks of the trunk.
+
+    Args:
+        largest_stride: 16 as published; 8 leaves the last stride out and dilates the blocks after it by two, so that
+            the even cells see what the published ones see, but for the gates, whose means run over all cells.
+    """
+    stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.Hardswish())
+    blocks: list[nn.Module] = [stem, FirstBlock(16, 8)]
+    width, reached, dilation = 16, 4, 1
+    for kernel, hidden, outputs, inner, swish, stride in _BLOCKS:
+        taken = stride if reached * stride <= largest_stride else 1
+        blocks.append(
+            InvertedResidual(width, kernel, hidden, outputs, inner, swish=swish, stride=taken, dilation=dilation)
+        )
+        width, reached, dilation = outputs, reached * taken, dilation * (stride // taken)
+    return nn.Sequential(*blocks)
+
+
 class MobileNetV3Small(nn.Module):
     """96 channels at stride 16: 16x16 for a crop of 255, 8x8 for one of 127."""
 
     def __init__(self) -> None:
         super().__init__()
-        stem = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.Hardswish())
-        blocks: list[nn.Module] = [stem, FirstBlock(16, 8)]
-        width = 16
-        for kernel, hidden, outputs, inner, swish, stride in _BLOCKS:
-            blocks.append(InvertedResidual(width, kernel, hidden, outputs, inner, swish=swish, stride=stride))
-            width = outputs
-        self.features = nn.Sequential(*blocks)
+        self.features = mobilenet_blocks(largest_stride=16)
 
     def forward(self, crop: Tensor) -> Tensor:
         """Bx3xSxS to Bx96xS/16xS/16."""

@@ -15,10 +15,11 @@ _TEMPLATE_CELLS = 7
 
 
 class AdjustLayer(nn.Module):
-    """A 1x1 projection; the template's feature is then cut to its middle 7x7 cells."""
+    """A 1x1 projection; the template's feature is then cut to its middle cells, 7x7 in PySOT's models."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, template_cells: int = _TEMPLATE_CELLS) -> None:
         super().__init__()
+        self._cells = template_cells
         self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, feature: Tensor) -> Tensor:
@@ -27,8 +28,8 @@ class AdjustLayer(nn.Module):
         width = projected.shape[3]
         if width >= _TEMPLATE_WIDTH_BELOW:
             return projected
-        start = (width - _TEMPLATE_CELLS) // 2
-        middle = slice(start, start + _TEMPLATE_CELLS)
+        start = (width - self._cells) // 2
+        middle = slice(start, start + self._cells)
         return projected[:, :, middle, middle]
 
 
@@ -79,6 +80,7 @@ class SiamRPN(TrackerNetwork):
         anchors: boxes a cell proposes.
         weighted: learned fusion; the plain mean of the levels otherwise.
         hidden: of the correlated features, level -> width; as wide as the neck when None.
+        template_cells: side of the middle of the template's feature that becomes the kernel.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class SiamRPN(TrackerNetwork):
         *,
         weighted: bool,
         hidden: dict[str, int] | None = None,
+        template_cells: int = _TEMPLATE_CELLS,
     ) -> None:
         super().__init__()
         self.levels = levels
@@ -101,7 +104,7 @@ class SiamRPN(TrackerNetwork):
         if neck is not None:
             self.neck = nn.Module()
             for level in levels:
-                self.neck.add_module(f"downsample{level}", AdjustLayer(channels[level], neck[level]))
+                self.neck.add_module(f"downsample{level}", AdjustLayer(channels[level], neck[level], template_cells))
         if levels == ("",):
             self.rpn_head: nn.Module = DepthwiseRPN(widths[""], (hidden or widths)[""], anchors)
         else:

@@ -8,13 +8,20 @@ import torch
 import torch.nn.functional as F  # noqa: N812  torch's own name for it
 from torch import Tensor, nn
 
+from networks.quick import ChannelCorrelation
+
 
 class TrackerNetwork(nn.Module, ABC):
     """A Siamese tracker, split where the deployed graphs are split.
 
     Crops are float32, BGR, 0..255. Keys of ``template`` start with ``kernel_``, those of ``search`` with ``feature_``;
     the rest of the name says which correlation they belong to.
+
+    Attributes:
+        architecture: which network of a search space this is; None where the model's name says it all.
     """
+
+    architecture: str | None = None
 
     @abstractmethod
     def template(self, crop: Tensor) -> dict[str, Tensor]:
@@ -67,6 +74,9 @@ def correlation(feature: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
         return F.conv2d(feature, kernel, padding=padding, groups=feature.shape[1] // kernel.shape[1])
     batch, channels, height, width = feature.shape
     outputs, inputs = kernel.shape[1:3]
+    if inputs == 1 and outputs == channels and not padding and torch.is_grad_enabled():
+        trained: Tensor = ChannelCorrelation.apply(feature, kernel)  # type: ignore[no-untyped-call]
+        return trained
     stacked = feature.reshape(1, batch * channels, height, width)
     weight = kernel.reshape(batch * outputs, *kernel.shape[2:])
     response = F.conv2d(stacked, weight, padding=padding, groups=batch * channels // inputs)

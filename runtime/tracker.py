@@ -140,7 +140,7 @@ class Tracker:
 
 def _moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:
     """Take over the position; approach the size at a rate that grows with the confidence."""
-    rate = candidate.penalty * candidate.score * constants.lr
+    rate = (candidate.penalty * candidate.score * constants.lr) ** constants.size_rate_power
     return Place(
         place.center_x + candidate.x / scale,
         place.center_y + candidate.y / scale,

@@ -14,6 +14,7 @@ from siamtrt import Array
 from training.pairs import Pair, PairSampler
 
 _AHEAD = 2
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Batch:
         search: Bx3xSxS float32 of the same kind.
         boxes: Bx4 float32: centre and size of the object in the search crop, in pixels.
         positive: B bool.
+        known: B bool; the boxes of the others are no truth.
         number: of the batch in the run, over all processes; seeds what is drawn for it.
     """
 
@@ -32,6 +34,7 @@ class Batch:
     search: Tensor
     boxes: Tensor
     positive: Tensor
+    known: Tensor
     number: int = 0
 
 
@@ -43,8 +46,17 @@ def collate(pairs: list[Pair], number: int = 0) -> Batch:
         _images([pair.search for pair in pairs]),
         torch.tensor(boxes, dtype=torch.float32),
         torch.tensor([pair.positive for pair in pairs]),
+        torch.tensor([pair.known for pair in pairs]),
         number,
     )
+
+
+def held_out(sampler: PairSampler, count: int) -> list[Batch]:
+    """The first *count* pairs of *sampler*, in batches that are run together."""
+    return [
+        collate([sampler.pair(index) for index in range(start, min(start + _TOGETHER, count))])
+        for start in range(0, count, _TOGETHER)
+    ]
 
 
 def batches(sampler: PairSampler, first: int, last: int, size: int, rank: int, world: int) -> Iterator[Batch]:

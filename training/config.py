@@ -20,7 +20,8 @@ class SourceConfig:
     """One data source.
 
     Attributes:
-        kind: ``videos``, ``masks``, ``composites`` or ``images``: see ``training.sources``.
+        kind: ``videos``, ``masks``, ``composites``, ``images`` or, without truth, ``patches``: see
+            ``training.sources``.
         path: folder below ``--data``.
         weight: its share of the pairs, relative to the others.
         backgrounds: for ``composites``: the folder of images that objects are put on.
@@ -36,6 +37,9 @@ class SourceConfig:
 class Augmentation:
     """How crops vary; shifts in pixels of the crop, the rest as shares or probabilities.
 
+    ``search_zoom`` scales both sides alike, as a tracker whose last box had a wrong size would cut; ``search_scale``
+    draws each side for itself. ``flip`` mirrors both crops.
+
     Source: Li et al., CVPR 2019, sec. 3.1 (the uniform shift of 64 px), and PySOT's configurations.
     """
 
@@ -43,9 +47,11 @@ class Augmentation:
     template_scale: float = 0.05
     search_shift_px: float = 64.0
     search_scale: float = 0.18
+    search_zoom: float = 0.0
     blur: float = 0.2
     gray: float = 0.25
     color: float = 0.25
+    flip: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

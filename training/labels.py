@@ -6,7 +6,7 @@ positives of 64.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 POSITIVE_IOU, NEGATIVE_IOU = 0.6, 0.3
 POSITIVES, TOTAL = 16, 64
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
+_NEAR_BEST = 5 / 6
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,16 @@ class Targets:
     Attributes:
         labels: BxN int64: POSITIVE, NEGATIVE or IGNORED, sampled to at most 64 an example.
         offsets: Bx4xN float32: dx, dy, dw, dh of the object relative to each anchor.
+        background: BxN bool: the anchors that may be negative.
     """
 
     labels: Tensor
     offsets: Tensor
+    background: Tensor
 
     def to(self, device: torch.device) -> Targets:
         """The same on *device*."""
-        return Targets(self.labels.to(device), self.offsets.to(device))
+        return Targets(self.labels.to(device), self.offsets.to(device), self.background.to(device))
 
 
 def overlaps(grid: Tensor, boxes: Tensor) -> Tensor:
@@ -44,7 +47,9 @@ def overlaps(grid: Tensor, boxes: Tensor) -> Tensor:
     return shared / (grid[2] * grid[3] + width * height - shared)
 
 
-def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Generator) -> Targets:
+def assign(
+    grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Generator, least_overlap: float = POSITIVE_IOU
+) -> Targets:
     """Label the anchors of a batch.
 
     Args:
@@ -52,9 +57,11 @@ def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Gener
         boxes: Bx4, centre and size of the object in each search crop.
         positive: B bool; in an example that is not, anchors on the object are the negatives that matter.
         generator: of the sampling.
+        least_overlap: the lowest overlap that may be positive where no anchor fits the object better.
     """
     iou = overlaps(grid, boxes)
-    on_object = iou > POSITIVE_IOU
+    floor = (_NEAR_BEST * iou.amax(1, keepdim=True)).clamp(min(least_overlap, POSITIVE_IOU), POSITIVE_IOU)
+    on_object = iou > floor
     labels = torch.full_like(iou, IGNORED, dtype=torch.int64)
     for index in range(len(boxes)):
         chosen = _some(on_object[index], POSITIVES, generator)
@@ -63,7 +70,31 @@ def assign(grid: Tensor, boxes: Tensor, positive: Tensor, generator: torch.Gener
         labels[index, background] = NEGATIVE
     center = (boxes[:, :2, None] - grid[None, :2]) / grid[None, 2:]
     size = torch.log(boxes[:, 2:, None] / grid[None, 2:])
-    return Targets(labels, torch.cat([center, size], 1))
+    return Targets(labels, torch.cat([center, size], 1), iou < NEGATIVE_IOU)
+
+
+def with_hard_negatives(targets: Targets, cls: Tensor, count: int) -> Targets:
+    """Add the *count* background anchors of each example that the network takes most for the object.
+
+    Args:
+        targets: of the batch.
+        cls: Bx2AxRxR, background channels first.
+        count: per example; as many random ones are there already.
+    """
+    logits = cls.detach().float().reshape(len(cls), 2, -1)
+    margin = (logits[:, 1] - logits[:, 0]).masked_fill(~targets.background, -torch.inf)
+    hardest = margin.topk(count, 1).indices
+    labels = targets.labels.scatter(1, hardest, NEGATIVE)
+    return replace(targets, labels=torch.where(targets.background, labels, targets.labels))
+
+
+def only_where(targets: Targets, known: Tensor) -> Targets:
+    """Leave the examples out whose object is not known (B bool)."""
+    return replace(
+        targets,
+        labels=torch.where(known[:, None], targets.labels, IGNORED),
+        background=targets.background & known[:, None],
+    )
 
 
 def _some(candidates: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -25,12 +25,14 @@ class Pair:
         search: SxSx3 uint8, BGR.
         box: the object in the search crop, in its pixels.
         positive: whether the template shows that object.
+        known: whether the box is the truth; else it is where the search began.
     """
 
     template: Array
     search: Array
     box: BoundingBox
     positive: bool
+    known: bool = True
 
 
 class PairSampler:
@@ -60,6 +62,8 @@ class PairSampler:
             template = self._source(rng).pair(rng)[0]
         template_view = _draw(rng, ranges.template_shift_px, ranges.template_scale)
         search_view = _draw(rng, ranges.search_shift_px, ranges.search_scale)
+        if ranges.search_zoom:
+            search_view = _zoomed(search_view, (1 + ranges.search_zoom) ** float(rng.uniform(-1, 1)))
         template_crop, _ = self._crop(template, self._model.template_px, template_view)
         search_crop, box = self._crop(search, self._model.search_px, search_view)
         if self._augmented:
@@ -69,7 +73,10 @@ class PairSampler:
             )
             if rng.random() < ranges.blur:
                 search_crop = cv2.blur(search_crop, (int(rng.integers(2, 8)),) * 2)
-        return Pair(template_crop, search_crop, box, bool(positive))
+            if ranges.flip and rng.random() < ranges.flip:
+                template_crop, search_crop = (cv2.flip(view, 1) for view in (template_crop, search_crop))
+                box = BoundingBox(self._model.search_px - box.x - box.width, box.y, box.width, box.height)
+        return Pair(template_crop, search_crop, box, bool(positive), search.known)
 
     def _crop(self, labelled: Labelled, out_px: int, view: View) -> tuple[Array, BoundingBox]:
         side_px = context_side(labelled.box.width, labelled.box.height, self._model.tracker.context)
@@ -125,6 +132,10 @@ def _draw(rng: np.random.Generator, shift_px: float, scale: float) -> View:
         float(rng.uniform(1 - scale, 1 + scale)),
         float(rng.uniform(1 - scale, 1 + scale)),
     )
+
+
+def _zoomed(view: View, factor: float) -> View:
+    return replace(view, scale_x=view.scale_x * factor, scale_y=view.scale_y * factor)
 
 
 def _recolor(rng: np.random.Generator, view: Array, ranges: Augmentation, *, gray: bool) -> Array:

@@ -22,6 +22,7 @@ _MIN_SIDE_PX = 8.0
 _MAX_ASPECT = 8.0
 _MIN_STILL_PX = 16.0
 _CACHED_IMAGES = 6000
+_PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
 
 
@@ -30,10 +31,11 @@ LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the
 
 @dataclass(frozen=True)
 class Labelled:
-    """An image (HxWx3 uint8, BGR) and the box of one object in it."""
+    """An image (HxWx3 uint8, BGR) and the box of one object in it; not *known*, it is only where to look for it."""
 
     image: Array
     box: BoundingBox
+    known: bool = True
 
 
 class Source(Protocol):
@@ -69,8 +71,7 @@ class Videos:
     def views(self, rng: np.random.Generator) -> tuple[LabelledPath, LabelledPath]:
         """Draw two frames of one video, not read yet."""
         video = self._videos[rng.integers(len(self._videos))]
-        first = int(rng.integers(len(video)))
-        second = int(rng.integers(max(0, first - self._gap), min(len(video), first + self._gap + 1)))
+        first, second = _two_frames(rng, len(video), self._gap)
         return video[first], video[second]
 
 
@@ -119,6 +120,34 @@ class Images:
         return labelled, labelled
 
 
+class Patches:
+    """Any piece of a video as the object; where it is in another frame only a teacher can say.
+
+    Args:
+        root: videos of any layout.
+        skip: names left out.
+        frame_gap: largest distance between the two frames of a pair.
+    """
+
+    def __init__(self, root: Path, *, skip: tuple[str, ...], frame_gap: int) -> None:
+        self._gap = frame_gap
+        self._videos = [sequence.images for sequence in _open_sequences(root, skip, None) if len(sequence) > 1]
+        _require(self._videos, root, "no video of two frames")
+
+    def pair(self, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
+        """The same place in two frames of one video."""
+        video = self._videos[rng.integers(len(self._videos))]
+        first, second = _two_frames(rng, len(video), self._gap)
+        image = _read(video[first])
+        height, width = image.shape[:2]
+        side = min(height, width) * float(rng.uniform(*_PATCH_SHARES))
+        stretch = math.exp(float(rng.uniform(-_PATCH_STRETCH, _PATCH_STRETCH)))
+        across, down = side * stretch, side / stretch
+        x, y = float(rng.uniform(0, width - across)), float(rng.uniform(0, height - down))
+        box = BoundingBox(x, y, across, down)
+        return Labelled(image, box), Labelled(_read(video[second]), box, known=False)
+
+
 def open_sources(config: Config, data: Path, *, validation: bool = False) -> list[tuple[Source, float]]:
     """The sources of a run with their shares, which sum to one.
 
@@ -131,11 +160,7 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         UsageError: an unknown kind, or nothing to hold out.
         ArtifactError: a folder is empty or damaged.
     """
-    chosen = (
-        [entry for entry in config.data.sources if entry.kind in ("videos", "masks")]
-        if validation
-        else config.data.sources
-    )
+    chosen = _holding_out(config, data) if validation else config.data.sources
     if not chosen:
         raise UsageError(
             "no source has videos to hold out, which choose the weights that are kept",
@@ -144,6 +169,14 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     opened = [(_open(entry, config, data, validation=validation), entry.weight) for entry in chosen]
     total = sum(weight for _, weight in opened)
     return [(source, weight / total) for source, weight in opened]
+
+
+def _holding_out(config: Config, data: Path) -> tuple[SourceConfig, ...]:
+    """The sources with held-out videos; every source of videos where none has one, so that opening it says so."""
+    videos = tuple(entry for entry in config.data.sources if entry.kind in ("videos", "masks"))
+    names = config.data.validation
+    held = tuple(entry for entry in videos if _open_sequences(data / entry.path, (), names))
+    return held or videos
 
 
 def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) -> Source:
@@ -156,7 +189,9 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos
     if entry.kind == "images":
         return Images(root, skip=skip)
-    raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites or images")
+    if entry.kind == "patches":
+        return Patches(root, skip=skip, frame_gap=config.data.frame_gap)
+    raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
 
 _read = functools.lru_cache(maxsize=_CACHED_IMAGES)(read_frame)
@@ -190,6 +225,11 @@ def _teaches(shorter: float, longer: float) -> bool:
     return shorter >= _MIN_SIDE_PX and longer <= _MAX_ASPECT * shorter
 
 
+def _two_frames(rng: np.random.Generator, count: int, gap: int) -> tuple[int, int]:
+    first = int(rng.integers(count))
+    return first, int(rng.integers(max(0, first - gap), min(count, first + gap + 1)))
+
+
 def _paste(rng: np.random.Generator, canvas: Array, image: Array, mask: Array, side: float) -> BoundingBox:
     """Put the masked object on *canvas*, in place, scaled to a mean side of *side* pixels; return its box there."""
     box = extent(mask)
@@ -197,11 +237,16 @@ def _paste(rng: np.random.Generator, canvas: Array, image: Array, mask: Array, s
     height, width = canvas.shape[:2]
     x = float(rng.uniform(0, max(1.0, width - box.width * scale)))
     y = float(rng.uniform(0, max(1.0, height - box.height * scale)))
-    move = np.array([[scale, 0, x - box.x * scale], [0, scale, y - box.y * scale]])
-    opacity = cv2.warpAffine(mask.astype(np.float32), move, (width, height), flags=cv2.INTER_LINEAR)
-    moved = cv2.warpAffine(image, move, (width, height), flags=cv2.INTER_LINEAR)
-    blended = canvas + opacity[..., None] * (moved.astype(np.float32) - canvas)
-    canvas[:] = np.clip(blended, 0, 255).astype(np.uint8)
+    left, top = int(x), int(y)
+    right = min(width, math.ceil(x + box.width * scale) + 1)
+    bottom = min(height, math.ceil(y + box.height * scale) + 1)
+    move = np.array([[scale, 0, x - left - box.x * scale], [0, scale, y - top - box.y * scale]])
+    size = (right - left, bottom - top)
+    opacity = cv2.warpAffine(mask.astype(np.float32), move, size, flags=cv2.INTER_LINEAR)
+    moved = cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR)
+    under = canvas[top:bottom, left:right]
+    blended = under + opacity[..., None] * (moved.astype(np.float32) - under)
+    under[:] = np.clip(blended, 0, 255).astype(np.uint8)
     return BoundingBox(x, y, box.width * scale, box.height * scale)
 
 

@@ -37,6 +37,22 @@ def load_imagenet(trunk: nn.Module) -> None:
             _copy(block.get_submodule(f"conv.{place}"), published, f"_blocks.{index}.{name}")
 
 
+def is_nanotrack(state: dict[str, Tensor]) -> bool:
+    """Whether *state* is a checkpoint of NanoTrack's, of which only the trunk is taken."""
+    return any(key.startswith("ban_head.") for key in state)
+
+
+def load_nanotrack(trunk: nn.Module, published: dict[str, Tensor]) -> None:
+    """Give *trunk*, in place, the weights of NanoTrackV3's trunk.
+
+    Args:
+        trunk: a :class:`networks.trunks.nano.NanoTrunk`.
+        published: what :func:`networks.checkpoint.read_state` reads from ``nanotrackv3.pth``.
+    """
+    state = {key.removeprefix("backbone."): value for key, value in published.items() if key.startswith("backbone.")}
+    trunk.load_state_dict(trunk.state_dict() | state)
+
+
 def _weights_file() -> Path:
     package = importlib.util.find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:

@@ -18,6 +18,7 @@ from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.ranges import Ranges
 
 SUFFIX = ".onnx"
+OWN_PROCESS = False
 OPTIONS: tuple[str, ...] = ()
 
 log = logging.getLogger(__name__)

@@ -19,6 +19,7 @@ from siamtrt.files import write_bytes
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+OWN_PROCESS = False
 OPTIONS: tuple[str, ...] = ("workspace_mib", "compute_capabilities")
 _OLDEST_STRONGLY_TYPED = (10, 0)
 

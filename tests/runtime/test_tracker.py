@@ -6,8 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+from runtime.decode import Candidate
+from runtime.tracker import _moved
 from siamtrt import BoundingBox, InferenceError, UsageError
 from siamtrt.card import TrackerConstants
+from siamtrt.geometry import Place
 from tests.runtime.stub import StubMatcher, card, long_term_card, maps_with_score, tracker_of
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
@@ -137,3 +140,11 @@ def test_the_long_term_state_is_clipped_to_the_frame():
     for _ in range(5):
         state = tracker.update(FRAME)
     assert state.box.center[0] == pytest.approx(320)
+
+
+@pytest.mark.parametrize(("power", "width"), [(1.0, 54.0), (2.0, 51.6)])
+def test_the_size_follows_at_the_rate_to_the_power_of_the_card(power, width):
+    constants = TrackerConstants(0.0, 0.0, lr=1.0, source="test", size_rate_power=power)
+    candidate = Candidate(0.0, 0.0, 60.0, 60.0, score=0.8, penalty=0.5)
+    moved = _moved(Place(0.0, 0.0, 50.0, 60.0), candidate, 1.0, constants)
+    assert (moved.width, moved.height) == pytest.approx((width, 60.0))

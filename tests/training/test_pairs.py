@@ -138,3 +138,27 @@ def test_a_shifted_and_scaled_crop_moves_the_box_with_the_picture():
     x, y, width, height = cv2.boundingRect((cut[..., 0] > 127).astype(np.uint8))
     assert BoundingBox(x, y, width, height).iou(moved) > 0.95
     assert moved.center == pytest.approx((167.5, 97.5))
+
+
+def test_a_pair_of_a_patch_says_that_its_box_is_no_truth(tmp_path):
+    write_videos(tmp_path / "videos")
+    assert not sampler(config(SourceConfig(kind="patches", path="videos")), tmp_path).pair(0).known
+
+
+def test_zoom_varies_both_sides_alike(tmp_path):
+    write_videos(tmp_path / "videos")
+    ranges = Augmentation(search_scale=0.0, search_zoom=0.3)
+    drawn = sampler(config(VIDEOS, augmentation=ranges, negative=0.0), tmp_path)
+    boxes = [drawn.pair(index).box for index in range(60)]
+    ratios = [box.width / box.height for box in boxes]
+    assert max(ratios) == pytest.approx(min(ratios))
+    widths = [box.width for box in boxes]
+    assert 1.3 < max(widths) / min(widths) <= 1.3**2 + 1e-6
+
+
+def test_a_flipped_pair_shows_the_object_where_its_box_says(tmp_path):
+    write_videos(tmp_path / "videos")
+    ranges = Augmentation(search_scale=0.0, flip=1.0, blur=0.0, gray=0.0, color=0.0)
+    pair = sampler(config(VIDEOS, augmentation=ranges, negative=0.0), tmp_path).pair(1)
+    shown = cv2.boundingRect((pair.search[..., 0] > 140).astype(np.uint8))
+    assert BoundingBox(*map(float, shown)).iou(pair.box) > 0.8

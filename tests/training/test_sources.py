@@ -8,7 +8,7 @@ from siamtrt import ArtifactError, BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
 from tests.videos import write_video
 from training.config import Config, DataConfig, SourceConfig
-from training.sources import Composites, Images, Videos, open_sources
+from training.sources import Composites, Images, Patches, Videos, open_sources
 
 
 def config(*sources):
@@ -58,6 +58,25 @@ def test_images_give_the_same_view_twice_one_box_or_many(tmp_path):
     source = Images(tmp_path / "images", skip=())
     seen = {source.pair(np.random.default_rng(seed))[0].box for seed in range(30)}
     assert seen == {BoundingBox(20, 20, 50, 40), BoundingBox(60, 50, 30, 30), BoundingBox(10, 10, 40, 60)}
+
+
+def test_a_patch_is_one_place_in_two_frames_and_no_truth(tmp_path):
+    write_videos(tmp_path)
+    source = Patches(tmp_path, skip=("held",), frame_gap=3)
+    for seed in range(20):
+        template, search = source.pair(np.random.default_rng(seed))
+        assert template.box == search.box
+        assert template.known
+        assert not search.known
+        assert template.box.x >= 0
+        assert template.box.x + template.box.width <= 160
+
+
+def test_only_sources_with_held_out_videos_choose_the_weights(tmp_path):
+    write_videos(tmp_path / "videos")
+    write_videos(tmp_path / "more", names=("one", "two"))
+    settings = config(SourceConfig(kind="videos", path="videos"), SourceConfig(kind="videos", path="more"))
+    assert len(open_sources(settings, tmp_path, validation=True)) == 1
 
 
 def test_bad_data_is_refused_by_name(tmp_path):

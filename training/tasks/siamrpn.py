@@ -9,25 +9,35 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from networks.checkpoint import load
+from networks.checkpoint import load, read_state
 from networks.models import ModelSpec, build, spec
+from networks.quick import fix_depthwise
 from networks.siamrpn import SiamRPN
 from networks.trunks.efficientnet_lite import EfficientNetLite0
+from networks.trunks.nano import NanoTrunk
 from siamtrt import UsageError
 from siamtrt.geometry import anchor_grid
-from training.batches import Batch, batches, collate
+from training.batches import Batch, batches, held_out
 from training.config import Config, parsed
-from training.labels import assign
+from training.distil import Answer, Teacher, distillation, joint_answer, told
+from training.labels import POSITIVE_IOU, Targets, assign, only_where, with_hard_negatives
 from training.losses import losses
 from training.pairs import PairSampler
 from training.place import Place
 from training.sources import open_sources
-from training.start_weights import load_imagenet
+from training.start_weights import is_nanotrack, load_imagenet, load_nanotrack
 from training.tasks.task import Group
 from training.validate import maps, validation_overlap
 
 _TRUNK = "backbone."
-_SCORED_TOGETHER = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherSettings:
+    """A published tracker to learn from: its name among the models, and the path of its weights."""
+
+    model: str
+    weights: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +48,18 @@ class Settings:
         model: a key of ``networks.models.MODELS`` of the family ``rpn``.
         kind: ``siamrpn``.
         start: ``imagenet`` for the trunk's published weights (EfficientNet-Lite0 alone has them), ``none`` for random
-            ones, or the path of weights to go on from, whose widths and depths the network takes on.
+            ones, or the path of weights to go on from, whose widths and depths the network takes on; for a model on
+            NanoTrackV3's trunk also the path of its weights.
         trunk_lr_share: the trunk's rate relative to that of neck and heads once it trains.
         trunk_from_step: the trunk's upper stages train from this step on.
         trunk_layers: prefixes of the parameters that then train.
+        trunk_depthwise: whether the trunk's depthwise convolutions of stride 1 train too; without them a step of
+            MobileNetV3-small takes less than half as long on a CPU.
+        least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within
+            a sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
+        hard_negatives: how many background anchors that look most like the object join the random ones.
+        teachers: whose answers are learned beside the truth, and instead of it where there is none.
+        distil_weight: of what is learned from them relative to the classification loss.
         loc_weight: of the box loss relative to the classification loss.
     """
 
@@ -51,6 +69,11 @@ class Settings:
     trunk_lr_share: float = 0.1
     trunk_from_step: int = 0
     trunk_layers: tuple[str, ...] = ()
+    trunk_depthwise: bool = True
+    least_overlap: float = POSITIVE_IOU
+    hard_negatives: int = 0
+    teachers: tuple[TeacherSettings, ...] = ()
+    distil_weight: float = 0.0
     loc_weight: float = 1.2
 
 
@@ -75,18 +98,18 @@ class SiamRPNTask:
         model = spec(self.settings.model)
         if model.family != "rpn":
             raise UsageError(
-                f"{self.settings.model} is of the family {model.family}; training knows rpn", hint="siamrpn_lite0"
+                f"{self.settings.model} is of the family {model.family}; this task trains rpn", hint='kind = "ban"'
             )
         self._sampler = PairSampler(open_sources(config, data), config, model)
-        held_out = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
-        count = config.data.validation_pairs
-        self._held_out = [
-            collate([held_out.pair(index) for index in range(start, min(start + _SCORED_TOGETHER, count))])
-            for start in range(0, count, _SCORED_TOGETHER)
-        ]
+        apart = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
+        self._held_out = held_out(apart, config.data.validation_pairs)
         self.network = _start(self.settings, config.seed).to(place.device)
         self._trunk = self.network.get_submodule("backbone")
-        self._grid = _grid(self.network, model, place.device)
+        self._grid, cells = _grid(self.network, model, place.device)
+        self._teachers = [
+            Teacher(teacher.model, Path(teacher.weights), self.settings.model, cells, place.device)
+            for teacher in self.settings.teachers
+        ]
 
     def groups(self) -> list[Group]:
         """Neck and heads; then the layers of the trunk that may train."""
@@ -94,6 +117,7 @@ class SiamRPNTask:
         named = list(self.network.named_parameters())
         groups = [Group([parameter for name, parameter in named if not name.startswith(_TRUNK)])]
         trunk = [parameter for name, parameter in named if prefixes and name.startswith(prefixes)]
+        trunk = [parameter for parameter in trunk if parameter.requires_grad]  # fixed ones do not come back
         if trunk:
             groups.append(Group(trunk, self.settings.trunk_lr_share, self.settings.trunk_from_step))
         return groups
@@ -103,14 +127,26 @@ class SiamRPNTask:
         return batches(self._sampler, first, last, self._config.data.batch, self._place.rank, self._place.world)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Classification, box, and their weighted sum."""
+        """Classification, box, what teachers say, and the weighted sum of them all."""
         self.network.train()
         self._trunk.eval()  # its norms keep the statistics of the weights it started from
         cls, loc = maps(self.network, batch, self._place.device)
+        answer = joint_answer([teacher.answer(batch.template, batch.search) for teacher in self._teachers])
+        parts = losses(cls, loc, self._targets(batch, cls, answer), self.settings.loc_weight)
+        named = {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
+        if answer is None:
+            return named
+        taught = distillation(cls, answer.foreground)
+        return {**named, "loss": parts.total + self.settings.distil_weight * taught, "distil": taught}
+
+    def _targets(self, batch: Batch, cls: Tensor, answer: Answer | None) -> Targets:
+        """What the heads should say to *batch*, on the device of *cls*."""
         generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + batch.number)
-        targets = assign(self._grid, batch.boxes, batch.positive, generator).to(self._place.device)
-        parts = losses(cls, loc, targets, self.settings.loc_weight)
-        return {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
+        boxes, known = told(batch, answer)
+        assigned = assign(self._grid, boxes, batch.positive, generator, self.settings.least_overlap)
+        targets = only_where(assigned, known).to(self._place.device)
+        hard = self.settings.hard_negatives
+        return with_hard_negatives(targets, cls, hard) if hard else targets
 
     def score(self, network: nn.Module) -> float:
         """Mean overlap of the best-scored box with the truth on the held-out pairs."""
@@ -130,14 +166,20 @@ def _start(settings: Settings, seed: int) -> nn.Module:
             )
         load_imagenet(trunk)
     elif Path(settings.start).is_file():
-        network = load(settings.model, Path(settings.start))
+        trunk, path = network.get_submodule("backbone"), Path(settings.start)
+        if isinstance(trunk, NanoTrunk) and is_nanotrack(state := read_state(path)):
+            load_nanotrack(trunk, state)
+        else:
+            network = load(settings.model, path)
     elif settings.start != "none":
         raise UsageError(f"unknown start {settings.start!r}", hint="imagenet, none, or the path of weights")
+    if not settings.trunk_depthwise:
+        fix_depthwise(network.get_submodule("backbone"))
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> Tensor:
-    """The anchors of the map that *network* puts out: centre and size in crop pixels, 4xN."""
+def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> tuple[Tensor, int]:
+    """The anchors of the map that *network* puts out (centre and size in crop pixels, 4xN), and its side in cells."""
     if not isinstance(network, SiamRPN):
         raise UsageError("this task trains SiamRPN++ only", hint="siamrpn_lite0")
     crops = (torch.zeros(1, 3, side, side, device=device) for side in (model.template_px, model.search_px))
@@ -145,4 +187,4 @@ def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> Tensor:
         cls, _ = network.eval()(*crops)
     grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, cls.shape[2]))
     grid[:2] += model.search_px / 2
-    return grid
+    return grid, cls.shape[2]

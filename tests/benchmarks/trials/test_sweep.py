@@ -105,10 +105,10 @@ def test_a_sweep_of_nothing_is_an_error_that_keeps_the_reasons(tiny_onnx, one_cl
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--precisions", "int8", "--out", tmp_path]
     assert call(*argv) == 2
     shown = capsys.readouterr()
-    assert "no mix was measured; int8: target cannot be built in INT8 without activation ranges" in shown.err
+    assert "no mix was measured; int8+int8+int8: target cannot be built in INT8 without activation ranges" in shown.err
     assert str(tmp_path / "sweep.html") in shown.out
     assert "without activation ranges" in (tmp_path / "sweep.html").read_text()
-    assert rows_of(tmp_path)["int8"]["skipped"]
+    assert rows_of(tmp_path)["int8+int8+int8"]["skipped"]
 
 
 def test_an_unknown_protocol_is_refused_before_anything_is_made(tiny_onnx, tmp_path, capsys):

@@ -166,7 +166,7 @@ def test_a_second_round_starts_from_the_weights_of_the_first(data, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model": "nanotrack_v3"}, "training knows rpn"),
+        ({"model": "nanotrack_v3"}, "this task trains rpn"),
         ({"start": "mars"}, "unknown start 'mars'"),
         ({"model": "siamrpn_mobilenetv2", "start": "imagenet"}, "no ImageNet weights for the trunk of siamrpn_mobile"),
         ({"kind": "sound"}, "unknown kind of task 'sound'"),
@@ -210,3 +210,53 @@ def test_the_command_trains_resumes_and_writes_half_weights_curves_and_history(d
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
     assert rows[1].endswith(",")  # the first step was not scored
     assert cli.run(main, _arguments(), argv) == 0  # nothing is left to do
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    """A teacher with random weights, as a table of the configuration."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("teacher") / "nanotrack_v3.pth"
+    torch.save(models.build("nanotrack_v3").state_dict(), path)
+    return {"model": "nanotrack_v3", "weights": str(path)}
+
+
+def test_what_a_teacher_says_is_learned_beside_the_truth_and_alone_without_one(data, tmp_path, teacher):
+    for kind in ("videos", "patches"):
+        sources = [{"kind": kind, "path": "videos"}, {"kind": "videos", "path": "videos", "weight": 1e-9}]
+        changes = {"sources": sources, "teachers": [teacher], "distil_weight": 0.5, "hard_negatives": 4}
+        loop = opened(config(**changes), data, tmp_path / kind)
+        values = loop.train_step(next(loop.task.batches(0, 1)))
+        assert values["distil"] > 0
+        assert values["loss"] == pytest.approx(values["cls"] + 1.2 * values["loc"] + 0.5 * values["distil"])
+        assert (values["cls"] > 0) == (kind == "videos")  # an untrained teacher is sure of no box
+
+
+def test_a_run_with_a_teacher_resumes_with_the_same_losses(data, tmp_path, teacher):
+    settings = config(teachers=[teacher], distil_weight=0.5, hard_negatives=4, steps=4)
+    whole = opened(settings, data, tmp_path / "whole")
+    whole.run()
+    parted = opened(settings, data, tmp_path / "parted")
+    for batch in islice(parted.task.batches(0, 4), 2):
+        parted.train_step(batch)
+    parted.save()
+    resumed = opened(settings, data, tmp_path / "parted")
+    resumed.run()
+    assert [entry["loss"] for entry in resumed.history] == [entry["loss"] for entry in whole.history]
+
+
+def test_a_nano_trunk_starts_from_nanotracks_weights_and_keeps_its_depthwise_layers(data, tmp_path, teacher):
+    changes = {"model": "siamrpn_nano", "start": teacher["weights"], "trunk_depthwise": False, "batch": 2}
+    layers = {"trunk_layers": ["features.9"], "trunk_lr_share": 1.0, "lr": 0.1}
+    loop = opened(config(**changes, **layers), data, tmp_path)
+    published = torch.load(teacher["weights"], weights_only=True)
+    before = {key: value.clone() for key, value in loop.task.network.state_dict().items()}
+    for key, value in before.items():
+        if key.startswith("backbone."):
+            assert torch.equal(value, published[key]), key
+    loop.train_step(next(loop.task.batches(0, 1)))
+    moved = {key for key, value in loop.task.network.state_dict().items() if not torch.equal(value, before[key])}
+    trunk = {key.split(".conv.")[0] for key in moved if key.startswith("backbone.")}
+    assert trunk == {"backbone.features.9"}
+    assert "backbone.features.9.conv.0.weight" in moved
+    assert "backbone.features.9.conv.3.weight" not in moved  # depthwise

@@ -1,0 +1,65 @@
+"""``python -m benchmarks judge``: models side by side on held-out videos, tracked from their first frame to the end."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evaluation.held_out.runs import ChosenTracker, run_videos, summary, worth
+from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
+from sequences.sequence import Sequence
+from siamtrt import Manifest, ModelCard, UsageError, documents
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders written by python -m engines")
+    declare_videos(parser)
+    parser.add_argument("--out", type=Path, required=True, help="a JSON file with the overlap of every frame")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Track, write every overlap, and print a table."""
+    groups = load_videos(options.videos, options.held_out)
+    document: dict[str, Any] = {"models": {}}
+    for engines in options.models:
+        name = _name(engines)
+        if name in document["models"]:
+            raise UsageError(f"{name} is named twice", hint="name folders of different engines")
+        document["models"][name] = _judge(engines, groups, options.threads)
+        documents.write(options.out, document)
+    print(table(document, list(groups)))
+
+
+def table(document: dict[str, Any], groups: list[str]) -> str:
+    """Success, overlap and losses of each folder of videos, a line a model, the best first."""
+    heads = [f"{group[:20]:>20} {'overlap':>7} {'losses':>6}" for group in groups]
+    lines = [f"{'success AUC':40} {'all':>6} " + " ".join(heads)]
+    for name, model in sorted(document["models"].items(), key=lambda item: -item[1]["worth"]):
+        cells = [
+            f"{row['success_auc']:20.3f} {row['overlap']:7.3f} {row['losses']:6d}"
+            for row in (model["groups"][group] for group in groups)
+        ]
+        lines.append(f"{name:40} {model['worth']:6.3f} " + " ".join(cells))
+    return "\n".join(lines)
+
+
+def _judge(engines: Path, groups: dict[str, list[Sequence]], threads: int | None) -> dict[str, Any]:
+    tracker = ChosenTracker(engines, None, threads)
+    try:
+        runs = run_videos(tracker, groups)
+    finally:
+        tracker.close()
+    return {
+        "engines": Manifest.load(engines, stage="engines").files,
+        "constants": asdict(ModelCard.load(engines).tracker),
+        "worth": worth(runs),
+        "groups": {group: asdict(summary(rows)) for group, rows in runs.items()},
+        "videos": {group: {name: asdict(row) for name, row in rows.items()} for group, rows in runs.items()},
+    }
+
+
+def _name(engines: Path) -> str:
+    """The model and the kind of engine; engines of one model lie in folders of different names."""
+    return "/".join(engines.resolve().parts[-3:])

@@ -1,0 +1,61 @@
+"""What an update of several models costs, in turns in one run: ``python -m studies.update_cost --engines A B ...``.
+
+Every model tracks the same clip on one thread; frame by frame each has its turn, so that whatever else the machine does
+meets all of them alike. Milliseconds of the wall clock and of the processor, medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from runtime.tracker import Tracker
+from sequences.layouts import open_sequences
+from siamtrt import ModelCard, cli
+from siamtrt.files import write_text
+
+_WARM_UP = 5
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure and print a line a model, each with its ratio to the first."""
+    video = open_sequences(options.clip)[0]
+    trackers = [Tracker.open(engines, threads=1) for engines in options.engines]
+    names = [ModelCard.load(engines).name for engines in options.engines]
+    wall_ms: list[list[float]] = [[] for _ in names]
+    processor_ms: list[list[float]] = [[] for _ in names]
+    for tracker in trackers:
+        tracker.start(video.frame(0), video.start_box(0))
+    for index in range(1, len(video)):
+        frame = video.frame(index)
+        for number, tracker in enumerate(trackers):
+            started, started_processor = time.perf_counter_ns(), time.process_time_ns()
+            tracker.update(frame)
+            processor_ms[number].append((time.process_time_ns() - started_processor) / 1e6)
+            wall_ms[number].append((time.perf_counter_ns() - started) / 1e6)
+    for tracker in trackers:
+        tracker.close()
+    if options.out:
+        rows = {name: {"wall_ms": wall_ms[row], "processor_ms": processor_ms[row]} for row, name in enumerate(names)}
+        write_text(options.out, json.dumps(rows) + "\n")
+    first = statistics.median(processor_ms[0][_WARM_UP:])
+    for row, name in enumerate(names):
+        processor = statistics.median(processor_ms[row][_WARM_UP:])
+        wall = statistics.median(wall_ms[row][_WARM_UP:])
+        print(f"{name:20} {wall:7.2f} ms, processor {processor:7.2f} ms, {processor / first:.2f} of {names[0]}")  # noqa: T201
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("studies.update_cost", "Time an update of several models in turns.")
+    arguments.add_argument("--engines", type=Path, nargs="+", required=True)
+    arguments.add_argument("--clip", type=Path, required=True, help="a sequence in any layout")
+    arguments.add_argument("--out", type=Path, help="a JSON file with every sample")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))

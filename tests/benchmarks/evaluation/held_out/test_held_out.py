@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import COMMANDS
+from benchmarks.evaluation.held_out.constants import RANGES, proposal
+from benchmarks.evaluation.held_out.runs import judged, summary
+from benchmarks.evaluation.held_out.videos import load_videos
+from siamtrt import UsageError, cli
+from siamtrt.card import TrackerConstants
+
+PUBLISHED = TrackerConstants(0.05, 0.42, 0.38, source="test")
+
+
+def write_video(folder, frames=4, masks=False):
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    lines = []
+    for index in range(frames):
+        image = rng.integers(0, 90, (120, 160, 3), dtype=np.uint8)
+        x, y = 40 + 3 * index, 50
+        image[y : y + 24, x : x + 30] = (30, 200, 240)
+        cv2.imwrite(str(folder / f"{index:05d}.jpg"), image)
+        if masks:
+            mask = np.zeros((120, 160), np.uint8)
+            mask[y : y + 24, x : x + 30] = 255 * (index != 2)
+            cv2.imwrite(str(folder / f"{index:05d}.png"), mask)
+        lines.append(f"{x},{y},30,24")
+    if not masks:
+        (folder / "groundtruth.txt").write_text("\n".join(lines))
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    root = tmp_path_factory.mktemp("heldout")
+    write_video(root / "videos" / "held")
+    write_video(root / "videos" / "trained")
+    write_video(root / "masked" / "cat", masks=True)
+    return [root / "videos", root / "masked"]
+
+
+def command(name, *words):
+    return cli.run_table("benchmarks", "", COMMANDS, [name, *map(str, words)])
+
+
+def test_only_the_named_videos_are_judged_and_all_of_a_folder_without_such_names(roots):
+    groups = load_videos(roots, ["held"])
+    assert [video.name for video in groups["videos"]] == ["held"]
+    assert [video.name for video in groups["masked"]] == ["cat"]
+
+
+def test_a_mask_gives_its_extent_and_none_without_the_object(roots):
+    video = load_videos(roots, [])["masked"][0]
+    assert video.regions[1] == (43, 50, 30, 24)
+    assert np.isnan(video.regions[2]).all()
+
+
+def test_two_folders_of_one_name_are_refused(roots, tmp_path):
+    write_video(tmp_path / "videos" / "other")
+    with pytest.raises(UsageError, match="two folders are called videos"):
+        load_videos([roots[0], tmp_path / "videos"], [])
+
+
+def test_a_run_is_judged_by_hand_computed_figures():
+    truth = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [np.nan] * 4, [50, 50, 10, 10], [0, 0, 10, 10]], float)
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 12.5], [0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 10, 10]], float)
+    run = judged(boxes, truth)
+    assert run.overlaps == [1.0, 0.8, None, 0.0, 1.0]
+    assert run.overlap == pytest.approx(0.7)
+    assert run.losses == 1
+    assert run.size_ratio == pytest.approx(1.0)
+    assert run.success_auc == pytest.approx(np.mean([20 / 21, 16 / 21, 0, 20 / 21]))
+
+
+def test_every_video_counts_alike():
+    truth = np.array([[0, 0, 10, 10.0]] * 3)
+    good, bad = judged(truth[:2], truth[:2]), judged(truth + 50, truth)
+    both = summary({"good": good, "bad": bad})
+    assert both.overlap == pytest.approx(0.5)
+
+
+def test_the_judge_writes_the_overlap_of_every_frame_and_prints_each_model(tiny_engines, roots, tmp_path, capsys):
+    words = ("--models", tiny_engines, "--videos", *roots, "--held-out", "held", "--out", tmp_path / "judged.json")
+    assert command("judge", *words) == 0
+    document = json.loads((tmp_path / "judged.json").read_text())
+    (model,) = document["models"].values()
+    assert len(model["videos"]["videos"]["held"]["overlaps"]) == 4
+    assert model["videos"]["masked"]["cat"]["overlaps"][2] is None
+    assert model["constants"]["penalty_k"] == 0.05
+    assert f"{model['worth']:.3f}" in capsys.readouterr().out
+
+
+def test_a_search_goes_on_where_it_stopped_and_refuses_another_one(tiny_engines, roots, tmp_path, capsys):
+    out = tmp_path / "constants.json"
+    words = ("--engines", tiny_engines, "--videos", roots[0], "--held-out", "held", "--out", out)
+    assert command("constants", *words, "--settings", 2) == 0
+    begun = json.loads(out.read_text())["tried"]
+    assert begun[0]["values"] == {"penalty_k": 0.05, "window_influence": 0.42, "lr": 0.38}
+    assert command("constants", *words, "--settings", 3) == 0
+    tried = json.loads(out.read_text())["tried"]
+    assert tried[:2] == begun
+    assert len(tried) == 3
+    assert command("constants", *words, "--settings", 3, "--seed", 1) == 2
+    assert "another seed" in capsys.readouterr().err
+
+
+def test_proposals_stay_in_their_ranges_and_close_in_on_the_best():
+    best = {"penalty_k": 0.0, "window_influence": 0.3, "lr": 0.9}
+    tried = [{"values": best, "worth": 0.9}, {"values": dict.fromkeys(RANGES, 0.2), "worth": 0.1}]
+    seen = [proposal(tried * count, PUBLISHED, 60, 0) for count in range(1, 30)]
+    for name, (low, high) in RANGES.items():
+        values = [values[name] for values in seen]
+        assert min(values) >= low
+        assert max(values) <= high
+    early = max(abs(values["window_influence"] - 0.3) for values in seen[:8])
+    late = max(abs(values["window_influence"] - 0.3) for values in seen[-8:])
+    assert late < early

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import json
+
+from studies.update_cost import _arguments, main
+from tests.videos import write_video
+
+
+def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(tiny_engines, tmp_path, capsys):
+    write_video(tmp_path / "clip", 9)
+    words = ["--engines", tiny_engines, "--clip", tmp_path / "clip", "--out", tmp_path / "cost.json"]
+    main(_arguments().parse_args([str(word) for word in words]))
+    (samples,) = json.loads((tmp_path / "cost.json").read_text()).values()
+    assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
+    assert "1.00 of tiny" in capsys.readouterr().out
