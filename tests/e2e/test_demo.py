@@ -17,7 +17,6 @@ from tests.docs.pages import blocks
 LEGEND_PX = 36
 
 
-@pytest.mark.slow
 def test_the_shipped_model_keeps_the_target_through_the_occlusion(shipped_engines, tmp_path):
     write_clip(tmp_path / "clip", seed=7, count=180)
     outcome = run(shipped_engines, tmp_path / "clip", tmp_path / "out", threads=1)
