@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
