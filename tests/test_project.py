@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomllib
 
 import siamtrt
 
@@ -42,6 +43,20 @@ def test_no_module_of_the_board_brings_torch_or_a_room_that_has_it():
     command = [sys.executable, "-c", _IMPORT_ALL, *rooms]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_wheel_holds_every_room_and_every_file_that_a_room_reads():
+    tables = tomllib.loads(_PROJECT)["tool"]["setuptools"]
+    assert set(tables["packages"]["find"]["include"]) == {f"{room}*" for room in ROOMS}
+    patterns = tables["package-data"]["*"]
+    listed = subprocess.run(["git", "ls-files", *ROOMS], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for path in map(Path, listed.split()):
+        if path.suffix == ".py":
+            assert (ROOT / path.parent / "__init__.py").is_file(), f"{path} is in no package"
+            continue
+        package = next(folder for folder in path.parents if (ROOT / folder / "__init__.py").is_file())
+        name = path.relative_to(package)
+        assert any(name.match(pattern) and len(Path(pattern).parts) == len(name.parts) for pattern in patterns), path
 
 
 def test_public_names_are_sorted_and_there():

@@ -8,19 +8,20 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from benchmarks.evaluation.vot.annotations import marks
-from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box, draw_text
+from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
 from siamtrt import Array
 from siamtrt.files import whole_file, write_text
-from siamtrt.progress import progress_bar
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
-_TILE_PX, _LINE_PX = (400, 300), 36
-_LEGEND = "white: the truth, green: the tracker"
+_TILE_PX = (400, 300)
+_LEGEND_PX = 36
+_TEXT, _PLATE_BGR = 0.6, (40, 40, 40)
 _CLIP_FPS = 30.0
 
 
@@ -66,7 +67,7 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
-        for index in progress_bar(range(len(sequence)), desc="demo", unit="frame", leave=False):
+        for index in tqdm(range(len(sequence)), desc="demo", unit="frame", leave=False):
             frame, box = sequence.frame(index), sequence.start_box(index)
             started_ns = time.perf_counter_ns()
             state = tracker.update(frame) if index else tracker.start(frame, box)
@@ -75,8 +76,9 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
                 overlaps.append(state.box.iou(box))
             draw_box(frame, box, WHITE)
             draw_box(frame, state.box, GREEN)
-            tiles += [_tile(frame, index, state.score)] if index in shown else []
-            draw_text(frame, _LEGEND + _told(state.score), (0, 0))
+            if index in shown:
+                tiles.append(_tile(frame, index, state.score))
+            draw_box(frame, state.box, GREEN, "" if state.score is None else f"{state.score:.2f}")
             video.write(frame)
     outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
     files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
@@ -85,22 +87,34 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     return outcome
 
 
-def _told(score: float | None) -> str:
-    return "" if score is None else f", score {score:.2f}"
-
-
 def _tile(frame: Array, index: int, score: float | None) -> Array:
+    """The frame with its number and the score in its corners, where they lie on no box."""
     tile: Array = cv2.resize(frame, _TILE_PX, interpolation=cv2.INTER_AREA)
-    draw_text(tile, f"frame {index}{_told(score)}", (0, 0))
+    _write(tile, f"frame {index}", (8, 20), WHITE)
+    if score is not None:
+        _write(tile, f"score {score:.2f}", (_TILE_PX[0] - 116, 20), GREEN)
     return tile
 
 
+def _legend(width: int) -> Array:
+    """A line above the tiles: which box is which, and what the score is."""
+    line = np.full((_LEGEND_PX, width, 3), _PLATE_BGR, np.uint8)
+    _write(line, "white: the truth", (12, 24), WHITE)
+    _write(line, "green: the tracker, with its score from 0 to 1", (180, 24), GREEN)
+    return line
+
+
+def _write(picture: Array, words: str, place: tuple[int, int], color: tuple[int, int, int]) -> None:
+    """Words on a dark plate, since an outline of another thickness is of another width in OpenCV 5."""
+    width = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, 1)[0][0]
+    x, y = place
+    cv2.rectangle(picture, (x - 5, y - 17), (x + width + 5, y + 6), _PLATE_BGR, cv2.FILLED)
+    cv2.putText(picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, color, 1, cv2.LINE_AA)
+
+
 def _write_sheet(path: Path, tiles: list[Array]) -> None:
-    """Tiles in rows, below them a line that says which box is which."""
     blank = np.zeros_like(tiles[0])
     tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
-    rows = [np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0])]
-    line = np.zeros((_LINE_PX, rows[0].shape[1], 3), np.uint8)
-    draw_text(line, _LEGEND, (0, (_LINE_PX - 24) // 2))
+    rows: tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
     with whole_file(path) as temporary:
-        cv2.imwrite(str(temporary), np.vstack([*rows, line]))
+        cv2.imwrite(str(temporary), np.vstack((_legend(rows[0].shape[1]), *rows)))
