@@ -8,6 +8,7 @@ import re
 import runpy
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -65,9 +66,11 @@ def parser_of(stage, words, monkeypatch):
     parsers = []
     monkeypatch.setattr(cli, "run", lambda main, arguments, argv=None: parsers.append(arguments))
     monkeypatch.setattr(sys, "argv", [stage, *words])
+    heard = signal.getsignal(signal.SIGINT)
     with warnings.catch_warnings(), contextlib.suppress(SystemExit):
         warnings.simplefilter("ignore")  # a module that is imported already is run a second time
         runpy.run_module(stage, run_name="__main__")
+    signal.signal(signal.SIGINT, heard)  # a command leaves Ctrl-C to the system while it imports
     return parsers[0]
 
 
