@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import math
+import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
