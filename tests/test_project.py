@@ -16,13 +16,13 @@ import siamtrt
 ROOT = Path(__file__).parents[1]
 _PROJECT = (ROOT / "pyproject.toml").read_text()
 ROOMS = re.findall(r'"(\w+)"', re.search(r"root_packages = \[(.*?)\]", _PROJECT, re.DOTALL).group(1))
-WITH_TORCH = {"architectures", "networks", "export", "training", "studies"}
+WITH_TORCH = {"networks", "export", "training", "architectures", "studies"}
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
 for room in sys.argv[1:]:
     for module in pkgutil.walk_packages(importlib.import_module(room).__path__, room + "."):
         importlib.import_module(module.name)
-print(sorted({"torch", "networks", "export", "training", "studies"} & set(sys.modules)))
+print(sorted({"torch", "networks", "export", "training", "architectures", "studies"} & set(sys.modules)))
 """
 
 

@@ -21,6 +21,7 @@ VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "su
 _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
 _LEGEND_PX = 36
+_TEXT, _PLATE_BGR = 0.6, (40, 40, 40)
 _CLIP_FPS = 30.0
 
 
@@ -97,15 +98,18 @@ def _tile(frame: Array, index: int, score: float | None) -> Array:
 
 def _legend(width: int) -> Array:
     """A line above the tiles: which box is which, and what the score is."""
-    line = np.full((_LEGEND_PX, width, 3), 40, np.uint8)
+    line = np.full((_LEGEND_PX, width, 3), _PLATE_BGR, np.uint8)
     _write(line, "white: the truth", (12, 24), WHITE)
-    _write(line, "green: the tracker, with its score from 0 to 1", (190, 24), GREEN)
+    _write(line, "green: the tracker, with its score from 0 to 1", (180, 24), GREEN)
     return line
 
 
 def _write(picture: Array, words: str, place: tuple[int, int], color: tuple[int, int, int]) -> None:
-    cv2.putText(picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 4, cv2.LINE_AA)
-    cv2.putText(picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, color, 1, cv2.LINE_AA)
+    """Words on a dark plate, since an outline of another thickness is of another width in OpenCV 5."""
+    width = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, 1)[0][0]
+    x, y = place
+    cv2.rectangle(picture, (x - 5, y - 17), (x + width + 5, y + 6), _PLATE_BGR, cv2.FILLED)
+    cv2.putText(picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, color, 1, cv2.LINE_AA)
 
 
 def _write_sheet(path: Path, tiles: list[Array]) -> None:

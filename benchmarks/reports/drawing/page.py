@@ -54,7 +54,14 @@ def tile(name: str, figure: str, note: str = "") -> str:
     return f'<div class="tile"><span>{escape(name)}</span><b>{escape(figure)}</b>{below}</div>'
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = "", foreign: Sequence[bool] = ()) -> str:
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    look: str = "",
+    foreign: Sequence[bool] = (),
+    links: Sequence[str] = (),
+) -> str:
     """A table of plain words.
 
     Args:
@@ -63,13 +70,16 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, look: str = ""
         look: ``sorts`` by a click on a head, ``words`` for text instead of figures, ``dense`` for long names, which
             may break behind a dot.
         foreign: one a row: whether it was measured by someone else.
+        links: one a row: the file beside the page that its first cell leads to.
     """
     head = "".join(f"<th>{escape(words)}</th>" for words in heads)
     top = f"<thead><tr>{head}</tr></thead>" if heads else ""
     lines = []
     for index, row in enumerate(rows):
         mark = ' class="foreign"' if index < len(foreign) and foreign[index] else ""
-        cells = (_cell(words, look, first=not column) for column, words in enumerate(row))
+        cells = [_cell(words, look, first=not column) for column, words in enumerate(row)]
+        if index < len(links):
+            cells[0] = cells[0].replace(f">{escape(row[0])}<", f">{link(links[index], row[0])}<")
         lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
     body = f'<table class="{look}">{top}<tbody>{"".join(lines)}</tbody></table>'
     return scrolled(body, far="words" not in look and len(heads) > _PHONE_COLUMNS)
