@@ -17,6 +17,7 @@ from siamtrt.files import write_error
 GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
 _H264, _MPEG4 = cv2.VideoWriter.fourcc(*"avc1"), cv2.VideoWriter.fourcc(*"mp4v")
 _STANDARD_ERROR = 2
+_TEXT_SCALE, _GROUND = 0.65, (30, 30, 30)
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +27,15 @@ def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label:
     corner = (round(box.x), round(box.y))
     cv2.rectangle(frame, corner, (round(box.x + box.width), round(box.y + box.height)), color, 2, cv2.LINE_AA)
     if label:
-        place = (max(0, corner[0]), max(14, corner[1] - 6))
-        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, 1, cv2.LINE_AA)
+        draw_text(frame, label, (max(0, corner[0]), max(0, corner[1] - 26)), color)
+
+
+def draw_text(frame: Array, text: str, corner: tuple[int, int], color: tuple[int, int, int] = WHITE) -> None:
+    """Write *text* on a dark ground, 24 pixels high, whose upper left is *corner*, into *frame*, in place."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, 1)
+    x, y = corner
+    cv2.rectangle(frame, corner, (x + width + 8, y + 23), _GROUND, cv2.FILLED)
+    cv2.putText(frame, text, (x + 4, y + 18), cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, color, 1, cv2.LINE_AA)
 
 
 class VideoWriter:

@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure() -> None:
     """Hear Ctrl-C, and let the children hear it: a shell starts what it runs in the background deaf to it."""
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, signal.SIG_DFL):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

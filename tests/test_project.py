@@ -15,7 +15,7 @@ import siamtrt
 ROOT = Path(__file__).parents[1]
 _PROJECT = (ROOT / "pyproject.toml").read_text()
 ROOMS = re.findall(r'"(\w+)"', re.search(r"root_packages = \[(.*?)\]", _PROJECT, re.DOTALL).group(1))
-WITH_TORCH = {"networks", "export", "training", "studies"}
+WITH_TORCH = {"architectures", "networks", "export", "training", "studies"}
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
 for room in sys.argv[1:]:

@@ -288,3 +288,24 @@ def test_read_ahead_is_bounded_carries_errors_and_stops():
         assert next(items) == 1
         with pytest.raises(ArtifactError, match="the disk is gone"):
             next(items)
+
+
+def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        "runtime.sources.cv2.getBuildInformation", lambda: "    GStreamer:                   YES (1.16.3)"
+    )
+    monkeypatch.setattr("runtime.sources.cv2.VideoCapture", lambda *words: opened.append(words) or _Opened())
+    open_source("csi:1")
+    ((pipeline, backend),) = opened
+    assert backend == cv2.CAP_GSTREAMER
+    assert re.match(r"nvarguscamerasrc sensor-id=1 ! video/x-raw\(memory:NVMM\)", pipeline)
+    assert re.search(r"format=BGR ! appsink drop=true max-buffers=1$", pipeline)
+
+
+class _Opened:
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def get(self, _):
+        return 0.0

@@ -15,6 +15,7 @@ def told(caplog, monkeypatch):
     """The lines that are logged, at most one in 0.2 s."""
     monkeypatch.setattr(progress, "_EVERY_S", 0.2)
     caplog.set_level(logging.INFO)
+    logging.basicConfig(handlers=[caplog.handler], level=logging.INFO, force=True)  # not that of a command before
     return caplog
 
 
