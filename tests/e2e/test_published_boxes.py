@@ -56,7 +56,6 @@ def boxes_beside_published(engines, reference_data, name, results="results/NanoT
     return pairs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", FLOORS)
 def test_boxes_are_the_published_ones(engines, reference_data, name, precision):
@@ -69,7 +68,6 @@ def test_boxes_are_the_published_ones(engines, reference_data, name, precision):
             assert max(map(abs, sides)) <= 0.5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", LIGHTTRACK_FLOORS)
 def test_lighttracks_boxes_are_near_the_published_ones(lighttrack_engines, reference_data, name):
     pairs = boxes_beside_published(lighttrack_engines / "fp32", reference_data, name, "results_lighttrack/LightTrack")

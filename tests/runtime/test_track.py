@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import math
+import re
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -292,10 +293,8 @@ def test_read_ahead_is_bounded_carries_errors_and_stops():
 
 def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
     opened = []
-    monkeypatch.setattr(
-        "runtime.sources.cv2.getBuildInformation", lambda: "    GStreamer:                   YES (1.16.3)"
-    )
-    monkeypatch.setattr("runtime.sources.cv2.VideoCapture", lambda *words: opened.append(words) or _Opened())
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:    YES (1.16.3)")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *words: opened.append(words) or _Opened())
     open_source("csi:1")
     ((pipeline, backend),) = opened
     assert backend == cv2.CAP_GSTREAMER

@@ -42,7 +42,6 @@ def rows_of(out):
     return {row["label"]: row for row in json.loads((out / "sweep.json").read_text())["rows"]}
 
 
-@pytest.mark.slow
 def test_what_can_be_built_is_measured_and_the_rest_keeps_its_reason(tiny_onnx, one_clip, tmp_path, capsys):
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--out", tmp_path, "--threads", 1]
     argv += ["--precisions", "fp32", "int8"]

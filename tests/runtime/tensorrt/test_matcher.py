@@ -67,7 +67,6 @@ def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, 
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.slow
 def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, reference_data):
     onnx = shipped_engines.parent / "onnx"
     double = board(onnx=onnx)
