@@ -56,7 +56,8 @@ def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any
         about: as ``sweep.json`` holds it.
         thesis: see :func:`published`.
     """
-    title = f"{about['model']}: {len(rows)} mix{"es" if len(rows) > 1 else ""} of precision on {about['request']['backend']}"
+    mixes = "1 mix" if len(rows) == 1 else f"{len(rows)} mixes"
+    title = f"{about['model']}: {mixes} of precision on {about['request']['backend']}"
     machine = about["environment"].get("board") or about["environment"].get("cpu") or "unknown machine"
     frames = about["frames"]
     head = (
