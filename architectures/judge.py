@@ -41,6 +41,7 @@ class Request:
         pairs: how many held-out pairs.
         split: one of ``SPLITS``.
         latency: a latency table; None for none.
+        towers: the towers shrink too.
     """
 
     weights: Path
@@ -50,6 +51,7 @@ class Request:
     pairs: int
     split: str = SPLITS[0]
     latency: Path | None = None
+    towers: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def open_bench(request: Request) -> Bench:
         expand(network, drawn.measuring())
     supernet, space = elastic(network, trained=request.trained)
     table = LatencyTable.load(request.latency) if request.latency else None
+    space = replace(space, towers=request.towers)
     return Bench(supernet.eval(), space, drawn.measuring(), held_out, table)
 
 

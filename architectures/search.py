@@ -49,6 +49,11 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--limit-ms", type=float, help="largest milliseconds by the latency table")
     arguments.add_argument("--limit-mmac", type=float, help="largest millions of multiply-accumulates")
     arguments.add_argument("--limit-parameters", type=cli.count)
+    arguments.add_argument(
+        "--keep-towers",
+        action="store_true",
+        help="shrink the backbone alone, as suits --weights",
+    )
     arguments.add_argument("--jobs", type=cli.count, default=1, help="networks judged at a time")
     arguments.add_argument("--seed", type=cli.seed, default=0)
 
@@ -80,6 +85,7 @@ def main(options: argparse.Namespace) -> None:
         options.data,
         options.pairs,
         latency=options.latency,
+        towers=not options.keep_towers,
     )
     claim.take(options.out / "claim.json", _key(request))
     bench = open_bench(request)  # before processes are made: they share it

@@ -59,16 +59,22 @@ class ElasticSpace:
 
     Attributes:
         parent: the largest network.
+        towers: the towers shrink too. They do not survive it without training, the backbone does.
     """
 
     parent: Architecture
+    towers: bool = True
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Blocks, blocks of the last stage, then of each tower its depth and its kernels."""
-        towers = ((len(tower.kernels), *map(len, _kernels(tower))) for tower in (self.parent.cls, self.parent.reg))
-        blocks = (len(smaller(digit)) for stage in self.parent.stages for digit in stage)
-        return (*blocks, len(self.parent.stages[-1]), *(size for tower in towers for size in tower))
+        blocks = [len(smaller(digit)) for stage in self.parent.stages for digit in stage]
+        towers = [
+            size
+            for tower in (self.parent.cls, self.parent.reg)
+            for size in (len(tower.kernels), *map(len, _kernels(tower)))
+        ]
+        return (*blocks, len(self.parent.stages[-1]), *(towers if self.towers else [1] * len(towers)))
 
     def architecture(self, genes: Genes) -> Architecture:
         """Category 0 is the largest of each choice."""
@@ -84,7 +90,8 @@ class ElasticSpace:
         options = [[len(smaller(digit)) for digit in stage] for stage in self.parent.stages]
         before, last = math.prod(size for stage in options[:-1] for size in stage), options[-1]
         backbones = before * sum(math.prod(last[: depth + 1]) for depth in range(len(last)))
-        return backbones * math.prod(_towers(tower) for tower in (self.parent.cls, self.parent.reg))
+        towers = [_towers(tower) for tower in (self.parent.cls, self.parent.reg)]
+        return backbones * (math.prod(towers) if self.towers else 1)
 
 
 def smaller(digit: int) -> tuple[int, ...]:

@@ -27,6 +27,13 @@ def test_the_published_network_can_shrink_to_so_many():
     assert space.members == 489_888 * 22 * 19 == 204_773_184
 
 
+def test_towers_can_be_left_as_they_are():
+    space = ElasticSpace(parse(MOBILE), towers=False)
+    assert space.members == 489_888
+    smallest = space.architecture(tuple(size - 1 for size in space.sizes))
+    assert str(smallest) == "back_0000000000000000000" + "0+cls_211000022+reg_100000111_ops_30"
+
+
 def test_an_elastic_network_starts_as_its_parent_and_ends_at_its_smallest():
     space = ElasticSpace(parse(MOBILE))
     assert str(space.architecture((0,) * len(space.sizes))) == MOBILE
