@@ -44,6 +44,11 @@ BASE_PYTHON ?= python3
 PYTHON38 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v python3.8))
 ##? IMAGE=siamtrt : name of the container's image
 IMAGE ?= siamtrt
+##? ARCH=sm_72 : the GPU that the container's kernels are compiled for, sm_87 on an Orin; container
+ARCH ?= sm_72
+##? BASE_IMAGE= : an image with TensorRT to ship instead of that of Dockerfile.l4t; container
+##? BUILD_IMAGE= : and one with nvcc to compile in; container
+##? OPENCV= : jetpack for JetPack's OpenCV instead of pip's: it reads CSI cameras and pipelines; container
 
 comma := ,
 space := $(subst ,, )
@@ -52,13 +57,15 @@ escaped  = $(subst $(space),\ ,$(1))
 set_name = $(notdir $(patsubst %/,%,$(subst $(space),_,$(1))))
 BOX     := $(subst $(space),,${subst (,,${subst ),,${INIT}}})
 
-# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one. By macros, as Python
-# would take each call of make from 0.03 to 0.2 s, and is not there before the first; a test holds both to one label.
+# target=fp16,search=int8,xcorr=fp16 in any order is fp16+int8+fp16; three equal words are one, and fp16+int8+int8 is
+# int8. By macros, as Python would take each call of make from 0.03 to 0.2 s, and is not there before the first; a test
+# holds both to one label.
 role_word  = $(patsubst $(1)=%,%,$(filter $(1)=%,$(subst $(comma), ,$(PRECISION))))
 ROLE_WORDS := $(call role_word,target) $(call role_word,search) $(call role_word,xcorr)
 PRECISIONS := $(if $(findstring =,$(PRECISION)),$(ROLE_WORDS),$(PRECISION))
-LABEL      := $(if $(filter 1,$(words $(sort $(PRECISIONS)))),$(firstword $(PRECISIONS)),$\
-	$(subst $(space),+,$(strip $(PRECISIONS))))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
+THREE      := $(subst $(space),+,$(strip $(PRECISIONS)))
+LABEL      := $(or $(strip $(foreach word,fp32 fp16 int8-all,$(if $(filter $(word)+$(word)+$(word),$(THREE)),$(word)))),$\
+	$(if $(filter fp16+int8+int8,$(THREE)),int8,$(THREE)))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
 
 MODEL_DIR   := build/$(MODEL)$(if $(KERNEL_INPUTS),-inputs)
 BUILT       := $(BACKEND)-$(LABEL)
@@ -87,6 +94,7 @@ RESULT_evaluate      := $(or $(OUT),$(if $(RESULTS),$$(dirname "$(RESULTS)"),$(R
 RESULT_layers        := $(or $(OUT),$(MODEL_DIR)/reports/layers-$(BUILT).json)
 RESULT_bench         := $(or $(OUT),$(MODEL_DIR)/reports/$(or $(NAME),$(BUILT)-$(DATA_SET)))
 RESULT_sweep         := $(or $(OUT),$(MODEL_DIR)/sweep/$(BACKEND)-$(DATA_SET))
+RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
 TRACK  := $(call escaped,$(RESULT_track))/finished
@@ -137,7 +145,7 @@ TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
 .PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
-	vot-workspace bench sweep layers overhead chain container bench-container
+	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
 need-%:
@@ -273,20 +281,48 @@ overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
 
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
 BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock
-IN_IMAGE    := docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
+# Docker hides the device tree, so the name of the board goes in as a copy.
+BOARD_MODEL := /proc/device-tree/model
+REVISION     = $(shell git rev-parse HEAD 2>&-)
+IN_IMAGE     = docker run --rm --runtime nvidia -v "$(CURDIR)/build:/siamtrt/build" \
+	-e OWNER=$${SUDO_UID:-$$(id -u)}:$${SUDO_GID:-$$(id -g)} \
+	$(if $(wildcard $(BOARD_MODEL)),-v "$(CURDIR)/build/board.txt:/etc/siamtrt-board:ro") \
 	$(foreach file,$(wildcard $(BOARD_FILES)),-v $(file):$(file))
+# The code is in the image: another revision's would be measured under this one's name.
+current_image = @built=$$(docker image inspect -f '{{index .Config.Labels "revision"}}' $(IMAGE) 2>&-); \
+	test "$$built" = "$(REVISION)" || \
+	{ echo "the image $(IMAGE) is of revision '$$built', this checkout of $(REVISION): make container" >&2; exit 4; }
+board_model = @$(if $(wildcard $(BOARD_MODEL)),mkdir -p build && tr -d '\0' < $(BOARD_MODEL) > build/board.txt,:)
 HANDED_ON   := FLOAT_LAYERS MAX_NOISE KERNEL_INPUTS THREADS NAME FORCE
 
 container:  ## Build the image for a Jetson with JetPack 5.1, on the Jetson
-	docker build -f Dockerfile.l4t -t $(IMAGE) --build-arg \
+	docker build -f Dockerfile.l4t -t $(IMAGE) --label revision=$(REVISION) --build-arg ARCH=$(ARCH) \
+		$(BASE_IMAGE:%=--build-arg BASE_IMAGE=%) $(BUILD_IMAGE:%=--build-arg BUILD_IMAGE=%) $(OPENCV:%=--build-arg OPENCV=%) --build-arg \
 		JETSON_STATS=$$($(BASE_PYTHON) -c 'from importlib.metadata import version; print(version("jetson-stats"))' 2>/dev/null) .
 
 bench-container:  ## 'make bench' in that image on a Jetson: VOT=/path/to/sequences; engines are built there first
 	@test -d "$(VOT)" || { echo "VOT=$(VOT) is no folder: VOT=/path/to/vot2018/sequences" >&2; exit 2; }
+	$(current_image)
+	$(board_model)
 	$(IN_IMAGE) -v "$$(realpath "$(VOT)"):/vot:ro" $(if $(ANNOTATIONS),-v "$$(realpath "$(ANNOTATIONS)"):/annotations.json:ro") \
 		$(IMAGE) make bench BACKEND=tensorrt MODEL=$(MODEL) PRECISION=$(PRECISION) SEQUENCES=/vot \
 		$(foreach name,$(HANDED_ON),$(if $($(name)),"$(name)=$($(name))")) \
 		$(if $(ANNOTATIONS),ANNOTATIONS=/annotations.json)
+
+shell:  ## A shell in that image: VOT=/path/to/sequences becomes /vot, and the cameras are there
+	$(current_image)
+	$(board_model)
+	$(IN_IMAGE) -it $(if $(VOT),-v "$$(realpath "$(VOT)"):/vot:ro") \
+		$(foreach file,$(wildcard /dev/video*),--device $(file)) $(IMAGE) bash
+
+board-check: $(ONNX) $(CLIP)  ## What a board answers on its first day, a line a question, and a page to send; resumes
+	$(PYTHON) -m benchmarks board-check --onnx $(RESULT_export) --clip $(dir $(CLIP)) \
+		$(if $(wildcard $(MODEL_DIR)-inputs/onnx/manifest.json),--inputs $(MODEL_DIR)-inputs/onnx) \
+		$(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) --out "$(RESULT_board-check)"
+
+biases: $(ONNX) $(RANGES)  ## Correct the biases of INT8 for TensorRT here, so that the board need not
+	$(PYTHON) -m engines.tensorrt --onnx $(RESULT_export) --ranges $(RESULT_calibrate) \
+		--precision $(if $(findstring int8,$(PRECISION)),$(PRECISION),int8)
 
 chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried through the host; needs a GPU
 	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"

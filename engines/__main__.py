@@ -39,7 +39,12 @@ def _float_layers(options: argparse.Namespace, precisions: GraphPrecisions) -> t
     named = [word for word in words if not word.isdigit()]
     counts = [int(word) for word in words if word.isdigit()]
     limits = len(counts) + (options.max_noise is not None)
-    if not limits and options.sensitivity is None:
+    if (words or limits) and not precisions.int8_roles:
+        raise UsageError(
+            f"--float-layers and --max-noise are of INT8, which {precisions.label} is not",
+            hint="leave them out (make: FLOAT_LAYERS, MAX_NOISE), or --precision int8",
+        )
+    if not limits and (named or options.sensitivity is None):
         return tuple(named)
     if not limits:
         raise UsageError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Mapping, Protocol, Sequence
 
+from engines import own_process
 from engines.graph import GraphJob
 from engines.int8 import Int8Inputs, Int8Options, int8_inputs
 from engines.onnxruntime import builder as onnxruntime
@@ -32,10 +33,12 @@ class Backend(Protocol):
 
     Attributes:
         SUFFIX: suffix of an engine file.
+        OWN_PROCESS: each graph is built in a process of its own.
         OPTIONS: the fields of :class:`TensorrtOptions` that mean something to it.
     """
 
     SUFFIX: str
+    OWN_PROCESS: bool
     OPTIONS: tuple[str, ...]
 
     def build_graph(self, __job: GraphJob, __options: TensorrtOptions) -> None:
@@ -188,7 +191,10 @@ def _build_unfinished(
             log.info("kept %s, finished by an earlier run", job.out)
             continue
         started_ns = time.perf_counter_ns()
-        backend.build_graph(job, options)
+        if backend.OWN_PROCESS:
+            own_process.run(backend.build_graph, job, options)
+        else:
+            backend.build_graph(job, options)
         record.with_name(manifests.FILE_NAME).unlink(missing_ok=True)  # no finished folder until the new one is written
         finished[job.out.name] = _digests(job)
         claim.save(record, key, finished)

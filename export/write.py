@@ -58,7 +58,7 @@ def write(
     exported = {graph_name: to_onnx(graph) for graph_name, graph in graphs.items()}
     digest = sha256(checkpoint) if checkpoint else digest
     card = _card(name, model, graphs, exported, digest, kernel_inputs=kernel_inputs)
-    card = replace(card, parity=measure(graphs, exported, card.searches))
+    card = replace(card, architecture=network.architecture, parity=measure(graphs, exported, card.searches))
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
     card.save(out)

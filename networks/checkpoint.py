@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from networks.models import MODELS, build
+from networks.models import MODELS, build, spec
 from networks.tracker import TrackerNetwork
 from siamtrt import ArtifactError
 
@@ -60,7 +60,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
     if difference:
         raise _misfit(path, name, difference, "see README.md for the models and their checkpoints")
     network.load_state_dict(dict(state), strict=False)
-    _require_consistent(network, path)
+    _require_consistent(network, name, path)
     return network.eval()
 
 
@@ -138,7 +138,7 @@ def _misfit(path: Path, name: str, difference: str, hint: str) -> ArtifactError:
     return ArtifactError(f"{path} is no checkpoint of {name}: {difference}", hint=hint)
 
 
-def _require_consistent(network: TrackerNetwork, path: Path) -> None:
+def _require_consistent(network: TrackerNetwork, name: str, path: Path) -> None:
     """Run the shapes through the network: widths that were taken from the file may contradict each other."""
     entered: list[str] = []
     hooks = [
@@ -148,7 +148,7 @@ def _require_consistent(network: TrackerNetwork, path: Path) -> None:
     ]
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, 3, 127, 127), torch.zeros(1, 3, 255, 255))
+            network.eval()(*(torch.zeros(1, 3, side, side) for side in (spec(name).template_px, spec(name).search_px)))
     except RuntimeError as error:
         where = entered[-1] if entered else "the first layer"
         raise ArtifactError(f"{path}: the width of {where}.weight does not fit the layer before it: {error}") from error

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from networks.adopt_widths import adopt_widths, block_counts
+from networks.lighttrack.architecture import MOBILE, architecture_of, parse
+from networks.lighttrack.network import LightTrack
 from networks.nanotrack import NanoTrack
 from networks.siamrpn import SiamRPN
 from networks.tracker import TrackerNetwork
@@ -101,6 +103,10 @@ def _nano(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(nano.NanoTrunk(), _LEVELS, channels, neck, _anchors(), weighted=True, template_cells=cells)
 
 
+def _lighttrack(state: Mapping[str, Tensor]) -> TrackerNetwork:
+    return LightTrack(architecture_of(state) or parse(MOBILE))
+
+
 def _by_level(*widths: int) -> dict[str, int]:
     return dict(zip(_LEVELS, widths, strict=True))
 
@@ -141,5 +147,16 @@ MODELS: dict[str, ModelSpec] = {
         anchor_ratios=(),
         anchor_scales=(),
         tracker=TrackerConstants(0.138, 0.455, 0.348, source="SiamTrackers NanoTrack configv3.yaml"),
+    ),
+    "lighttrack_mobile": ModelSpec(
+        build=_lighttrack,
+        family="ban",
+        search_px=256,
+        stride=16,
+        anchor_ratios=(),
+        anchor_scales=(),
+        tracker=TrackerConstants(
+            0.007, 0.225, 0.616, source="LightTrack experiments/test/VOT/LightTrack.yaml, VOT2019", size_rate_power=2.0
+        ),
     ),
 }

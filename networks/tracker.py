@@ -16,7 +16,12 @@ class TrackerNetwork(nn.Module, ABC):
 
     Crops are float32, BGR, 0..255. Keys of ``template`` start with ``kernel_``, those of ``search`` with ``feature_``;
     the rest of the name says which correlation they belong to.
+
+    Attributes:
+        architecture: which network of a search space this is; None where the model's name says it all.
     """
+
+    architecture: str | None = None
 
     @abstractmethod
     def template(self, crop: Tensor) -> dict[str, Tensor]:

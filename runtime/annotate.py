@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,6 +15,11 @@ from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import write_error
 
 GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
+_H264, _MPEG4 = cv2.VideoWriter.fourcc(*"avc1"), cv2.VideoWriter.fourcc(*"mp4v")
+_STANDARD_ERROR = 2
+_TEXT_SCALE, _GROUND = 0.65, (30, 30, 30)
+
+log = logging.getLogger(__name__)
 
 
 def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label: str = "") -> None:
@@ -19,13 +27,21 @@ def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label:
     corner = (round(box.x), round(box.y))
     cv2.rectangle(frame, corner, (round(box.x + box.width), round(box.y + box.height)), color, 2, cv2.LINE_AA)
     if label:
-        place = (max(0, corner[0]), max(14, corner[1] - 6))
-        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-        cv2.putText(frame, label, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, color, 1, cv2.LINE_AA)
+        draw_text(frame, label, (max(0, corner[0]), max(0, corner[1] - 26)), color)
+
+
+def draw_text(frame: Array, text: str, corner: tuple[int, int], color: tuple[int, int, int] = WHITE) -> None:
+    """Write *text* on a dark ground, 24 pixels high, whose upper left is *corner*, into *frame*, in place."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, 1)
+    x, y = corner
+    cv2.rectangle(frame, corner, (x + width + 8, y + 23), _GROUND, cv2.FILLED)
+    cv2.putText(frame, text, (x + 4, y + 18), cv2.FONT_HERSHEY_SIMPLEX, _TEXT_SCALE, color, 1, cv2.LINE_AA)
 
 
 class VideoWriter:
     """Writes an MP4 whose size is that of its first frame; it appears under its name when it is closed.
+
+    H.264 where OpenCV has an encoder of it, else MPEG-4 part 2.
 
     Args:
         path: ends in ``.mp4``.
@@ -64,10 +80,26 @@ class VideoWriter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self._path, error) from error
-        writer = cv2.VideoWriter(str(self._partial), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, size)
+        with _nothing_said():  # OpenCV and FFmpeg complain in four lines of their own
+            writer = cv2.VideoWriter(str(self._partial), _H264, self._fps, size)
+        if not writer.isOpened():
+            log.info("%s is in MPEG-4 part 2 (mp4v), which browsers do not play: OpenCV has no H.264 here", self._path)
+            writer = cv2.VideoWriter(str(self._partial), _MPEG4, self._fps, size)
         if not writer.isOpened():
             raise ArtifactError(f"OpenCV cannot write {self._path}", hint="leave out --annotate, or free some space")
         return writer
+
+
+@contextlib.contextmanager
+def _nothing_said() -> Iterator[None]:
+    """Close the mouth of C libraries, which write to standard error past Python."""
+    with contextlib.ExitStack() as stack:
+        before, nowhere = os.dup(_STANDARD_ERROR), os.open(os.devnull, os.O_WRONLY)
+        stack.callback(os.close, nowhere)
+        stack.callback(os.close, before)
+        stack.callback(os.dup2, before, _STANDARD_ERROR)
+        os.dup2(nowhere, _STANDARD_ERROR)
+        yield
 
 
 class VideoSink:

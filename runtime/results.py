@@ -67,7 +67,10 @@ def as_text(_: int, state: TrackerState | None) -> str:
 
 
 def as_json(frame: int, state: TrackerState | None) -> str:
-    """Frame, box, score, whether the target is lost, and milliseconds a stage, ``network`` being all graphs."""
+    """Frame, box, score, whether the target is lost (null for a model that cannot tell), and milliseconds a stage.
+
+    The stage ``network`` is all graphs together.
+    """
     entry: dict[str, object] = {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
     if state is not None:
         box = [round(value, 4) for value in astuple(state.box)]

@@ -5,29 +5,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-
 from runtime import loop
 from runtime.annotate import VideoSink
+from runtime.draw_target import draw_target
 from runtime.followed import Followed
 from runtime.open_engines import DECODES, open_locators
 from runtime.readahead import ReadAhead
 from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
-from runtime.sources import Source, open_source
+from runtime.sources import KINDS, Source, open_source
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, UsageError, cli
 from siamtrt.progress import progress_bar
 
 VIDEO_NAME = "annotated.mp4"
 
+log = logging.getLogger(__name__)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
     parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
-    parser.add_argument("--source", required=True, help="a video, a folder of images, camera:N or gst:PIPELINE")
+    parser.add_argument("--source", required=True, help=KINDS)
     parser.add_argument("--init", action="append", help="X,Y,W,H in the first frame; once a target; drawn if left out")
     parser.add_argument("--out", type=Path, required=True, help="folder for boxes.txt, boxes.jsonl, annotated.mp4")
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
@@ -62,7 +64,7 @@ def track(
     Args:
         engines: of the model.
         source: its first frame, which must be readable, is the one the boxes belong to.
-        boxes: the targets; the user draws one where this is empty.
+        boxes: the targets, as far as they lie in the frame; the user draws one where this is empty.
         out: folder of the results; with several targets one folder each, ``target1``, ``target2``, ...
         annotate: write ``annotated.mp4``.
         threads: of the CPU backend; all cores when None.
@@ -81,7 +83,7 @@ def track(
         if first is None:
             raise UsageError("the first frame cannot be read", hint="start the source at a readable frame")
         followed = stack.enter_context(Followed(open_trackers))
-        targets = list(boxes) or [_drawn(first)]
+        targets = [_inside(box, first) for box in boxes] or [draw_target(first, out)]
         followed.make_room(len(targets))
         for box in targets:
             followed.add(box)
@@ -97,17 +99,11 @@ def track(
         )
 
 
-def _drawn(frame: Array) -> BoundingBox:
-    """Let the user draw the target.
-
-    Raises:
-        UsageError: there is no display, or nothing was drawn.
-    """
-    try:
-        x, y, width, height = cv2.selectROI("draw the target, then press Enter", frame)
-        cv2.destroyAllWindows()
-    except cv2.error as error:
-        raise UsageError("there is no display to draw the target on", hint="--init X,Y,W,H") from error
-    if width <= 0 or height <= 0:
-        raise UsageError("no target was drawn", hint="--init X,Y,W,H")
-    return BoundingBox(float(x), float(y), float(width), float(height))
+def _inside(box: BoundingBox, frame: Array) -> BoundingBox:
+    """The part of *box* that lies in *frame*; one without such a part is left to the tracker to refuse."""
+    height, width = frame.shape[:2]
+    part = box.clipped(width, height)
+    if part == box or not part.area:
+        return box
+    log.info("the box %s reaches out of the frame of %dx%d; its part inside is %s", box, width, height, part)
+    return part

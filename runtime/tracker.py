@@ -18,6 +18,8 @@ from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.card import LostRule, TrackerConstants
 from siamtrt.geometry import Place, crop_scale, search_square, template_square
 
+_MOST_OF_FRAME = 2  # sides of a target over those of its frame; what crops take grows with the square
+
 
 @dataclass(frozen=True)
 class TrackerState:
@@ -27,7 +29,8 @@ class TrackerState:
         box: of the target.
         place: the target's centre and size as the tracker goes on from them.
         score: foreground probability of the box, 0..1; None in the frame the target was given in.
-        lost: a long-term tracker has lost the target; ``box`` is where it was last. Always False for a short-term one.
+        lost: a long-term tracker has lost the target; ``box`` is where it was last. None for a short-term one, which
+            cannot tell.
         times: of the stages of this frame.
         frame_shape: of every frame of this target: height, width, 3.
         fill: what this target's crops hold outside the frame: the mean colour of the frame it was given in.
@@ -36,7 +39,7 @@ class TrackerState:
     box: BoundingBox
     place: Place
     score: float | None
-    lost: bool
+    lost: bool | None
     times: StageTimes
     frame_shape: tuple[int, ...]
     fill: Color
@@ -75,17 +78,19 @@ class Tracker:
 
         Args:
             frame: HxWx3 uint8, BGR; grey and BGRA are converted.
-            box: of the target; must overlap the frame.
+            box: of the target; must overlap the frame, and may be a little larger.
 
         Raises:
-            UsageError: the frame is no image, or the box is empty, not finite, or outside the frame.
+            UsageError: the frame is no image, or the box is no box, empty, not finite, outside the frame, or more than
+                twice its size.
             InferenceError: the backend failed.
         """
         frame = as_bgr(frame)
         _require_inside(box, frame)
         place, fill = Place.given(box), fill_color(frame)
+        lost = False if self._locator.card.lost_search else None
         times = self._locator.remember(frame, template_square(place, self._locator.card), fill)
-        self._state = TrackerState(box, place, None, False, times, frame.shape, fill)
+        self._state = TrackerState(box, place, None, lost, times, frame.shape, fill)
         return self._state
 
     def update(self, frame: Array) -> TrackerState:
@@ -112,7 +117,7 @@ class Tracker:
         candidate, rule = located.candidate, lost_search.lost if lost_search else None
         if rule is None or candidate.score >= rule.below:
             place = _moved(place, candidate, scale, card.tracker).within(frame.shape, card.tracker.min_side_px)
-        lost = rule is not None and _is_lost(rule, candidate.score, was_lost=state.lost)
+        lost = _is_lost(rule, candidate.score, was_lost=bool(state.lost)) if rule else None
         self._state = TrackerState(
             place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill
         )
@@ -135,7 +140,7 @@ class Tracker:
 
 def _moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:
     """Take over the position; approach the size at a rate that grows with the confidence."""
-    rate = candidate.penalty * candidate.score * constants.lr
+    rate = (candidate.penalty * candidate.score * constants.lr) ** constants.size_rate_power
     return Place(
         place.center_x + candidate.x / scale,
         place.center_y + candidate.y / scale,
@@ -149,8 +154,15 @@ def _is_lost(rule: LostRule, score: float, *, was_lost: bool) -> bool:
 
 
 def _require_inside(box: BoundingBox, frame: Array) -> None:
+    if not isinstance(box, BoundingBox):
+        raise UsageError(f"the target is a BoundingBox, not {box!r:.60}", hint="BoundingBox(x, y, width, height)")
     box.require_valid()
     height, width = frame.shape[:2]
+    if box.width > _MOST_OF_FRAME * width or box.height > _MOST_OF_FRAME * height:
+        raise UsageError(
+            f"the box {box} is far larger than the frame of {_size_text(frame.shape)}",
+            hint="give X,Y,W,H in pixels of the frame",
+        )
     if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
         raise UsageError(
             f"the box {box} lies outside the frame of {_size_text(frame.shape)}",

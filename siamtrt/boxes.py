@@ -80,6 +80,14 @@ class BoundingBox:
         """Width times height, in square pixels."""
         return self.width * self.height
 
+    def clipped(self, width: float, height: float) -> BoundingBox:
+        """The part inside an image of this size; without area where there is none, itself where it is all inside."""
+        right, bottom = self.x + self.width, self.y + self.height
+        if self.x >= 0 and self.y >= 0 and right <= width and bottom <= height:
+            return self
+        x, y = max(self.x, 0.0), max(self.y, 0.0)
+        return BoundingBox(x, y, max(0.0, min(right, width) - x), max(0.0, min(bottom, height) - y))
+
     def require_valid(self) -> None:
         """Refuse a box that nothing can be measured in.
 

@@ -20,7 +20,10 @@ _COLOUR, _VALUE_RANGE = "BGR", (0.0, 255.0)
 
 @dataclass(frozen=True)
 class TrackerConstants:
-    """What the tracker does with the maps of a network; ``source`` names the published configuration."""
+    """What the tracker does with the maps of a network; ``source`` names the published configuration.
+
+    The size follows the measured one at the rate ``(penalty * score * lr) ** size_rate_power``.
+    """
 
     penalty_k: float
     window_influence: float
@@ -28,6 +31,7 @@ class TrackerConstants:
     source: str
     context: float = 0.5
     min_side_px: float = 10.0
+    size_rate_power: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class ModelCard:
         parity: graph name -> largest absolute difference to the torch module, relative to the output's range.
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
+        architecture: which network of its search space it is; None where its name says it all.
     """
 
     name: str
@@ -146,6 +151,7 @@ class ModelCard:
     parity: Dict[str, float] = field(default_factory=dict)
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE
+    architecture: Optional[str] = None
 
     @property
     def search(self) -> SearchCard:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
+from siamtrt.files import require_writable
 from siamtrt.version import VERSION
 
-_INTERRUPTED, _NOBODY_READS = 130, 141  # 128 and the signal's number, as shells have it
+INTERRUPTED, _NOBODY_READS = 130, 141  # 128 and the signal's number, as shells have it
 _STANDARD_OUTPUT = 1
 _MOST = 2**31 - 1
 
@@ -87,7 +88,7 @@ def run(
 
     Args:
         main: does the work; prints the result to standard output.
-        arguments: made by :func:`parser`.
+        arguments: made by :func:`parser`; that ``--out`` can be written, if there is one, is found out before the work.
         argv: the command line without the program; that of the process by default.
 
     Returns:
@@ -95,10 +96,11 @@ def run(
         standard output any more. Other exceptions keep their traceback.
     """
     options = arguments.parse_args(argv)
-    level = logging.WARNING if options.quiet else logging.INFO
-    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    start_log(logging.WARNING if options.quiet else logging.INFO)
     try:
         with _interruptible():
+            if getattr(options, "out", None):
+                require_writable(options.out)
             main(options)
             sys.stdout.flush()
     except PipelineError as error:
@@ -106,7 +108,7 @@ def run(
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was finished is kept\n")
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         if not _reader_is_gone():
             raise
@@ -135,6 +137,11 @@ def _reader_is_gone() -> bool:
     poll = select.poll()
     poll.register(_STANDARD_OUTPUT, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def start_log(level: int) -> None:
+    """Log to standard error, since standard output carries results."""
+    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
 
 
 def count(text: str) -> int:

@@ -40,7 +40,7 @@ def describe(root: Path = Path("/")) -> Dict[str, Any]:
         "machine": platform.machine(),
         "cpu": _match(root / "proc/cpuinfo", r"model name\s*:\s*(.+)"),
         "cpu_online": _match(root / "sys/devices/system/cpu/online", r"(\S+)"),
-        "board": _match(root / "proc/device-tree/model", r"([^\0\n]+)"),
+        "board": _board(root),
         "l4t": l4t_version(root),
         "power_mode": _match(root / "var/lib/nvpmodel/status", r"pmode:(\d+)"),
         "git_revision": _git_revision(),
@@ -53,6 +53,12 @@ def cores(root: Path = Path("/")) -> int:
     threads = os.sched_getaffinity(0) if sys.platform == "linux" else range(os.cpu_count() or 1)
     siblings = (root / f"sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list" for number in threads)
     return len({_match(path, r"(\S+)") or str(path) for path in siblings})
+
+
+def _board(root: Path) -> str | None:
+    """The model of the board; docker hides the device tree, so the container is given a copy of it."""
+    models = (_match(root / place, r"([^\0\n]+)") for place in ("proc/device-tree/model", "etc/siamtrt-board"))
+    return next(filter(None, models), None)
 
 
 def l4t_version(root: Path = Path("/")) -> Optional[str]:

@@ -8,6 +8,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Dict, Iterator
 
 from siamtrt.errors import ArtifactError
@@ -34,6 +35,20 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before must be heard
             temporary.unlink()
+
+
+def require_writable(path: Path) -> None:
+    """Find out before long work whether the file or folder *path* can be written; nothing is left there.
+
+    Raises:
+        ArtifactError: it cannot.
+    """
+    try:
+        folder = path if path.is_dir() else next(parent for parent in path.absolute().parents if parent.exists())
+        with TemporaryFile(dir=str(folder)):
+            pass
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def write_error(path: Path, error: OSError) -> ArtifactError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Mapping
 
-from siamtrt.card import ROLES, GraphCard
+from siamtrt.card import ROLES, TARGET, GraphCard
 from siamtrt.errors import UsageError
 
 
@@ -14,7 +14,8 @@ class Precision(Enum):
     """The arithmetic of one graph; the value is the word the commands take.
 
     ``INT8`` keeps the correlations of the xcorr graph in FP16, since they are under one percent of the work and their
-    range moves with every target; ``INT8_ALL`` quantises them too. In the other two graphs both mean the same.
+    range moves with every target; ``INT8_ALL`` quantises them too. In the other two graphs both mean the same. Alone,
+    ``int8`` keeps the target graph in FP16: it runs once a target, so INT8 would only cost accuracy there.
     """
 
     FP32 = "fp32"
@@ -36,13 +37,14 @@ class GraphPrecisions:
 
     @classmethod
     def parse(cls, text: str) -> GraphPrecisions:
-        """Read ``fp16`` or ``target=fp16,search=int8,xcorr=fp16``.
+        """Read ``fp16`` or ``target=fp16,search=int8,xcorr=fp16``; ``int8`` is ``target=fp16,search=int8,xcorr=int8``.
 
         Raises:
             UsageError: an unknown graph or precision, a graph missing or named twice.
         """
         if "=" not in text:
-            return cls(dict.fromkeys(ROLES, _precision(text)))
+            alike = dict.fromkeys(ROLES, _precision(text))
+            return cls({**alike, **_INT8} if text == Precision.INT8.value else alike)
         chosen: dict[str, Precision] = {}
         for part in text.split(","):
             graph, _, word = part.partition("=")
@@ -65,9 +67,13 @@ class GraphPrecisions:
 
     @property
     def label(self) -> str:
-        """A short name fit for a folder: ``fp16``, or ``fp16+int8+fp16`` in the order target, search, xcorr."""
+        """A short name fit for a folder: ``fp16``, or ``fp16+int8+fp16`` in the order target, search, xcorr.
+
+        It is the word that :meth:`parse` reads where one does for all three.
+        """
         words = [precision.value for precision in self._in_order()]
-        return words[0] if len(set(words)) == 1 else "+".join(words)
+        alone = words[1]
+        return alone if GraphPrecisions.parse(alone) == self else "+".join(words)
 
     def __str__(self) -> str:
         return ",".join(f"{role}={precision.value}" for role, precision in zip(ROLES, self._in_order()))
@@ -76,6 +82,7 @@ class GraphPrecisions:
         return [self.by_role[role] for role in ROLES]
 
 
+_INT8: Mapping[str, Precision] = {TARGET: Precision.FP16}  # differs from the word that names all three
 _EXAMPLE = "--precision fp16, or --precision target=fp16,search=int8,xcorr=fp16"
 
 

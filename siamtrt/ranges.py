@@ -62,9 +62,10 @@ class Ranges:
         """
         ranges = _FORMAT.read(path, cls)
         if ranges.onnx_sha256 != sha256(onnx):
+            own = onnx.parent.parent / "calibration"  # those at *path* may belong to another model
             raise ArtifactError(
                 f"{path} was measured on another graph than {onnx}",
-                hint=f"python -m calibration --onnx {onnx.parent} --frames DIR --out {path.parent}",
+                hint=f"python -m calibration --onnx {onnx.parent} --frames DIR --out {own}",
             )
         return ranges
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -34,6 +35,15 @@ def pytest_configure() -> None:
     """Hear Ctrl-C, and let the children hear it: a shell starts what it runs in the background deaf to it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def process_as_before():
+    """Put back what a command changes for its whole process: the handler of Ctrl-C, and where the log goes."""
+    handler, logs = signal.getsignal(signal.SIGINT), logging.root.handlers[:]
+    yield
+    signal.signal(signal.SIGINT, handler)
+    logging.root.handlers[:] = logs
 
 
 @pytest.fixture(scope="session")

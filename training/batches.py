@@ -14,6 +14,7 @@ from siamtrt import Array
 from training.pairs import Pair, PairSampler
 
 _AHEAD = 2
+_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,14 @@ def collate(pairs: list[Pair], number: int = 0) -> Batch:
         torch.tensor([pair.known for pair in pairs]),
         number,
     )
+
+
+def held_out(sampler: PairSampler, count: int) -> list[Batch]:
+    """The first *count* pairs of *sampler*, in batches that are run together."""
+    return [
+        collate([sampler.pair(index) for index in range(start, min(start + _TOGETHER, count))])
+        for start in range(0, count, _TOGETHER)
+    ]
 
 
 def batches(sampler: PairSampler, first: int, last: int, size: int, rank: int, world: int) -> Iterator[Batch]:

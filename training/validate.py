@@ -30,10 +30,14 @@ def validation_overlap(network: nn.Module, batches: list[Batch], grid: Tensor, d
     total, count = 0.0, 0
     for batch in batches:
         cls, loc = maps(network, batch, device)
-        boxes = best_boxes(cls.float().cpu(), loc.float().cpu(), grid)
-        total += float(_paired(boxes, batch.boxes).sum())
-        count += len(boxes)
+        total += float(pair_overlaps(cls, loc, batch, grid).sum())
+        count += len(batch.boxes)
     return total / count
+
+
+def pair_overlaps(cls: Tensor, loc: Tensor, batch: Batch, grid: Tensor) -> Tensor:
+    """Intersection over union of the best-scored box with the truth, for each pair of *batch*: B values, 0..1."""
+    return _paired(best_boxes(cls.float().cpu(), loc.float().cpu(), grid), batch.boxes)
 
 
 def best_boxes(cls: Tensor, loc: Tensor, grid: Tensor) -> Tensor:

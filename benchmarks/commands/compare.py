@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.profiling.layers import tables
 from benchmarks.profiling.layers.device import Device
@@ -18,11 +20,14 @@ from siamtrt.files import read_json, write_text
 
 _TITLE = "Reports side by side"
 _HALF_PX = 600.0
+AnyReport = TypeVar("AnyReport", Report, LayerReport)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reports", nargs="+", type=Path, help="files of python -m benchmarks layers, or of bench")
-    parser.add_argument("--by", choices=tuple(tables.BY), default="type", help="which layers go together")
+    parser.add_argument(
+        "--by", choices=tuple(tables.BY), default="role", help="which layers go together; %(default)s by default"
+    )
     parser.add_argument("--device", help="layers against the bound of a device, e.g. agx_xavier_maxn")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="of that bound")
     parser.add_argument("--draw", type=Path, help="also draw them, FILE.svg or FILE.html")
@@ -33,9 +38,11 @@ def main(options: argparse.Namespace) -> None:
     if options.draw and options.draw.suffix not in (".svg", ".html"):
         raise UsageError(f"cannot draw into {options.draw}", hint="--draw FILE.svg, or FILE.html")
     device = Device.load(options.device) if options.device else None
-    full = [Report.load(path) for path in options.reports] if _are_full(options.reports) else []
-    layers = [report.layers for report in full if report.layers]
-    layers = layers if full else [LayerReport.load(path) for path in options.reports]
+    full: list[Report] = []
+    if _are_full(options.reports):
+        full = _told_apart([Report.load(path) for path in options.reports], options.reports)
+    layers = [replace(report.layers, title=report.title) for report in full if report.layers]
+    layers = layers if full else _told_apart([LayerReport.load(path) for path in options.reports], options.reports)
     if device and len(layers) < len(options.reports):
         raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
     if full:
@@ -46,7 +53,7 @@ def main(options: argparse.Namespace) -> None:
             print(tables.bounds(layers[0], device, options.precision))
     if options.draw:
         drawn = report_drawings.drawings(full) if full else []
-        drawn += layer_drawings.drawings(layers, device) if len(layers) == len(options.reports) else []
+        drawn += layer_drawings.drawings(layers, device, options.by) if len(layers) == len(options.reports) else []
         _draw(options.draw, drawn, [report.title for report in full or layers], _figures(full) if full else "")
 
 
@@ -56,6 +63,16 @@ def _are_full(paths: list[Path]) -> bool:
         other = paths[full.index(False)]
         raise UsageError(f"{other} is no report of a bench, the others are", hint="compare reports of one kind")
     return all(full)
+
+
+def _told_apart(reports: list[AnyReport], paths: list[Path]) -> list[AnyReport]:
+    """The same reports; where two have one title, each also says where it lies: the folder of a bench is its name."""
+    titles = [report.title for report in reports]
+    names = [path.resolve().parent.name if path.name == "report.json" else path.stem for path in paths]
+    return [
+        replace(report, title=f"{report.title}, {name}") if titles.count(report.title) > 1 else report
+        for report, name in zip(reports, names)
+    ]
 
 
 def _figures(reports: list[Report]) -> str:

@@ -35,4 +35,4 @@ def main(options: argparse.Namespace) -> None:
     if options.out:
         documents.write(options.out, document)
     for name, value in lines.items():
-        print(f"{name:24} {value}")
+        print(f"{name.replace('_', ' '):24} {f'{value:.4f}' if isinstance(value, float) else value}")

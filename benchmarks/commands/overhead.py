@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,23 @@ from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.update import FRAMES, measure
 from benchmarks.trials import child
 from siamtrt import Manifest, MissingDependencyError, ModelCard, UsageError, documents
+from siamtrt.cli import command_line
 from siamtrt.environment import describe
+
+_BESIDE = (
+    ("everything but the network", "glue_{}_ms", 3),
+    ("the same steps done PySOT's way", "glue_{}_upstream_way_ms", 3),
+    ("  times ours", "glue_{}_ratio", 2),
+    ("OpenCV's resize alone, in both", "resize_{}_ms", 3),
+)
+_WHOLE = (
+    ("a whole update, crop to box", "update_ms", 3),
+    ("OpenCV's TrackerNano", "opencv_nano_ms", 3),
+    ("  times ours", "opencv_nano_ratio", 2),
+    ("search and xcorr alone", "network_ms", 3),
+    ("the same in eager PyTorch", "network_torch_ms", 3),
+    ("  times ours", "torch_ratio", 2),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,18 +44,33 @@ def main(options: argparse.Namespace) -> None:
     """Measure engines of ONNX Runtime, and print."""
     if (options.opencv_backbone is None) != (options.opencv_head is None):
         raise UsageError("OpenCV's TrackerNano needs both of its files", hint="--opencv-backbone and --opencv-head")
-    Manifest.load(options.engines, stage="engines")
+    manifest = Manifest.load(options.engines, stage="engines")
     files = (options.opencv_backbone, options.opencv_head) if options.opencv_head else None
-    figures: dict[str, Any] = {"environment": describe(), "command": " ".join(sys.argv), "unit": "ms, median"}
+    figures: dict[str, Any] = {
+        "environment": describe(),
+        "command": command_line("benchmarks"),
+        "engines_manifest": asdict(manifest),
+        "threads": 1,
+        "unit": "ms, median",
+    }
     figures.update(measure(options.engines, files, bool(options.checkpoint), options.memory_frames))
     if options.checkpoint:
         figures["network_torch_ms"] = torch_ms(ModelCard.load(options.engines).name, options.checkpoint)
         figures["torch_ratio"] = figures["network_torch_ms"] / figures["network_ms"]
     if options.out:
         documents.write(options.out, figures)
-    for name, value in figures.items():
-        if name not in ("environment", "command"):
-            print(f"{name:24} {value:.3f}" if isinstance(value, float) else f"{name:24} {value}")
+    print(table(figures))
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as lines for the terminal: beside the network in both places, then whole updates and memory."""
+    lines = [f"{'ms, median, one thread':36} {'inside':>10} {'at the border':>14}"]
+    for words, name, digits in _BESIDE:
+        values = (figures[name.format(place)] for place in ("inside", "border"))
+        lines.append("{:36} {:>10} {:>14}".format(words, *(f"{value:.{digits}f}" for value in values)))
+    lines += [f"{words:36} {figures[name]:10.{digits}f}" for words, name, digits in _WHOLE if name in figures]
+    marks = [f"{name} {mib:.1f}" for name, mib in figures.get("memory_mib", {}).items() if mib is not None]
+    return "\n".join([*lines, *([f"{'memory, MiB':36} {', '.join(marks)}"] if marks else [])])
 
 
 def torch_ms(model: str, checkpoint: Path) -> float:

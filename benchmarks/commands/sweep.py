@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import logging
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.job import REQUEST, truth_sha256
 from benchmarks.trials.spread import here, spread
@@ -36,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     choices = [precision.value for precision in Precision]
     parser.add_argument("--precisions", nargs="+", choices=choices, default=["fp32", "fp16", "int8"], help="to mix")
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
+    about = "times that the mixes are timed in turns, whose median and spread are shown; %(default)s by default"
+    parser.add_argument("--rounds", type=int, default=3, help=about)
     parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
 
 
@@ -45,6 +49,8 @@ def main(options: argparse.Namespace) -> None:
     Raises:
         UsageError: no mix could be measured; the reasons are kept.
     """
+    if options.rounds < 0:
+        raise UsageError(f"cannot time {options.rounds} rounds", hint="--rounds 3, or 0 for none")
     Protocol.load(options.protocol)  # or each mix would refuse it after it was built
     precisions = map(Precision, options.precisions)
     mixes = [GraphPrecisions(dict(zip(ROLES, mix))) for mix in itertools.product(precisions, repeat=len(ROLES))]
@@ -56,6 +62,8 @@ def main(options: argparse.Namespace) -> None:
         rows.append(row)
         log.info("%s: %s", mix.label, row.skipped or f"EAO {figure(row.eao)}, {figure(row.fps, 1)} FPS")
         save(out / "sweep.json", rows, about)
+    rows = timed_in_turns(sweep, mixes, rows, options.rounds)
+    save(out / "sweep.json", rows, about)
     write_text(out / "sweep.html", sweep_page(rows, about, published()))
     print(table(rows))
     print(out / "sweep.html")
@@ -64,6 +72,17 @@ def main(options: argparse.Namespace) -> None:
             f"no mix was measured; {rows[0].label}: {rows[0].skipped}",
             hint=f"what each of them reported lies in {out / 'logs'}",
         )
+
+
+def timed_in_turns(sweep: Sweep, mixes: list[GraphPrecisions], rows: list[Row], rounds: int) -> list[Row]:
+    """The rows with the times of *rounds* in each of which every mix that was measured has its turn."""
+    measured = {row.label for row in rows if not row.skipped}
+    turns = [(mix, number) for number in range(1, rounds + 1) for mix in mixes if mix.label in measured]
+    times: dict[str, list[SpeedReport]] = defaultdict(list)
+    for (mix, _), report in spread(lambda turn: sweep.timed(*turn), turns, here, "rounds"):
+        if report:
+            times[mix.label].append(report)
+    return [row.timed(times[row.label]) for row in rows]
 
 
 def _sweep(options: argparse.Namespace, reference: str) -> Sweep:

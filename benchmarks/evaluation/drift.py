@@ -143,4 +143,8 @@ def read_boxes(path: Path) -> Array:
     Raises:
         ArtifactError: the file cannot be read, or a line is not four or eight numbers.
     """
+    if not path.is_file():
+        raise ArtifactError(
+            f"no such file of boxes: {path}", hint="boxes.txt of track, a truth, or OUT/results/A of ope"
+        )
     return as_boxes(read_regions(path))

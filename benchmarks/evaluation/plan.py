@@ -15,7 +15,7 @@ from benchmarks.evaluation.leaks import require_no_leak
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.trackers import OPENCV_TRACKERS, BoxTracker, OpencvTracker, OurTracker
 from sequences.sequence import Sequence
-from siamtrt import Manifest, UsageError, cli, documents
+from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError, cli, documents
 from siamtrt.files import read_json
 
 _KEY = "made_by"
@@ -121,8 +121,17 @@ def notes_path(out: Path, tracker: str, sequence: str) -> Path:
 
 
 def tracker_name(engines: Path) -> str:
-    """The name of the results of *engines*: MODEL-BACKEND-PRECISION."""
-    return f"{engines.resolve().parents[1].name}-{engines.resolve().name}"
+    """The name of the results of *engines*: MODEL-BACKEND-PRECISION, and how many layers INT8 leaves in floating point.
+
+    It is what the engines say of themselves, wherever their folder lies.
+
+    Raises:
+        ArtifactError: the engines are unfinished, or not what their manifest says.
+    """
+    settings, card = Manifest.load(engines, stage="engines").settings, ModelCard.load(engines)
+    model = f"{card.name}-inputs" if card.kernel_inputs else card.name
+    label, floats = GraphPrecisions.parse(settings["precision"]).label, len(settings.get("keep") or ())
+    return f"{model}-{settings['backend']}-{label}" + (f"-keep{floats}" if floats else "")
 
 
 def declare_plan(parser: argparse.ArgumentParser) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterable, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional
 
-from siamtrt import ModelCard
+from siamtrt import GraphPrecisions, ModelCard
 
 NOT_COUNTED = "parameters and multiply-accumulates were not counted when the model was exported: export it anew"
 
@@ -45,7 +45,13 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 def title(card: ModelCard, backend: str, precision: str) -> str:
     """Model, backend and precision, and the work of a frame, which tells models of one name apart."""
-    work, name = frame_work(work_of(card)), f"{card.name} {backend} {precision}"
+    work, name = frame_work(work_of(card)), f"{card.name} {backend} {GraphPrecisions.parse(precision).label}"
     if work.parameters is None or work.macs is None:
         return name
     return f"{name}, {work.parameters / 1e6:.2f} M parameters, {work.macs / 1e6:.0f} MMAC"
+
+
+def arithmetic(settings: Mapping[str, Any]) -> str:
+    """What engines with these settings of their manifest compute in, where their precision alone would mislead."""
+    float16 = "fp16" in str(settings.get("precision", ""))
+    return "FP16 weights, computed in FP32" if float16 and settings.get("backend") == "onnxruntime" else ""

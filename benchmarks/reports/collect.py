@@ -13,6 +13,7 @@ from benchmarks.profiling.graph_work import title, work_of
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.document import FORMAT
 from benchmarks.reports.job import TRACKER, Job, truth_sha256
+from sequences.rendered.command import is_rendered
 from sequences.sequence import Sequence
 from siamtrt import ArtifactError, GraphPrecisions, Manifest, ModelCard
 from siamtrt import manifest as manifests
@@ -85,6 +86,7 @@ def _run(job: Job, sequence: Sequence, notes: dict[str, Any], size: dict[str, An
         "truth_sha256": truth_sha256(sequence),
         "leaked": bool(notes.get("leaked")),
         "entries": entries,
+        "rendered": is_rendered(sequence),
     }
 
 

@@ -20,6 +20,8 @@ from siamtrt.files import whole_file, write_text
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
 _TILE_PX = (400, 300)
+_LEGEND_PX = 36
+_TEXT, _PLATE_BGR = 0.6, (40, 40, 40)
 _CLIP_FPS = 30.0
 
 
@@ -73,10 +75,11 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
                 spent_ns += time.perf_counter_ns() - started_ns
                 overlaps.append(state.box.iou(box))
             draw_box(frame, box, WHITE)
+            draw_box(frame, state.box, GREEN)
+            if index in shown:
+                tiles.append(_tile(frame, index, state.score))
             draw_box(frame, state.box, GREEN, "" if state.score is None else f"{state.score:.2f}")
             video.write(frame)
-            if index in shown:
-                tiles.append(_tile(frame, index))
     outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
     files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
     write_text(out / SUMMARY_NAME, outcome.summary + files)
@@ -84,11 +87,29 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     return outcome
 
 
-def _tile(frame: Array, index: int) -> Array:
+def _tile(frame: Array, index: int, score: float | None) -> Array:
+    """The frame with its number and the score in its corners, where they lie on no box."""
     tile: Array = cv2.resize(frame, _TILE_PX, interpolation=cv2.INTER_AREA)
-    cv2.putText(tile, f"frame {index}", (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
-    cv2.putText(tile, f"frame {index}", (8, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, WHITE, 1, cv2.LINE_AA)
+    _write(tile, f"frame {index}", (8, 20), WHITE)
+    if score is not None:
+        _write(tile, f"score {score:.2f}", (_TILE_PX[0] - 116, 20), GREEN)
     return tile
+
+
+def _legend(width: int) -> Array:
+    """A line above the tiles: which box is which, and what the score is."""
+    line = np.full((_LEGEND_PX, width, 3), _PLATE_BGR, np.uint8)
+    _write(line, "white: the truth", (12, 24), WHITE)
+    _write(line, "green: the tracker, with its score from 0 to 1", (180, 24), GREEN)
+    return line
+
+
+def _write(picture: Array, words: str, place: tuple[int, int], color: tuple[int, int, int]) -> None:
+    """Words on a dark plate, since an outline of another thickness is of another width in OpenCV 5."""
+    width = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, 1)[0][0]
+    x, y = place
+    cv2.rectangle(picture, (x - 5, y - 17), (x + width + 5, y + 6), _PLATE_BGR, cv2.FILLED)
+    cv2.putText(picture, words, place, cv2.FONT_HERSHEY_SIMPLEX, _TEXT, color, 1, cv2.LINE_AA)
 
 
 def _write_sheet(path: Path, tiles: list[Array]) -> None:
@@ -96,4 +117,4 @@ def _write_sheet(path: Path, tiles: list[Array]) -> None:
     tiles = tiles + [blank] * (-len(tiles) % _TILES[0])
     rows: tuple[Array, ...] = tuple(np.hstack(tiles[at : at + _TILES[0]]) for at in range(0, len(tiles), _TILES[0]))
     with whole_file(path) as temporary:
-        cv2.imwrite(str(temporary), np.vstack(rows))
+        cv2.imwrite(str(temporary), np.vstack((_legend(rows[0].shape[1]), *rows)))

@@ -29,6 +29,7 @@ class Run:
         truth_sha256: of its regions.
         leaked: it calibrated the engines that are judged on it.
         entries: the raw result, a line a frame as VOT writes it.
+        rendered: it is a clip of ``python -m benchmarks clip``, no film.
     """
 
     frames: int
@@ -37,6 +38,7 @@ class Run:
     truth_sha256: str
     leaked: bool
     entries: Tuple[str, ...]
+    rendered: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Callable, Iterator, Sequence, Tuple, TypeVar
 
-from tqdm import tqdm
-
 from benchmarks.trials.processes import Processes
+from siamtrt.progress import progress_bar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -29,7 +28,7 @@ def spread(
         PipelineError: what *work* raised; what ran beside it is stopped, and cleans up.
         InferenceError: a process died.
     """
-    yield from tqdm(where(work, items), total=len(items), desc=name, leave=False)
+    yield from progress_bar(where(work, items), total=len(items), desc=name, unit="job", leave=False)
 
 
 def here(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Sequence
 
@@ -17,7 +18,10 @@ from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.ranges import Ranges
 
 SUFFIX = ".onnx"
+OWN_PROCESS = False
 OPTIONS: tuple[str, ...] = ()
+
+log = logging.getLogger(__name__)
 
 
 def build_graph(job: GraphJob, _options: object = None) -> None:
@@ -78,6 +82,7 @@ def _int8_form(model: onnx.ModelProto, job: GraphJob, int8: Int8) -> onnx.ModelP
     _require_integers([layer for layer in int8.floats if layer not in floats], plan, job.graph.name)
     samples: list[Tensors] = []
     if int8.samples is not None and int8.correction_samples:
+        log.info("%s: correcting biases on %d crops, up to a minute", job.graph.name, int8.correction_samples)
         (crop,) = job.graph.inputs
         samples = [{crop.name: values} for values in spread_samples(int8.samples, crop.shape, int8.correction_samples)]
     return to_int8(model, without(plan, int8.floats), int8.ranges, samples, job.refit)

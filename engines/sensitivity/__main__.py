@@ -17,7 +17,8 @@ from siamtrt import cli
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure, write the ranking, and print its head."""
+    """Measure, write the ranking, and print its head; what was measured is kept beside it until then."""
+    record = options.out.with_name(f"{options.out.stem}.partial.json")
     ranking = rank(
         options.onnx,
         options.ranges,
@@ -25,14 +26,18 @@ def main(options: argparse.Namespace) -> None:
         options.steps,
         threads=options.threads,
         corrected=not options.uncorrected,
+        record=record,
     )
     ranking.save(options.out)
+    record.unlink(missing_ok=True)
     print(table(ranking, options.show))
     print(options.out)
 
 
 def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("engines.sensitivity", "Quantise each layer alone and measure what that does to the maps.")
+    arguments = cli.parser(
+        "engines.sensitivity", "Quantise each layer alone and measure what that does to the maps; rerun to resume."
+    )
     arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
     arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
     arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")

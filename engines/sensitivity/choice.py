@@ -74,6 +74,8 @@ def until(way: Way, most_noise: float) -> list[str]:
         raise UsageError(f"a noise of {most_noise:g} is no share of the maps' power", hint="--max-noise 0.01")
     for index, (_, noise) in enumerate(way):
         if noise <= most_noise:
+            if index == 0:
+                log.info("0 layers stay in floating point: the noise of INT8 is %.2g as it is", noise)
             return _taken(way[: index + 1])
     raise UsageError(
         f"the noise of INT8 falls to {way[-1][1]:.2g} at best, not to {most_noise:g}", hint="--precision fp16"

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
-
-import onnx
+from typing import Any
 
 from engines.graph import GraphJob, read_graph
 from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import Building, TensorrtOptions
-from engines.tensorrt.int8 import int8
-from siamtrt import BuildError, MissingDependencyError, ModelCard, Precision, UsageError
+from engines.tensorrt.int8 import int8_plan
+from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.environment import describe
 from siamtrt.files import write_bytes
 from siamtrt.libraries import cuda
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+OWN_PROCESS = True
 OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
+
+log = logging.getLogger(__name__)
 
 
 def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
@@ -34,20 +35,28 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     Raises:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
         UsageError: this GPU has no fast kernels of that precision.
-        ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8` for what INT8 takes.
+        ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8_plan` for what INT8 takes.
         BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or an INT8 one has no INT8.
     """
     trt = require_library()
     model = read_graph(job.source)
     if job.int8:
         model = with_corrected_biases(model, job, job.int8)
-    kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
-    building = Building.of(trt, kind, model, job.source, options)
-    if job.refit:
-        building.config.set_flag(trt.BuilderFlag.REFIT)
     cache_path = _timing_cache_path(trt, options)
-    _load_timing_cache(building.config, cache_path)
-    with _precision(building, model, job, options):
+
+    def start() -> Building:
+        kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
+        building = Building.of(trt, kind, model, job.source, options)
+        if job.refit:
+            building.config.set_flag(trt.BuilderFlag.REFIT)
+        _load_timing_cache(building.config, cache_path)
+        return building
+
+    if job.int8:
+        building, plan = int8_plan(start, model, job, job.int8, options.calibrator)
+    else:
+        building = start()
+        _allow(building, job.precision)
         plan = building.serialized(job.out.name, hint="a larger or smaller --workspace-mib, or --precision fp32")
     if job.refit:
         building.require_refittable(plan, job.refit)
@@ -88,19 +97,16 @@ def require_library() -> Any:
     return trt
 
 
-@contextmanager
-def _precision(building: Building, model: onnx.ModelProto, job: GraphJob, options: TensorrtOptions) -> Iterator[None]:
-    """Let the build inside the block compute in the precision of *job*."""
-    if job.int8:
-        with int8(building, model, job, job.int8, options.calibrator):
-            yield
-        return
-    if job.precision is Precision.FP16:
-        trt = building.trt
+def _allow(building: Building, precision: Precision) -> None:
+    """Let a build compute in FP16 where that is the precision.
+
+    Raises:
+        UsageError: this GPU has no fast FP16.
+    """
+    if precision is Precision.FP16:
         if not building.builder.platform_has_fast_fp16:
             raise UsageError("this GPU has no fast FP16", hint="--precision fp32")
-        building.config.set_flag(trt.BuilderFlag.FP16)
-    yield
+        building.config.set_flag(building.trt.BuilderFlag.FP16)
 
 
 def _timing_cache_path(trt: Any, options: TensorrtOptions) -> Path | None:
@@ -118,13 +124,10 @@ def _timing_cache_path(trt: Any, options: TensorrtOptions) -> Path | None:
 
 
 def _load_timing_cache(config: Any, path: Path | None) -> None:
-    """Start from the cache at *path*.
-
-    Raises:
-        BuildError: TensorRT refused it.
-    """
+    """Start from the cache at *path*, or from an empty one where TensorRT refuses it: it only saves time."""
     if path is None:
         return
-    cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
-    if not config.set_timing_cache(cache, ignore_mismatch=False):
-        raise BuildError(f"TensorRT refused the timing cache {path}", hint=f"rm '{path}'")
+    known = path.read_bytes() if path.is_file() else b""
+    if not config.set_timing_cache(config.create_timing_cache(known), ignore_mismatch=False):
+        log.warning("TensorRT refused the timing cache %s; the build takes as long as a first one", path)
+        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from contextlib import contextmanager
@@ -14,14 +15,27 @@ import onnx
 
 from siamtrt import BuildError
 from siamtrt.libraries import tensorrt as library
-from siamtrt.libraries.inspector import integer_share, plan_layers
+from siamtrt.libraries.inspector import fused_names, integer_share, plan_layers
 
 OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
 _HEARTBEAT_S = 10.0
 _EXPECTED_SHARE = 0.5
+_NO_KERNEL = re.compile(r"Could not find any implementation for node (.+?)(?: due to|\.?\)|\.?$|; )")
 _MIB_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
+
+
+class NoKernelError(BuildError):
+    """TensorRT has no kernel for a layer in the precisions it was allowed.
+
+    Attributes:
+        layers: names of the nodes that are fused into that layer.
+    """
+
+    def __init__(self, problem: str, layers: Sequence[str], *, hint: str = "") -> None:
+        super().__init__(problem, hint=hint)
+        self.layers = tuple(layers)
 
 
 @dataclass(frozen=True)
@@ -91,13 +105,18 @@ class Building:
         """Build the network into the plan *name*, with a line in the log every few seconds.
 
         Raises:
-            BuildError: TensorRT refused; *hint* is what may help.
+            NoKernelError: there is no kernel for a layer.
+            BuildError: TensorRT refused for another reason; *hint* is what may help.
         """
         with heartbeat(name):
             plan = self.builder.build_serialized_network(self.network, self.config)
         if plan is None:
             problems = library.problems(self.logger)
-            raise BuildError(f"TensorRT {self.trt.__version__} cannot build {name}: {problems}", hint=hint)
+            sentence = f"TensorRT {self.trt.__version__} cannot build {name}: {problems}"
+            stuck = _NO_KERNEL.search(problems)
+            if stuck:
+                raise NoKernelError(sentence, fused_names(stuck[1]), hint=hint)
+            raise BuildError(sentence, hint=hint)
         return bytes(plan)
 
     def require_refittable(self, plan: bytes, names: Sequence[str]) -> None:

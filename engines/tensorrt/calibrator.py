@@ -66,7 +66,7 @@ def _require_complete(calibration: Calibration, refusal: BuildError) -> None:
         calibration.require_complete()
     except BuildError as incomplete:
         both = f"{incomplete.problem}; {refusal.problem}"
-        raise BuildError(both, hint=incomplete.hint or refusal.hint) from refusal
+        raise type(incomplete)(both, hint=incomplete.hint or refusal.hint) from refusal
 
 
 def _make(trt: Any, calibration: Calibration) -> Any:

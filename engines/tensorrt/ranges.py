@@ -15,6 +15,10 @@ _LOGGED_SAMPLES = 100
 log = logging.getLogger(__name__)
 
 
+class RangesRefusedError(BuildError):
+    """TensorRT ignored the calibration cache it was served."""
+
+
 class ServedRanges:
     """Our ranges, served to TensorRT as a cache of its own form."""
 
@@ -42,7 +46,7 @@ class ServedRanges:
             BuildError: it did not.
         """
         if self._asked or not self._read:
-            raise BuildError(
+            raise RangesRefusedError(
                 "TensorRT did not take the activation ranges it was served",
                 hint="--calibrator tensorrt lets it measure its own; report the TensorRT version",
             )

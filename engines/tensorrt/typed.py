@@ -1,6 +1,10 @@
 """Plans by TensorRT-RTX 1.x, or by TensorRT 10 and later strongly typed: the ONNX graph carries the precision.
 
 TensorRT-RTX builds for named GPUs on a machine that has none. A refittable plan needs a driver even there.
+
+An INT8 plan of RTX 1.7 holds its weights in 8 bits and is the largest file all the same: beside them lies the source of
+a rounding kernel for each tensor, as text (search of siamrpn_lite0: 8.9 MB for 0.9 MB of weights; zlib leaves 1.5 MB,
+of FP16's 2.3 MB 1.8).
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from siamtrt.files import write_bytes
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+OWN_PROCESS = False
 OPTIONS: tuple[str, ...] = ("workspace_mib", "compute_capabilities")
 _OLDEST_STRONGLY_TYPED = (10, 0)
 

@@ -80,6 +80,11 @@ class Chain:
                     stage.decode_with(kernels, Decoder(card, search))
             self._resources = resources.pop_all()
 
+    @property
+    def is_captured(self) -> bool:
+        """Whether frames run as CUDA graphs, which is so once a target was remembered, unless that cannot be."""
+        return all(stage.graph is not None for stage in self._stages.values())
+
     def add_target(self) -> Target:
         """Make room for one more target.
 

@@ -14,7 +14,9 @@ from siamtrt import Array
 from siamtrt.geometry import Square
 
 # siamtrt_square of kernels/crop.h
-SQUARE = np.dtype([("left", np.int32), ("top", np.int32), ("side", np.int32), ("fill", np.int32, (3,))])
+SQUARE = np.dtype(
+    [("left", np.int32), ("top", np.int32), ("side", np.int32), ("fill", np.int32, (3,)), ("step", np.float64)]
+)
 
 
 class CropKernel:
@@ -68,6 +70,7 @@ def aim(record: Array, square: Square, fill: Color) -> None:
     record["left"], record["top"] = _corner(square)
     record["side"] = square.side_px
     record["fill"] = fill
+    record["step"] = square.side_px / square.out_px
 
 
 def part_of_frame(square: Square) -> tuple[slice, slice]:

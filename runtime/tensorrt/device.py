@@ -129,6 +129,7 @@ class Device:
             enqueue()
         finally:
             status = self._lib.cudaStreamEndCapture(stream, ctypes.byref(graph))
+            self._lib.cudaGetLastError()  # what a refused capture left would be taken for an error of the next kernel
         self.check(status, "ending a capture")
         status = self._lib.cudaGraphInstantiateWithFlags(ctypes.byref(ready), graph, ctypes.c_ulonglong(0))
         self._lib.cudaGraphDestroy(graph)

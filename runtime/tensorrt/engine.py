@@ -61,6 +61,8 @@ class Engine:
         Raises:
             InferenceError: TensorRT refused a weight, or wants more than was given.
         """
+        # With one thread, the default: 8.5.2 holds Python's lock during a refit, and a thread of its own that logs
+        # through our logger would wait for that lock for ever.
         refitter = self._trt.Refitter(self._engine, self._logger)
         for name in names:
             if not refitter.set_named_weights(name, np.ascontiguousarray(kernels[name], np.float32)):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from runtime.tensorrt.engine import Engine
 from runtime.tensorrt.refit_proof import RefitProof
 from siamtrt import EngineMismatchError, GraphPrecisions, Manifest, ModelCard
+from siamtrt.environment import describe
 from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
+
+log = logging.getLogger(__name__)
 
 
 class Plans:
@@ -29,6 +33,7 @@ class Plans:
 
     def __init__(self, trt: Any, engines: Path, card: ModelCard, manifest: Manifest, compute_capability: str) -> None:
         _require_environment(engines, manifest, {"tensorrt": trt.__version__, "compute_capability": compute_capability})
+        _warn_of_other_clocks(manifest)
         self._trt, self._logger = trt, library.make_logger(trt)
         self._runtime = trt.Runtime(self._logger)
         self._folder, self._card = engines, card
@@ -50,6 +55,21 @@ class Plans:
         """Free contexts and engines."""
         while self._engines:
             self._engines.pop().close()
+
+
+def _warn_of_other_clocks(manifest: Manifest) -> None:
+    """Say so where the machine is another one or runs in another power mode than plans were timed in: it costs time."""
+    here = describe()
+    for key in ("board", "power_mode"):
+        built = manifest.environment.get(key)
+        if built and here[key] and built != here[key]:
+            log.warning(
+                "these plans were timed with %s %s, here it is %s; ones built here may run faster: %s",
+                key.replace("_", " "),
+                built,
+                here[key],
+                manifest.command,
+            )
 
 
 def _require_environment(engines: Path, manifest: Manifest, machine: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Callable
 
 import numpy as np
@@ -10,8 +11,10 @@ from runtime.decode import Candidate, Decoder
 from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from runtime.tensorrt.plans import Plans
-from siamtrt import ModelCard, Tensors, UsageError
+from siamtrt import InferenceError, ModelCard, Tensors, UsageError
 from siamtrt.card import StageCard
+
+log = logging.getLogger(__name__)
 
 
 class Stage:
@@ -54,6 +57,7 @@ class Stage:
         self._proof = plans.proof(stage.xcorr) if self._weights else None
         self._decode: DecodeKernel | None = None
         self.graph: int | None = None
+        self._is_capturable = True
 
     def decode_with(self, library: Any, decoder: Decoder) -> None:
         """Let the box be chosen on the GPU; otherwise the maps go to the host."""
@@ -102,8 +106,16 @@ class Stage:
         self._device.synchronize()
         if self._proof:
             self._proof.require_equal(kernels, {name: buffer.host for name, buffer in self._buffers.items()})
-        if capture:
+        if capture and self._is_capturable:
+            self._capture()
+
+    def _capture(self) -> None:
+        """Capture a frame; where something in it cannot be captured, frames go on step by step, which is slower."""
+        try:
             self.graph = self._device.capture(self._enqueue)
+        except InferenceError as error:
+            self._is_capturable = False
+            log.warning("frames run step by step, not as a CUDA graph: %s", error.problem)
 
     def forget_graph(self) -> None:
         """Free the captured frame."""

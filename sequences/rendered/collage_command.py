@@ -30,5 +30,6 @@ def main(options: argparse.Namespace) -> None:
     for seed in range(options.first_seed, options.first_seed + options.clips):
         folder = options.out / f"collage_{seed:04d}"
         if not (folder / "groundtruth.txt").is_file():
-            write_shots(folder, collage(found, seed, options.frames), options.frames)
+            shots = collage(found, seed, options.frames)
+            write_shots(folder, shots, options.frames, mark=f"collage of seed {seed}")
     print(options.out)  # noqa: T201

@@ -10,11 +10,13 @@ from typing import Iterable, List
 import cv2
 
 from sequences.rendered.scene import Shot, shots
+from sequences.sequence import Sequence
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import whole_file, write_error, write_text
 from siamtrt.progress import progress_bar
 
 _JPEG_QUALITY = 92
+_MARK = "rendered.txt"
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +40,12 @@ def main(options: argparse.Namespace) -> None:
 
 def write_clip(folder: Path, seed: int, count: int) -> None:
     """Render a scene and write it, see :func:`write_shots`."""
-    write_shots(folder, shots(seed, count), count)
+    write_shots(folder, shots(seed, count), count, mark=f"seed {seed}")
     log.info("rendered %s, %d frames, seed %d", folder, count, seed)
 
 
-def write_shots(folder: Path, taking: Iterable[Shot], count: int) -> None:
-    """Write ``color/%08d.jpg``, ``occlusion.tag``, ``illum_change.tag`` and, last, ``groundtruth.txt`` (x,y,w,h).
+def write_shots(folder: Path, taking: Iterable[Shot], count: int, *, mark: str) -> None:
+    """Write ``color/%08d.jpg``, tags, the mark of a rendered clip and, last, ``groundtruth.txt`` (x,y,w,h).
 
     Raises:
         ArtifactError: the folder cannot be written.
@@ -55,7 +57,13 @@ def write_shots(folder: Path, taking: Iterable[Shot], count: int) -> None:
         _write_image(folder / "color" / f"{len(taken):08d}.jpg", shot)
     _write_lines(folder / "occlusion.tag", [str(int(shot.occluded)) for shot in taken])
     _write_lines(folder / "illum_change.tag", [str(int(shot.light_changed)) for shot in taken])
+    _write_lines(folder / _MARK, [mark])
     _write_lines(folder / "groundtruth.txt", [str(shot.truth) for shot in taken])
+
+
+def is_rendered(sequence: Sequence) -> bool:
+    """Whether the frames of *sequence* were rendered here, which no picture of it shows for certain."""
+    return (sequence.images[0].parent.parent / _MARK).is_file()
 
 
 def _clear(folder: Path) -> None:

@@ -89,6 +89,11 @@ def integer_share(layers: List[PlanLayer]) -> Optional[float]:
     return sum(layer.macs for layer in layers if layer.precision == "int8") / total if total else None
 
 
+def fused_names(name: str) -> List[str]:
+    """The operations that TensorRT fused into one layer, by its name: ``a + PWN(b, c) || d`` is a, b, c and d."""
+    return [part for part in re.split(r" \+ | \|\| |PWN\(|, |\)|\{ForeignNode\[|\.\.\.|\]\}", name) if part.strip()]
+
+
 def _layer(entry: Dict[str, Any]) -> PlanLayer:
     inputs, outputs = ([_tensor(tensor) for tensor in entry.get(side, ())] for side in ("Inputs", "Outputs"))
     output, shape = outputs[0] if outputs else (UNKNOWN, ())

@@ -40,7 +40,7 @@ def version(trt: Any) -> Tuple[int, int]:
 
 
 def make_logger(trt: Any) -> Any:
-    """An ``ILogger`` that forwards to :mod:`logging` and keeps what went wrong.
+    """An ``ILogger`` that forwards to :mod:`logging`, and keeps what went wrong: TensorRT survives some of it.
 
     TensorRT's own logger prints to standard output, which carries results here. ``problems`` of the returned object
     is the list of error messages so far.
@@ -63,8 +63,7 @@ def make_logger(trt: Any) -> Any:
             level = levels[severity]
             if level == logging.ERROR:
                 self.problems.append(message)
-            else:
-                log.log(level, "TensorRT: %s", message)
+            log.log(level, "TensorRT: %s", message)
 
     return Logger()
 

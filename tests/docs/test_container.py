@@ -19,14 +19,17 @@ def make(tmp_path):
         pytest.skip("needs make")
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
-    docker.write_text('#!/bin/sh\nfor word in "$@"; do echo "$word"; done > "$DOCKER_LOG"\n')
+    docker.write_text(
+        '#!/bin/sh\nif test "$1" = image; then echo "${IMAGE_LABEL-$(git rev-parse HEAD)}"; exit; fi\n'
+        'for word in "$@"; do echo "$word"; done > "$DOCKER_LOG"\n'
+    )
     docker.chmod(0o755)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment = {**inherited, "PATH": f"{docker.parent}:{os.environ['PATH']}", "DOCKER_LOG": str(tmp_path / "log")}
 
-    def run(*words):
+    def run(*words, **more):
         done = subprocess.run(
-            ["make", "-C", ROOT, *words], env=environment, capture_output=True, text=True, check=False
+            ["make", "-C", ROOT, *words], env={**environment, **more}, capture_output=True, text=True, check=False
         )
         log = tmp_path / "log"
         return done, log.read_text().splitlines() if log.exists() else None
@@ -45,7 +48,56 @@ def test_the_image_is_built_from_the_boards_file_with_the_hosts_jtop_version(mak
     done, words = make("container", "IMAGE=ours", f"BASE_PYTHON={python}")
     assert done.returncode == 0, done.stderr
     assert words[:5] == ["build", "-f", "Dockerfile.l4t", "-t", "ours"]
-    assert words[5:] == ["--build-arg", "JETSON_STATS=7.2.2", "."]
+    assert re.fullmatch(r"revision=[0-9a-f]{40}", words[6])
+    assert words[5:] == ["--label", words[6], "--build-arg", "ARCH=sm_72", "--build-arg", "JETSON_STATS=7.2.2", "."]
+
+
+def test_an_orin_takes_its_own_images_and_architecture(make):
+    _, words = make(
+        "container", "BASE_PYTHON=false", "ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel", "OPENCV=jetpack"
+    )
+    given = [words[index + 1] for index, word in enumerate(words) if word == "--build-arg"]
+    assert given == ["ARCH=sm_87", "BASE_IMAGE=jp6", "BUILD_IMAGE=jp6-devel", "OPENCV=jetpack", "JETSON_STATS="]
+    arguments = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile.l4t").read_text(), re.MULTILINE)
+    assert {word.split("=")[0] for word in given} == set(arguments)
+
+
+@pytest.mark.parametrize("label", ["", "0" * 40])
+def test_an_image_of_another_revision_is_refused(make, tmp_path, label):
+    for words in (("bench-container", f"VOT={tmp_path}"), ("shell",)):
+        done, called = make(*words, IMAGE_LABEL=label)
+        assert done.returncode == 2
+        assert f"is of revision '{label}', this checkout of " in done.stderr
+        assert called is None
+
+
+def test_a_shell_has_what_the_benchmark_has_and_leaves_no_file_of_root(make, tmp_path):
+    model = tmp_path / "model"
+    model.write_bytes(b"Jetson-AGX\0")
+    done, words = make("shell", f"VOT={tmp_path}", f"BOARD_MODEL={model}", "BOARD_FILES=")
+    assert done.returncode == 0, done.stderr
+    assert mounts(words) == [
+        f"{ROOT}/build:/siamtrt/build",
+        f"{ROOT}/build/board.txt:/etc/siamtrt-board:ro",
+        f"{tmp_path}:/vot:ro",
+    ]
+    assert (ROOT / "build" / "board.txt").read_bytes() == b"Jetson-AGX"
+    assert words[words.index("-e") + 1] == f"OWNER={os.getuid()}:{os.getgid()}"
+    assert words[-1] == "bash"
+
+
+def test_the_container_gives_what_it_leaves_to_its_caller(tmp_path):
+    (tmp_path / "build").mkdir()
+    script = ROOT / "requirements" / "in_container.sh"
+    owner = f"{os.getuid()}:{os.getgid()}"
+    done = subprocess.run(
+        ["sh", script, "sh", "-c", "echo x > build/left; exit 3"],
+        cwd=tmp_path,
+        env={**os.environ, "OWNER": owner},
+        check=False,
+    )
+    assert done.returncode == 3
+    assert (tmp_path / "build" / "left").stat().st_uid == os.getuid()
 
 
 def test_a_host_without_jtop_builds_too(make):

@@ -138,6 +138,10 @@ def test_a_model_that_is_not_there_leaves_no_folder(checkout):
         "xcorr=fp32,target=fp16,search=int8",
         "target=fp16,search=fp16,xcorr=fp16",
         "target=int8-all,search=int8,xcorr=int8-all",
+        "int8",
+        "int8-all",
+        "target=fp16,search=int8,xcorr=int8",
+        "target=int8,search=int8,xcorr=int8",
     ],
 )
 def test_engines_are_named_as_their_precision_names_itself(checkout, precision):

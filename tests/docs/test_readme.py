@@ -75,7 +75,6 @@ def test_the_board_tests_of_the_makefile_are_those_of_every_room_without_torch()
     assert set(names.split()) == {*re.findall(r"\w+", contract), "doubles", "contract"}
 
 
-@pytest.mark.slow
 def test_the_python_example_runs_as_printed(shipped_engines, tmp_path):
     (block,) = blocks(README, "python")
     engines = tmp_path / "build" / "siamrpn_lite0" / "engines"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engines import own_process
 from runtime.tensorrt import compiled
 from siamtrt import GraphPrecisions
 from siamtrt.libraries import cuda
@@ -54,6 +55,8 @@ def board(monkeypatch, tmp_path, tiny_onnx, cpu_kernels):
         cudart = Cudart(integrated=integrated)
         trt = make(version, cudart, **quirks)
         monkeypatch.setitem(sys.modules, "tensorrt", trt)
+        # a new process would not find the doubles
+        monkeypatch.setattr(own_process, "run", lambda function, *arguments: function(*arguments))
         monkeypatch.setattr(cuda, "load", lambda: cudart)
         monkeypatch.setattr(compiled, "load_kernels", lambda: Kernels(cudart, cpu_kernels))
         return Board(cudart, trt, onnx, tmp_path / "engines")

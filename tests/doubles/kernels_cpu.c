@@ -10,7 +10,7 @@ int siamtrt_crop(const uint8_t *frame, int width, int height, const siamtrt_squa
         for (int row = 0; row < out_px; ++row)
             for (int column = 0; column < out_px; ++column)
                 out[(channel * out_px + row) * out_px + column] =
-                    siamtrt_crop_value(frame, width, height, square, out_px, channel, column, row);
+                    siamtrt_crop_value(frame, width, height, square, channel, column, row);
     return 0;
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.onnx_profile import profile
@@ -42,7 +41,6 @@ def signal_to_noise_db(found, wanted):
     )
 
 
-@pytest.mark.slow
 def test_int8_puts_out_the_maps_of_fp32_in_integers(shipped_engines, tmp_path):
     """Calibrated on two clips, judged on another: the same maps, nearly all of the work in integers."""
     onnx = shipped_engines.parent / "onnx"

@@ -70,7 +70,7 @@ def test_fp16_is_close_to_fp32_but_not_equal(tmp_path, tiny_onnx):
 
 def test_int8_says_what_is_missing(tmp_path, tiny_onnx):
     with pytest.raises(
-        UsageError, match=r"target cannot be built in INT8 without activation ranges(.|\n)*python -m calibration --onnx"
+        UsageError, match=r"search cannot be built in INT8 without activation ranges(.|\n)*python -m calibration --onnx"
     ):
         built(tiny_onnx, tmp_path / "out", "int8")
     assert not (tmp_path / "out" / "manifest.json").exists()
@@ -83,7 +83,10 @@ def calibration(tmp_path_factory, tiny_onnx):
     )
 
 
-def int8(onnx_folder, out, calibration, *, precision="int8", keep=()):
+THREE = "target=int8,search=int8,xcorr=int8"
+
+
+def int8(onnx_folder, out, calibration, *, precision=THREE, keep=()):
     precisions = GraphPrecisions.parse(precision)
     return build(onnx_folder, out, "onnxruntime", precisions, "make engines", ranges=calibration, keep=keep)
 
@@ -98,11 +101,17 @@ def executed(path):
 
 
 def test_int8_leaves_the_correlations_in_float_and_int8_all_does_not(tmp_path, tiny_onnx, calibration):
-    for precision, floats in (("int8", 4), ("int8-all", 2)):  # the last convolutions never are integers
+    for precision, floats in ((THREE, 4), ("int8-all", 2)):  # the last convolutions never are integers
         int8(tiny_onnx, tmp_path / precision, calibration, precision=precision)
         counts = {name: executed(tmp_path / precision / f"{name}.onnx") for name in ("target", "search", "xcorr")}
         assert [counts[name]["QLinearConv"] for name in counts] == [3, 3, 4 - floats]
         assert sum(counts["xcorr"][kind] for kind in ("Conv", "FusedConv")) == floats
+
+
+def test_int8_alone_leaves_the_target_graph_in_float(tmp_path, tiny_onnx, calibration):
+    int8(tiny_onnx, tmp_path, calibration, precision="int8")
+    counts = {name: executed(tmp_path / f"{name}.onnx")["QLinearConv"] for name in ("target", "search", "xcorr")}
+    assert counts == {"target": 0, "search": 3, "xcorr": 0}
 
 
 def test_int8_records_where_its_ranges_come_from(tmp_path, tiny_onnx, calibration):
@@ -133,7 +142,7 @@ def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, cal
         return model
 
     monkeypatch.setattr(onnx_runtime, "correct_biases", spy)
-    precisions = GraphPrecisions.parse("int8")
+    precisions = GraphPrecisions.parse(THREE)
     for wish, kept in ((2, 2), (0, 0), (None, 16)):
         manifest = build(
             tiny_onnx, tmp_path / "out", "onnxruntime", precisions, "", ranges=calibration, correction_samples=wish
@@ -142,7 +151,7 @@ def test_biases_are_corrected_on_as_many_crops_as_asked(tmp_path, tiny_onnx, cal
     assert asked == [(["template"], 2), (["search"], 2), (["template"], 3), (["search"], 3)]  # 3 is all there are
     with pytest.raises(UsageError, match="cannot be corrected on -1 crops"):
         build(tiny_onnx, tmp_path / "out", "onnxruntime", precisions, "", ranges=calibration, correction_samples=-1)
-    with pytest.raises(UsageError, match="INT8 for onnxruntime only"):
+    with pytest.raises(UsageError, match="corrected in INT8 only"):
         build(tiny_onnx, tmp_path / "out", "onnxruntime", GraphPrecisions.parse("fp16"), "", correction_samples=4)
 
 

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engines import __main__ as engines_main
 from engines.int8 import _float_layers
 from engines.sensitivity import choice
+from engines.sensitivity import rank as ranking_module
 from engines.sensitivity.__main__ import _arguments, main
 from engines.sensitivity.graphs_in_turn import GraphsInTurn, noise
 from engines.sensitivity.rank import convolution_macs, rank
@@ -253,6 +254,37 @@ def test_the_command_prints_the_worst_and_the_way_out(tiny_onnx, calibration, tm
     assert lines[-1] == str(out)
 
 
+def test_an_interrupted_ranking_goes_on_where_it_stopped(tiny_onnx, calibration, tmp_path, capsys, monkeypatch):
+    argv = ["--quiet", "--onnx", str(tiny_onnx), "--ranges", str(calibration), "--samples", "1", "--steps", "1"]
+    measured_now, stop_at, to_int8 = [], 4, ranking_module.to_int8
+
+    def counted(*arguments):
+        if len(measured_now) == stop_at:
+            raise KeyboardInterrupt
+        measured_now.append(arguments)
+        return to_int8(*arguments)
+
+    def command(out, *more):
+        measured_now.clear()
+        return cli.run(main, _arguments(), [*argv, "--out", str(tmp_path / out), *more]), len(measured_now)
+
+    monkeypatch.setattr(ranking_module, "to_int8", counted)
+    assert command("a.json") == (130, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.partial.json"]
+    stop_at = None
+    code, rest = command("a.json")
+    assert code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    _, whole = command("b.json")
+    assert rest == whole - 4
+    assert Sensitivity.load(tmp_path / "a.json") == Sensitivity.load(tmp_path / "b.json")
+
+    stop_at = 4
+    assert command("c.json") == (130, 4)
+    stop_at = None
+    assert command("c.json", "--uncorrected") == (0, whole)  # which is another question
+
+
 def test_more_samples_than_there_are_is_refused(tiny_onnx, calibration):
     with pytest.raises(UsageError, match=r"4 samples were asked for, .* has 3"):
         rank(tiny_onnx, calibration, 4, 1)
@@ -329,6 +361,12 @@ def test_each_step_is_logged_with_its_gain(ranking, tiny_onnx, caplog):
     with caplog.at_level("INFO"):
         choice.first(way_out(ranking, tiny_onnx, "search"), 2)
     assert "stemmed and cls.raw stays in floating point, signal to noise 10.0 -> 17.0 dB" in caplog.text
+
+
+def test_that_no_layer_has_to_stay_is_told(ranking, tiny_onnx, caplog):
+    with caplog.at_level("INFO"):
+        assert choice.until(way_out(ranking, tiny_onnx, "target", "search"), 0.2) == []
+    assert "0 layers stay in floating point: the noise of INT8 is 0.15 as it is" in caplog.text
 
 
 def test_a_budget_out_of_reach_is_an_error(ranking, tiny_onnx):
@@ -417,3 +455,20 @@ def test_the_flags_of_before_are_not_shown(capsys):
 def test_half_a_wish_is_refused(ranking, tiny_onnx, calibration, tmp_path, options):
     full = [*options, str(ranking)] if options[-1] == "--sensitivity" else options
     assert engines(tiny_onnx, tmp_path / "out", "--precision", "int8", "--ranges", str(calibration), *full) == 2
+
+
+@pytest.mark.parametrize(
+    ("precision", "wish", "complaint"),
+    [
+        ("fp16", ["--float-layers", "2"], "are of INT8, which fp16 is not"),
+        ("fp32", ["--max-noise", "0.1"], "are of INT8, which fp32 is not"),
+        ("int8", ["--float-layers", "abc"], "no INT8 graph has a layer 'abc'"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_names_what_is_wrong_with_it(
+    ranking, tiny_onnx, calibration, tmp_path, capsys, precision, wish, complaint
+):
+    """As make calls it: with the ranking, and with the ranges where INT8 wants them."""
+    ranges = ["--ranges", str(calibration)] if precision == "int8" else []
+    assert engines(tiny_onnx, tmp_path, "--precision", precision, *ranges, "--sensitivity", str(ranking), *wish) == 2
+    assert complaint in capsys.readouterr().err

@@ -177,10 +177,17 @@ def test_outputs_that_are_not_finite_are_refused(branch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
-    ["siamrpn_lite0", "siamrpn_r50", "siamrpn_r50_otb", "siamrpn_mobilenetv2", "siamrpn_alexnet", "nanotrack_v3"],
+    [
+        "siamrpn_lite0",
+        pytest.param("siamrpn_r50", marks=pytest.mark.slow),
+        pytest.param("siamrpn_r50_otb", marks=pytest.mark.slow),
+        "siamrpn_mobilenetv2",
+        "siamrpn_alexnet",
+        "nanotrack_v3",
+        "lighttrack_mobile",
+    ],
 )
 def test_every_model_is_exported_within_the_tolerance(name, tmp_path):
     card = write(seeded(name, 0), name, tmp_path, checkpoint=None, command="")

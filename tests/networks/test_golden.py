@@ -19,7 +19,6 @@ GOLDEN = {
 }
 TOLERANCE = 1e-4  # of the map's standard deviation
 CROPS = ("template", "search")
-SLOW = {"siamrpn_r50_otb", "siamrpn_r50_lt"}  # the trunk of siamrpn_r50 again
 
 
 def uniform(key, shape):
@@ -60,9 +59,7 @@ def maps(name):
         return dict(zip(("cls", "loc"), network(*(image(crop, getattr(spec(name), f"{crop}_px")) for crop in CROPS))))
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in GOLDEN]
-)
+@pytest.mark.parametrize("name", GOLDEN)
 def test_the_maps_are_those_on_record(name):
     wanted = GOLDEN[name]
     assert wanted["search_px"] == spec(name).search_px

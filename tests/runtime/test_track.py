@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
+import logging
 import math
+import re
 import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
 import pytest
 
+from runtime import draw_target
 from runtime.__main__ import COMMANDS
 from runtime.readahead import ReadAhead
 from runtime.results import LineSink
@@ -152,16 +157,17 @@ def test_a_box_outside_the_frame_leaves_earlier_results_alone(tmp_path, folder, 
     assert {path: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_without_display_and_init_the_way_out_is_named(tmp_path, folder, tiny_engines, monkeypatch):
-    def no_display(*_):
-        raise cv2.error("no display")
-
-    monkeypatch.setattr(cv2, "selectROI", no_display)
-    with pytest.raises(UsageError, match="no display to draw the target on\n  try: --init X,Y,W,H"):
-        track(tiny_engines, FolderSource(folder), [], tmp_path / "out")
+def test_without_display_and_init_the_first_frame_is_shown_as_a_picture(tmp_path, folder, tiny_engines, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":98")  # of nobody: OpenCV's Qt would end the process
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match=r"no display .* first frame is .*first_frame.png\n  try: .*INIT=X,Y,W,H"):
+        track(tiny_engines, FolderSource(folder), [], out)
+    np.testing.assert_array_equal(cv2.imread(str(out / "first_frame.png")), cv2.imread(str(folder / "1.png")))
+    assert [path.name for path in out.iterdir()] == ["first_frame.png"]
 
 
 def test_a_drawn_box_is_tracked(tmp_path, folder, tiny_engines, monkeypatch):
+    monkeypatch.setattr(draw_target, "_OPEN_A_WINDOW", ["true"])
     monkeypatch.setattr(cv2, "selectROI", lambda *_: (40, 40, 30, 30))
     monkeypatch.setattr(cv2, "destroyAllWindows", lambda: None)
     track(tiny_engines, FolderSource(folder), [], tmp_path / "out")
@@ -169,8 +175,59 @@ def test_a_drawn_box_is_tracked(tmp_path, folder, tiny_engines, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("given", "tracked"),
+    [
+        ("-20,10,60,60", BoundingBox(0, 10, 40, 60)),
+        ("100,-5,20000,1e9", BoundingBox(100, 0, 60, 120)),
+        ("0.1,0.2,159.3,119.7", BoundingBox(0.1, 0.2, 159.3, 119.7)),
+    ],
+)
+def test_of_a_box_the_part_in_the_frame_is_tracked(tmp_path, folder, tiny_engines, given, tracked):
+    assert run("track", "--engines", tiny_engines, "--source", folder, f"--init={given}", "--out", tmp_path) == 0
+    assert lines(tmp_path)[0] == str(tracked)
+
+
+def test_the_session_log_tells_the_threads(tmp_path, folder, tiny_engines, caplog):
+    caplog.set_level(logging.INFO)
+    track(tiny_engines, FolderSource(folder), [BOX], tmp_path, threads=3)
+    assert "ONNX Runtime on the CPU, threads: 3" in caplog.text
+
+
+def test_a_short_term_model_does_not_say_whether_the_target_is_lost(tmp_path, folder, tiny_engines):
+    track(tiny_engines, FolderSource(folder), [BOX], tmp_path)
+    entries = [json.loads(line) for line in (tmp_path / "boxes.jsonl").read_text().splitlines()]
+    assert [entry["lost"] for entry in entries] == [None] * 12
+
+
+def test_the_codec_of_the_video_is_h264_or_told(tmp_path, folder, tiny_engines, caplog, capfd):
+    caplog.set_level(logging.INFO)
+    track(tiny_engines, FolderSource(folder), [BOX], tmp_path, annotate=True)
+    codec = int(cv2.VideoCapture(str(tmp_path / "annotated.mp4")).get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
+    assert ("mp4v" in caplog.text) == (codec not in (b"avc1", b"h264"))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_url_is_left_to_opencv(tmp_path):
+    writer = cv2.VideoWriter(str(tmp_path / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25.0, (64, 48))
+    for value in range(7):
+        writer.write(np.full((48, 64, 3), 30 * value, np.uint8))
+    writer.release()
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        source = open_source(f"http://127.0.0.1:{server.server_port}/clip.mp4")
+        assert len(list(source.frames())) == 7
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
     ("source", "complaint"),
-    [("nowhere.mp4", "no such file or folder"), ("camera:99", "cannot open camera:99"), ("gst:", "no such file")],
+    [
+        ("nowhere.mp4", "no such file or folder"),
+        ("rtsp://127.0.0.1:9/camera", "cannot open rtsp"),
+        ("camera:99", "cannot open camera:99"),
+        ("gst:", "no such file"),
+    ],
 )
 def test_a_source_that_is_not_there_is_refused(source, complaint):
     with pytest.raises(UsageError, match=complaint):
@@ -232,3 +289,22 @@ def test_read_ahead_is_bounded_carries_errors_and_stops():
         assert next(items) == 1
         with pytest.raises(ArtifactError, match="the disk is gone"):
             next(items)
+
+
+def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
+    opened = []
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:    YES (1.16.3)")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *words: opened.append(words) or _Opened())
+    open_source("csi:1")
+    ((pipeline, backend),) = opened
+    assert backend == cv2.CAP_GSTREAMER
+    assert re.match(r"nvarguscamerasrc sensor-id=1 ! video/x-raw\(memory:NVMM\)", pipeline)
+    assert re.search(r"format=BGR ! appsink drop=true max-buffers=1$", pipeline)
+
+
+class _Opened:
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def get(self, _):
+        return 0.0

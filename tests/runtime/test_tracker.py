@@ -6,8 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
+from runtime.decode import Candidate
+from runtime.tracker import _moved
 from siamtrt import BoundingBox, InferenceError, UsageError
 from siamtrt.card import TrackerConstants
+from siamtrt.geometry import Place
 from tests.runtime.stub import StubMatcher, card, long_term_card, maps_with_score, tracker_of
 
 FRAME = np.zeros((240, 320, 3), np.uint8)
@@ -32,11 +35,24 @@ def test_an_update_needs_a_start():
         (BoundingBox(-30, 10, 20, 20), "outside the frame"),
         (BoundingBox(10, 10, 0, 20), "no area"),
         (BoundingBox(10, math.nan, 20, 20), "not a number"),
+        (BoundingBox(10, 10, 641, 20), "far larger than the frame of 320x240"),
+        (BoundingBox(10, 10, 20, 481), "far larger than the frame"),
+        ((10, 10, 20, 20), r"a BoundingBox, not \(10, 10, 20, 20\)\n  try: BoundingBox"),
     ],
 )
 def test_a_box_that_cannot_be_tracked_is_refused(box, complaint):
     with pytest.raises(UsageError, match=complaint):
         started(StubMatcher(card()), box)
+
+
+def test_a_box_a_little_larger_than_the_frame_is_tracked():
+    assert started(StubMatcher(card()), BoundingBox(-20, -20, 360, 280)).update(FRAME).box
+
+
+def test_only_a_long_term_tracker_says_whether_the_target_is_lost():
+    assert started(StubMatcher(card())).update(FRAME).lost is None
+    assert tracker_of(StubMatcher(card())).start(FRAME, BOX).lost is None
+    assert tracker_of(StubMatcher(long_term_card())).start(FRAME, BOX).lost is False
 
 
 def test_a_changed_frame_size_is_refused_and_the_target_kept():
@@ -124,3 +140,11 @@ def test_the_long_term_state_is_clipped_to_the_frame():
     for _ in range(5):
         state = tracker.update(FRAME)
     assert state.box.center[0] == pytest.approx(320)
+
+
+@pytest.mark.parametrize(("power", "width"), [(1.0, 54.0), (2.0, 51.6)])
+def test_the_size_follows_at_the_rate_to_the_power_of_the_card(power, width):
+    constants = TrackerConstants(0.0, 0.0, lr=1.0, source="test", size_rate_power=power)
+    candidate = Candidate(0.0, 0.0, 60.0, 60.0, score=0.8, penalty=0.5)
+    moved = _moved(Place(0.0, 0.0, 50.0, 60.0), candidate, 1.0, constants)
+    assert (moved.width, moved.height) == pytest.approx((width, 60.0))

@@ -263,7 +263,7 @@ def test_the_command_speaks_on_standard_output_alone(images, tiny_engines):
 def test_errors_of_the_command_are_one_sentence_and_an_exit_code(images, tiny_engines, tmp_path):
     done = run(tiny_engines, frame(images[0]))
     assert done.returncode == 2
-    assert done.stderr.decode().startswith("error: there is no target yet")
+    assert "\nerror: there is no target yet\n" in f"\n{done.stderr.decode()}"
     assert b"Traceback" not in done.stderr
     done = run(tiny_engines, INITIALIZE + frame("/nowhere.jpg"))
     assert (done.returncode, done.stdout.decode().splitlines()[-1]) == (

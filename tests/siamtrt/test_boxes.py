@@ -62,3 +62,11 @@ def test_iou_is_symmetric_and_bounded(one, other):
     assert one.iou(other) == pytest.approx(other.iou(one), abs=1e-12)
     assert 0 <= one.iou(other) <= 1 + 1e-9
     assert one.iou(one) == pytest.approx(1, abs=1e-9)
+
+
+def test_a_box_inside_an_image_stays_as_it_is_and_one_outside_has_no_area():
+    box = BoundingBox(0.1, 0.2, 0.3, 99.8)
+    assert box.clipped(100, 100) is box
+    assert BoundingBox(-5, 90, 20, 20).clipped(100, 100) == BoundingBox(0, 90, 15, 10)
+    for outside in (BoundingBox(100, 0, 5, 5), BoundingBox(-9, 3, 5, 5), BoundingBox(3, -9, 5, 5)):
+        assert outside.clipped(100, 100).area == 0

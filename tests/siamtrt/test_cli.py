@@ -166,6 +166,21 @@ def test_help_names_the_defaults_that_are_values(capsys):
     assert text.count("default:") == 1
 
 
+@pytest.mark.parametrize("out", ["/proc/results", "/dev/null/report.json", "{here}/file/deep/report.json"])
+def test_an_out_that_cannot_be_written_is_found_out_before_the_work(tmp_path, capsys, out):
+    (tmp_path / "file").write_text("")
+    arguments = cli.parser("demo", "")
+    arguments.add_argument("--out", type=Path)
+    worked = []
+    assert cli.run(worked.append, arguments, ["--out", out.format(here=tmp_path)]) == 4
+    assert capsys.readouterr().err.startswith("error: cannot write ")
+    assert not worked
+    assert cli.run(worked.append, arguments, []) == 0  # it may be left out
+    assert cli.run(worked.append, arguments, ["--out", f"{tmp_path}/new/deep/report.json"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert len(worked) == 2
+
+
 def test_the_version_is_told(capsys):
     with pytest.raises(SystemExit) as ended:
         cli.run(lambda options: None, cli.parser("demo", ""), ["--version"])

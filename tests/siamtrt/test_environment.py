@@ -31,6 +31,11 @@ def test_a_xavier_is_read_from_its_files(xavier):
     assert found["packages"]["numpy"]
 
 
+def test_a_container_that_hides_the_device_tree_knows_its_board(xavier):
+    (xavier / "proc/device-tree/model").rename(xavier / "etc/siamtrt-board")
+    assert describe(xavier)["board"] == "Jetson-AGX"
+
+
 def test_an_unknown_patch_level_is_read_not_refused(xavier):
     (xavier / "etc/nv_tegra_release").write_text("# R35 (release), REVISION: 6.9, GCID: 1, BOARD: x\n")
     assert l4t_version(xavier) == "35.6.9"

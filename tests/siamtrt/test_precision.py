@@ -11,6 +11,13 @@ def test_one_word_names_all_three_graphs():
     assert GraphPrecisions.parse("int8-all").label == "int8-all"
 
 
+def test_int8_alone_keeps_the_target_graph_in_fp16():
+    assert GraphPrecisions.parse("int8") == GraphPrecisions.parse("target=fp16,search=int8,xcorr=int8")
+    assert GraphPrecisions.parse("int8").label == "int8"
+    assert GraphPrecisions.parse("target=int8,search=int8,xcorr=int8").label == "int8+int8+int8"
+    assert GraphPrecisions.parse("int8-all").int8_roles == list(ROLES)
+
+
 def test_graphs_are_named_in_any_order():
     mixed = GraphPrecisions.parse("xcorr=fp16,target=fp32,search=int8")
     assert mixed == GraphPrecisions({"target": Precision.FP32, "search": Precision.INT8, "xcorr": Precision.FP16})

@@ -26,6 +26,15 @@ def test_come_back_as_written(graph: Path) -> None:
     assert Ranges.load(path, onnx=graph) == written
 
 
+def test_the_way_out_for_another_model_does_not_overwrite_the_ranges_at_hand(tmp_path: Path) -> None:
+    graph, path = tmp_path / "r50" / "onnx" / "search.onnx", tmp_path / "lite0" / "calibration" / "search.ranges.json"
+    graph.parent.mkdir(parents=True)
+    graph.write_bytes(b"a graph")
+    Ranges("0" * 64, {"feature_p4": RANGE}).save(path)
+    with pytest.raises(ArtifactError, match=f"--out {tmp_path}/r50/calibration$"):
+        Ranges.load(path, onnx=graph)
+
+
 def test_of_another_graph_are_refused(graph: Path) -> None:
     path = graph.parent / "search.ranges.json"
     Ranges("0" * 64, {"feature_p4": RANGE}).save(path)

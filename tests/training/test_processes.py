@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import torch
 from torch import nn
 
@@ -82,7 +81,6 @@ def two_processes(out, stopped_at=-1):
     return said, [torch.load(out / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
 
 
-@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     (tmp_path / "two").mkdir()
     (tmp_path / "one").mkdir()
@@ -96,7 +94,6 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     assert torch.equal(alone["2"], torch.full((2,), 0.5))  # what no process uses does not even decay
 
 
-@pytest.mark.slow
 def test_processes_stop_after_the_same_step_whoever_is_interrupted(tmp_path):
     said, (first, second) = two_processes(tmp_path, stopped_at=2)
     assert [(tmp_path / f"rank{rank}.step").read_text() for rank in (0, 1)] == ["3", "3"]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from siamtrt import UsageError
 from training.config import Config
 from training.place import Place
+from training.tasks.ban import BanTask
 from training.tasks.siamrpn import SiamRPNTask
+from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
 
-KINDS = {"siamrpn": SiamRPNTask}
+KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
+    "siamrpn": SiamRPNTask,
+    "ban": BanTask,
+    "supernet": SupernetTask,
+}
 
 
 def open_task(config: Config, data: Path, place: Place) -> Task:

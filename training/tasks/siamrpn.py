@@ -17,7 +17,7 @@ from networks.trunks.efficientnet_lite import EfficientNetLite0
 from networks.trunks.nano import NanoTrunk
 from siamtrt import UsageError
 from siamtrt.geometry import anchor_grid
-from training.batches import Batch, batches, collate
+from training.batches import Batch, batches, held_out
 from training.config import Config, parsed
 from training.distil import Answer, Teacher, distillation, joint_answer, told
 from training.labels import POSITIVE_IOU, Targets, assign, only_where, with_hard_negatives
@@ -30,7 +30,6 @@ from training.tasks.task import Group
 from training.validate import maps, validation_overlap
 
 _TRUNK = "backbone."
-_SCORED_TOGETHER = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +98,11 @@ class SiamRPNTask:
         model = spec(self.settings.model)
         if model.family != "rpn":
             raise UsageError(
-                f"{self.settings.model} is of the family {model.family}; training knows rpn", hint="siamrpn_lite0"
+                f"{self.settings.model} is of the family {model.family}; this task trains rpn", hint='kind = "ban"'
             )
         self._sampler = PairSampler(open_sources(config, data), config, model)
-        held_out = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
-        count = config.data.validation_pairs
-        self._held_out = [
-            collate([held_out.pair(index) for index in range(start, min(start + _SCORED_TOGETHER, count))])
-            for start in range(0, count, _SCORED_TOGETHER)
-        ]
+        apart = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
+        self._held_out = held_out(apart, config.data.validation_pairs)
         self.network = _start(self.settings, config.seed).to(place.device)
         self._trunk = self.network.get_submodule("backbone")
         self._grid, cells = _grid(self.network, model, place.device)

@@ -6,13 +6,13 @@ import logging
 import time
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.evaluation.ope.results import result_path, write
 from benchmarks.evaluation.plan import Plan
 from benchmarks.evaluation.trackers import BoxTracker, named
 from sequences.sequence import Sequence
 from siamtrt import BoundingBox, UsageError
+from siamtrt.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def follow(tracker: BoxTracker, sequence: Sequence) -> tuple[list[BoundingBox | 
     start = _start_box(sequence)
     boxes: list[BoundingBox | None] = [start]
     times_ns: list[int] = []
-    frames = tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
+    frames = progress_bar(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
     with frames as progress, named(sequence, times_ns):
         for index in progress:
             frame = sequence.frame(index)

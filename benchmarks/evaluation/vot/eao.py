@@ -13,6 +13,7 @@ import numpy as np
 from siamtrt import Array
 
 ALL, EMPTY = "all", "empty"
+_LEAST_SEQUENCES = 2
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,18 @@ def average(expected: Array, low: int, high: int) -> float | None:
 
 
 def interval(fragments: Fragments, low: int, high: int, draws: int = 1000, seed: int = 0) -> tuple[float, float] | None:
-    """A 95 percent interval of the average, by drawing sequences, repetitions and all; None if runs are too short."""
+    """A 95 percent interval of the average, by drawing sequences, repetitions and all.
+
+    None where fewer than two sequences have a run that is long enough: draws of one sequence differ in nothing.
+    """
+    long_enough = np.isfinite(fragments.overlaps[:, low - 1 : high]).any(axis=1) & (fragments.weights[ALL] > 0)
+    if len(np.unique(fragments.sequences[long_enough])) < _LEAST_SEQUENCES:
+        return None
     rng = np.random.default_rng(seed)
     count = int(fragments.sequences.max()) + 1
     drawn = rng.multinomial(count, np.full(count, 1 / count), size=draws)
     expected = curve(fragments, drawn[:, fragments.sequences] * fragments.weights[ALL])
     window = expected[:, low - 1 : high]
-    if not window.size:
-        return None
     window = window[np.isfinite(window).any(axis=1)]
     averages = np.nanmean(window, axis=1)
     lower, upper = np.percentile(averages, (2.5, 97.5))

@@ -38,7 +38,7 @@ class Measures:
         robustness: failures per 100 frames.
         failures: on all sequences, mean over repetitions.
         eao: ``all`` and each attribute -> expected average overlap; None where runs are too short.
-        eao_interval_95: by bootstrap over sequences.
+        eao_interval_95: by bootstrap over sequences; None where fewer than two have a run that is long enough.
         curve: expected overlap of a run of 1, 2, ... frames.
         sequences: name -> measures.
     """
@@ -93,16 +93,39 @@ def measure(tracker: str, results: Path, truths: dict[str, Truth], protocol: Pro
 
 
 def table(measures: dict[str, Measures]) -> str:
-    """A table for the terminal, best expected average overlap first."""
+    """A table for the terminal, best expected average overlap first, and below it that of each attribute."""
     lines = [f"{'tracker':28} {'EAO':>6} {'95 % interval':>15} {'accuracy':>9} {'failures':>9} {'robustness':>11}"]
     ordered = sorted(measures.items(), key=lambda item: -(item[1].eao["all"] or 0))
     for name, entry in ordered:
-        interval = "too short" if entry.eao_interval_95 is None else "{:.3f}-{:.3f}".format(*entry.eao_interval_95)
+        interval = "-" if entry.eao_interval_95 is None else "{:.3f}-{:.3f}".format(*entry.eao_interval_95)
         lines.append(
             f"{name:28} {_figure(entry.eao['all'])} {interval:>15} {_figure(entry.accuracy):>9} "
-            f"{entry.failures:9.1f} {entry.robustness:11.3f}"
+            f"{round(entry.failures, 1):9g} {entry.robustness:11.3f}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_attributes(dict(ordered)), *_without_interval(measures)])
+
+
+def _attributes(measures: dict[str, Measures]) -> list[str]:
+    """A line a tracker: the EAO of each attribute that a frame carries."""
+    rows = [entry.eao for entry in measures.values()]
+    tags = [
+        tag for tag in (rows[0] if rows else ()) if tag != eao.ALL and any(row.get(tag) is not None for row in rows)
+    ]
+    if not tags:
+        return []
+    lines = [f"{'EAO by attribute':28} {' '.join(f'{tag:>14}' for tag in tags)}"]
+    return lines + [
+        f"{name:28} {' '.join(f'{_figure(entry.eao.get(tag)):>14}' for tag in tags)}"
+        for name, entry in measures.items()
+    ]
+
+
+def _without_interval(measures: dict[str, Measures]) -> list[str]:
+    """Why a tracker has no interval."""
+    few = [name for name, entry in measures.items() if entry.eao["all"] is not None and entry.eao_interval_95 is None]
+    short = [name for name, entry in measures.items() if entry.eao["all"] is None]
+    lines = [f"no interval, only one sequence has runs that are long enough: {', '.join(few)}"] if few else []
+    return lines + ([f"no EAO, runs are too short: {', '.join(short)}"] if short else [])
 
 
 def _eao_run(trajectory: Trajectory, truth: Truth, repetitions: int) -> eao.Run:

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.evaluation.plan import Plan
 from benchmarks.evaluation.trackers import BoxTracker, named
@@ -19,6 +18,7 @@ from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, SKIPPED, STARTED, Entry, result_path, write
 from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox
+from siamtrt.progress import progress_bar
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def follow(tracker: BoxTracker, sequence: Sequence, protocol: Protocol) -> Run:
     """
     run = Run()
     next_start = 0
-    frames = tqdm(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
+    frames = progress_bar(range(len(sequence)), desc=sequence.name, unit="frame", leave=False)
     with frames as progress, named(sequence, run.entries):
         for index in progress:
             if index < next_start:

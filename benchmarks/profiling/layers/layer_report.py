@@ -28,7 +28,7 @@ class Layer:
         output_shape: of its first output.
         ms_p50: median latency of one run, in milliseconds.
         macs: multiply-accumulates; 0 for a layer that has none.
-        bytes: read and written: inputs, weights and outputs.
+        bytes: read and written: inputs, weights and outputs; in floating point as ONNX Runtime pads their channels.
         share: of the time of its graph, 0..1; see :func:`with_shares`.
         output_precision: the type of its first output where that may be another one; None where it may not.
     """

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 import onnx
@@ -23,7 +23,8 @@ _ITEM_BYTES = {"float": 4, "float16": 2, "double": 8, "int64": 8, "int32": 4, "u
 _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
 _COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
-_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "Cast")
+_PACKED = "QLinearConv"  # its weights, a byte each
+_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "HardSigmoid", "Cast")
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,13 @@ def profile(path: Path, graph: GraphCard, runs: int, threads: int | None) -> lis
         for _ in range(_WARM_UP + runs):
             session.run(None, feeds)
         events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    return layers(events, graph.name, runs, macs_of(onnx.load(str(path))))
+    model = onnx.load(str(path))
+    return layers(events, graph.name, runs, macs_of(model), weights_of(model))
 
 
-def layers(events: list[dict[str, Any]], graph: str, runs: int, macs: dict[str, int]) -> list[Layer]:
+def layers(
+    events: list[dict[str, Any]], graph: str, runs: int, macs: Mapping[str, int], weights: Mapping[str, int]
+) -> list[Layer]:
     """Turn profile events into layers, in the order they ran; the last *runs* durations of each count.
 
     Args:
@@ -58,6 +62,7 @@ def layers(events: list[dict[str, Any]], graph: str, runs: int, macs: dict[str, 
         graph: name for the layers.
         runs: how many were asked for.
         macs: node name -> multiply-accumulates, see :func:`macs_of`.
+        weights: node name -> how many weights it has, see :func:`weights_of`.
 
     Raises:
         ArtifactError: there is no event of a node.
@@ -79,7 +84,14 @@ def layers(events: list[dict[str, Any]], graph: str, runs: int, macs: dict[str, 
             "this ONNX Runtime dropped the names of %d layers of %s, so their work counts as 0", len(nameless), graph
         )
     return [
-        _layer(graph, name, details[name], durations[name][-runs:], macs.get(original_name(name), 0))
+        _layer(
+            graph,
+            name,
+            details[name],
+            durations[name][-runs:],
+            macs.get(original_name(name), 0),
+            weights.get(original_name(name), 0),
+        )
         for name in durations
     ]
 
@@ -90,7 +102,26 @@ def macs_of(model: onnx.ModelProto) -> dict[str, int]:
     The activations and casts behind one are listed with the same number: a backend that fuses them names the result
     after the last of them. So look a name up only for a layer that computes products.
     """
-    by_output = node_macs(model)
+    return _by_name(model, node_macs(model))
+
+
+def weights_of(model: onnx.ModelProto) -> dict[str, int]:
+    """How many weights, unpadded and without biases, each convolution and product has, named as by :func:`macs_of`."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {weight.name: tuple(weight.dims) for weight in inferred.initializer}
+    for value in inferred.value_info:
+        shapes.setdefault(value.name, tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim))
+    computes = node_macs(model)
+    counts = {
+        node.output[0]: int(np.prod(shapes.get(node.input[3 if node.op_type == _PACKED else 1], (0,))))
+        for node in model.graph.node
+        if node.output[0] in computes
+    }
+    return _by_name(model, counts)
+
+
+def _by_name(model: onnx.ModelProto, by_output: Mapping[str, int]) -> dict[str, int]:
+    """Counts by the name of the node and by its output, those of what may be fused behind it included."""
     counts = dict(by_output)
     for node in model.graph.node:
         if node.output[0] in by_output:
@@ -100,10 +131,12 @@ def macs_of(model: onnx.ModelProto) -> dict[str, int]:
     return counts
 
 
-def _layer(graph: str, name: str, details: dict[str, Any], durations_ms: list[float], macs: int) -> Layer:
+def _layer(graph: str, name: str, details: dict[str, Any], durations_ms: list[float], macs: int, weights: int) -> Layer:
     inputs, outputs = (_tensors(details.get(f"{side}_type_shape", [])) for side in ("input", "output"))
     kind = details.get("op_name", "unknown")
     dtype, shape = outputs[0] if outputs else ("unknown", ())
+    # A weight that was packed when the graph was loaded is no input any more, though it is read in every run.
+    packed_bytes = weights if kind == _PACKED else 0
     return Layer(
         graph=graph,
         name=name,
@@ -112,7 +145,7 @@ def _layer(graph: str, name: str, details: dict[str, Any], durations_ms: list[fl
         output_shape=shape,
         ms_p50=statistics.median(durations_ms),
         macs=macs if kind in _COMPUTES else 0,
-        bytes=sum(_ITEM_BYTES.get(item, 4) * int(np.prod(size)) for item, size in (*inputs, *outputs)),
+        bytes=packed_bytes + sum(_ITEM_BYTES.get(item, 4) * int(np.prod(size)) for item, size in (*inputs, *outputs)),
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from benchmarks.profiling.graph_work import title
 from benchmarks.profiling.layers import onnx_profile, tensorrt_profile
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, with_shares
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
+from siamtrt.progress import progress_bar
 
 
 def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
@@ -31,7 +30,7 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
     backend = manifest.settings["backend"]
     layers: list[Layer] = []
-    for graph in tqdm(card.graphs, desc="layers", unit="graph", leave=False):
+    for graph in progress_bar(card.graphs, desc="layers", unit="graph", leave=False):
         if backend == "onnxruntime":
             layers += onnx_profile.profile(engines / f"{graph.name}.onnx", graph, runs, threads)
         elif backend == "tensorrt":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Callable, Tuple
+from typing import Callable, Sequence, Tuple
 
+from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.profiling.layers.device import Device, precision_of
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, original_name
+from siamtrt.libraries.inspector import fused_names
 
 _SHOWN_LAYERS = 20
 _COLUMN = 28
@@ -15,7 +17,33 @@ _COLUMN = 28
 # What ONNX Runtime and the conversion to float16 append to the name of a convolution.
 _FUSED = re.compile(r"(/(Clip|Relu|Sigmoid))?(_cast_to_fp16)?$")
 
+# What a layer is for, by what its type is called in ONNX Runtime or TensorRT, in either precision; the first that fits.
+_ROLES = (
+    ("convolution", re.compile("conv", re.IGNORECASE)),
+    ("product", re.compile("gemm|matmul|matrix|fullyconnected", re.IGNORECASE)),
+    ("pooling", re.compile("pool|reduce", re.IGNORECASE)),
+    (
+        "layout",
+        re.compile(
+            "transpose|reshape|concat|slice|gather|squeeze|reorder|cast|quantize|reformat|noop|shuffle|copy|pad|identity",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "elementwise",
+        re.compile(
+            "add|mul|sub|div|relu|clip|sigmoid|swish|softmax|exp|pow|sqrt|min|max|round|wise|activation|scale",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
 Key = Tuple[str, str]
+
+
+def role_key(layer: Layer) -> Key:
+    """Layers for one purpose in one graph go together: an integer convolution meets the one in floating point."""
+    return layer.graph, next((role for role, types in _ROLES if types.search(layer.type)), layer.type)
 
 
 def type_key(layer: Layer) -> Key:
@@ -28,7 +56,7 @@ def layer_key(layer: Layer) -> Key:
 
     So the same layer meets itself in another precision or on another backend, as far as that keeps names.
     """
-    return layer.graph, _FUSED.sub("", original_name(layer.name.split(" + ")[0]))
+    return layer.graph, _FUSED.sub("", original_name(next(iter(fused_names(layer.name)), layer.name)))
 
 
 def graph_key(layer: Layer) -> Key:
@@ -36,27 +64,50 @@ def graph_key(layer: Layer) -> Key:
     return layer.graph, ""
 
 
-BY: dict[str, Callable[[Layer], Key]] = {"type": type_key, "layer": layer_key, "graph": graph_key}
+BY: dict[str, Callable[[Layer], Key]] = {"role": role_key, "type": type_key, "layer": layer_key, "graph": graph_key}
 
 
 def table(reports: list[LayerReport], by: str) -> str:
-    """Milliseconds of each group of layers, the slowest of the first report first in each graph.
+    """Milliseconds of each graph, then of each group of its layers, the slowest of the first report first.
 
     Args:
         reports: side by side, with ratios to the first.
-        by: ``type``, ``layer`` or ``graph``.
+        by: ``role``, ``type``, ``layer`` or ``graph``.
     """
-    groups = [sums(report, BY[by]) for report in reports]
-    lines = [f"{number + 1}: {report.title}" for number, report in enumerate(reports)]
-    heads = " ".join(f"{f'ms {number + 1}':>9}" for number in range(len(reports)))
+    groups, totals = ([sums(report, BY[key]) for report in reports] for key in (by, "graph"))
+    alone = len(reports) == 1
+    lines = [_titled(report) if alone else f"{number}: {_titled(report)}" for number, report in enumerate(reports, 1)]
+    heads = " ".join(f"{'ms' if alone else f'ms {number + 1}':>9}" for number in range(len(reports)))
     ratios = " ".join(f"{f'{number + 1}/1':>7}" for number in range(1, len(reports)))
     title = "" if by == "graph" else by
     lines.append(f"{'graph':8} {title:{_COLUMN}} {heads} {ratios}".rstrip())
-    for key in ordered(groups):
-        figures = " ".join(_figure(group.get(key), 9, 4) for group in groups)
-        shares = " ".join(_figure(ratio(group.get(key), groups[0].get(key)), 7, 2) for group in groups[1:])
-        lines.append(f"{key[0]:8} {key[1][:_COLUMN]:{_COLUMN}} {figures} {shares}".rstrip())
+    names = _types(reports) if by == "role" else {}
+    if by != "graph":
+        lines += [
+            _row((graph, "all layers"), [total.get((graph, "")) for total in totals]) for graph, _ in ordered(totals)
+        ]
+    lines += [_row(key, [group.get(key) for group in groups], names.get(key, "")) for key in ordered(groups)]
     return "\n".join(lines)
+
+
+def _titled(report: LayerReport) -> str:
+    note = arithmetic(report.engines_manifest.get("settings", {}))
+    return f"{report.title} ({note})" if note else report.title
+
+
+def _row(key: Key, values: Sequence[float | None], note: str = "") -> str:
+    """Milliseconds of a group in each report, each but the first over the first, and a note."""
+    figures = " ".join(_figure(value, 9, 4) for value in values)
+    shares = " ".join(_figure(ratio(value, values[0]), 7, 2) for value in values[1:])
+    return f"{key[0]:8} {key[1][:_COLUMN]:{_COLUMN}} {figures} {shares}  {note}".rstrip()
+
+
+def _types(reports: list[LayerReport]) -> dict[Key, str]:
+    """What the layers of each role are called, in any of the reports."""
+    names: dict[Key, dict[str, None]] = defaultdict(dict)
+    for layer in (layer for report in reports for layer in report.layers):
+        names[role_key(layer)][layer.type] = None
+    return {key: ", ".join(types) for key, types in names.items()}
 
 
 def summary(report: LayerReport) -> str:

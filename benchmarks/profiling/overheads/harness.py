@@ -12,8 +12,6 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.run import follow
 from benchmarks.profiling.power.probe import NONE, ProbeChoice
@@ -23,6 +21,7 @@ from runtime.tracker import Tracker, TrackerState
 from sequences.sequence import Sequence
 from siamtrt import Array, BoundingBox, UsageError
 from siamtrt.geometry import Place
+from siamtrt.progress import progress_bar
 
 _NO_LIMIT_BYTES = 1 << 62
 _NO_PROBE = ProbeChoice(NONE)
@@ -71,7 +70,7 @@ def measure(tracker: Tracker, part: Sequence, rounds: int, probe: ProbeChoice = 
     timed: list[float] = []
     own: list[float] = []
     _bare_ms(tracker, ahead)
-    for turn in tqdm(range(rounds), desc="harness-cost", unit="round", leave=False):
+    for turn in progress_bar(range(rounds), desc="harness-cost", unit="round", leave=False):
         if turn % 2:
             timed.append(_watched_ms(tracker, ahead, probe))
         bare.append(_bare_ms(tracker, ahead))

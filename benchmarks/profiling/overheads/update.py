@@ -1,6 +1,8 @@
 """What a frame costs beside the network, and a whole update beside other trackers.
 
-Everything is measured in one run, since machines are noisy: compare the ratios. Single-threaded, median of many frames.
+Everything is measured in one run, what is compared in turns, since machines are noisy: compare the ratios.
+Single-threaded, median of many frames. Beside the network there are two cases: with the target inside the frame the
+search region is cut out as it is, at the border it has to be padded, for which PySOT copies the whole frame.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import resource
 import statistics
 import time
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import cv2
 import numpy as np
@@ -22,12 +24,13 @@ from runtime.matcher import Color, Response, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, ModelCard, UsageError
-from siamtrt.geometry import Square
+from siamtrt.geometry import Place, Square, search_square
 
 FRAMES = 300
 _WARM_UP = 30
 _HEIGHT_PX, _WIDTH_PX = 720, 1280
 _BOX = BoundingBox(30, 300, 120, 90)  # near the border, so that the search region has to be padded
+_INSIDE = BoundingBox(600, 300, 120, 90)  # the same, where it has not
 
 
 class _FixedMaps:
@@ -73,9 +76,13 @@ def measure(
     cv2.setNumThreads(1)
     frames, card = _frames(), ModelCard.load(engines)
     maps = _FixedMaps(card)
-    ours = _updates_ms(Tracker(HostLocator(maps)), frames)
-    theirs = _median_ms(PysotsWay(card, _BOX, frames[0], maps.cls, maps.loc).update, frames)
-    figures: dict[str, Any] = {"glue_ms": ours, "glue_upstream_way_ms": theirs, "glue_ratio": theirs / ours}
+    figures: dict[str, Any] = {}
+    for place, box in (("inside", _INSIDE), ("border", _BOX)):
+        ours = _updates(Tracker(HostLocator(maps)), frames, box)
+        theirs = PysotsWay(card, box, frames[0], maps.cls, maps.loc).update
+        ours_ms, theirs_ms, resize_ms = _medians_ms([ours, theirs, _resizing(card, box)], frames)
+        figures[f"glue_{place}_ms"], figures[f"glue_{place}_upstream_way_ms"] = ours_ms, theirs_ms
+        figures[f"glue_{place}_ratio"], figures[f"resize_{place}_ms"] = theirs_ms / ours_ms, resize_ms
     figures["update_ms"] = _updates_ms(Tracker.open(engines, threads=1), frames)
     if opencv_files:
         figures["opencv_nano_ms"] = _opencv_ms(*opencv_files, frames)
@@ -95,24 +102,47 @@ def _frames() -> list[Array]:
 
 
 def _updates_ms(tracker: Tracker, frames: list[Array]) -> float:
-    """Median of an update, the target put back before each, so that every frame does the same work."""
-    given = tracker.start(frames[0], _BOX)
+    """Median of an update at the border."""
+    return _median_ms(_updates(tracker, frames, _BOX), frames)
+
+
+def _updates(tracker: Tracker, frames: list[Array], box: BoundingBox) -> Callable[[Array], Any]:
+    """An update, the target put back to *box* before each, so that every frame does the same work."""
+    given = tracker.start(frames[0], box)
 
     def update(frame: Array) -> None:
         tracker.go_on_from(given)
         tracker.update(frame)
 
-    return _median_ms(update, frames)
+    return update
+
+
+def _resizing(card: ModelCard, box: BoundingBox) -> Callable[[Array], Any]:
+    """OpenCV's resize of the search region alone, which no way around the network does without."""
+    side, out = search_square(Place.given(box), card, card.search).side_px, (card.search.search_px,) * 2
+
+    def resize(frame: Array) -> Array:
+        scaled: Array = cv2.resize(frame[:side, :side], out, interpolation=cv2.INTER_LINEAR)
+        return scaled
+
+    return resize
 
 
 def _median_ms(call: Callable[[Array], Any], frames: list[Array]) -> float:
-    samples_ns = []
+    return _medians_ms([call], frames)[0]
+
+
+def _medians_ms(calls: Sequence[Callable[[Array], Any]], frames: list[Array]) -> list[float]:
+    """Medians of each of *calls*, which take turns on every frame, so that a busy second hits them all."""
+    samples_ns: list[list[int]] = [[] for _ in calls]
     for index in range(_WARM_UP + FRAMES):
         frame = frames[index % len(frames)]
-        started_ns = time.perf_counter_ns()
-        call(frame)
-        samples_ns.append(time.perf_counter_ns() - started_ns)
-    return statistics.median(samples_ns[_WARM_UP:]) / 1e6
+        for call, samples in zip(calls, samples_ns):
+            frame.max()  # or the first to read a frame would find it in no cache; one that was just decoded is in one
+            started_ns = time.perf_counter_ns()
+            call(frame)
+            samples.append(time.perf_counter_ns() - started_ns)
+    return [statistics.median(samples[_WARM_UP:]) / 1e6 for samples in samples_ns]
 
 
 def _network_ms(matcher: OnnxMatcher, frames: list[Array]) -> float:
@@ -145,7 +175,9 @@ def _memory(tracker: Tracker, frames: list[Array], count: int) -> dict[str, floa
         tracker.update(frames[index % len(frames)])
         if index in (200, count // 2, count - 1):
             marks[f"frame {index}"] = _resident_mib()
-    marks["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # The kernel's own peak is counted more coarsely, and may lie below what was just read.
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    marks["peak"] = max([peak, *(mark for mark in marks.values() if mark is not None)])
     return marks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -92,7 +93,13 @@ def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Setti
         conditions=conditions,
         environment=describe(root),
         engines_manifest=asdict(manifest),
+        threads=threads_of(manifest.settings["backend"], settings.threads),
     )
+
+
+def threads_of(backend: str, asked: int | None) -> int | None:
+    """How many threads compute an operator; None where the CPU does not compute."""
+    return (asked or os.cpu_count()) if backend == "onnxruntime" else None
 
 
 def _figures(videos: Sequence[Video], conditions: Conditions) -> Figures:

@@ -58,6 +58,7 @@ class SpeedReport:
         conditions: clocks and temperatures while it ran; None where the times are of an earlier run.
         environment: of the machine, see :func:`siamtrt.environment.describe`; None as for the conditions.
         engines_manifest: of the engines that ran; None as for the conditions.
+        threads: of the CPU backend, for one operator; None where something else computes, or it was not kept.
     """
 
     title: str
@@ -69,6 +70,7 @@ class SpeedReport:
     conditions: Optional[Conditions]
     environment: Optional[Dict[str, Any]]
     engines_manifest: Optional[Dict[str, Any]]
+    threads: Optional[int] = None
 
     def save(self, path: Path) -> None:
         """Write the report as JSON, whole or not at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.profiling.power.power_report import PowerReport
 from benchmarks.profiling.speed.figures import Distribution
 from benchmarks.profiling.speed.speed_report import SpeedReport
@@ -12,6 +13,7 @@ def table(report: SpeedReport) -> str:
     figures = report.figures
     lines = [
         f"{report.title}: {figures.frames} frames, {figures.starts} starts, {figures.skipped} skipped",
+        *filter(None, [setting_of(report)]),
         f"{'FPS, pooled':26} {figures.fps_pooled:9.1f}",
         f"{'FPS, mean of the videos':26} {figures.fps_mean_of_videos:9.1f}   (as the thesis computes it)",
         f"{'ms':26} {'p50':>9} {'p90':>9} {'p95':>9} {'p99':>9} {'max':>9}",
@@ -22,6 +24,13 @@ def table(report: SpeedReport) -> str:
         *(f"warning: {warning}" for warning in figures.warnings),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def setting_of(report: SpeedReport) -> str:
+    """What the engines compute in and on how many threads, as far as that is known."""
+    settings = (report.engines_manifest or {}).get("settings", {})
+    threads = "" if report.threads is None else f"{report.threads} thread{'s' if report.threads > 1 else ''}"
+    return ", ".join(filter(None, [threads, arithmetic(settings)]))
 
 
 def _line(name: str, times: Distribution | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from benchmarks.profiling.graph_work import NOT_COUNTED, frame_work
+from benchmarks.profiling.graph_work import NOT_COUNTED, arithmetic, frame_work
 from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tables import layer_key, sums, type_key
 from benchmarks.profiling.speed.figures import Distribution
@@ -45,14 +45,16 @@ def _histogram(report: Report) -> str:
 
 def _timeline(report: Report) -> str:
     values: list[float | None] = []
+    names: list[str] = []
     borders: list[tuple[int, str]] = []
     for video in report.speed.videos:
         borders.append((len(values), video.name))
         values += [ns / 1e6 for ns in video.samples.total_ns]
+        names += [f"{video.name}, frame {frame}" for frame in video.samples.frame]
     warnings = "; ".join(report.speed.figures.warnings)
     return page.chart(
         "Latency of each frame",
-        timeline(values, borders, "ms"),
+        timeline(values, borders, "ms", names=names),
         note=f"Doubtful: {warnings}" if warnings else "",
         width="wide",
     )
@@ -107,7 +109,12 @@ def _layers(report: LayerReport) -> list[str]:
         "ms, sum of the medians",
         width=THIRD[0],
     )
-    note = f"Profiled in a run of their own, medians of {report.runs}; profiling slows a run down."
+    note = (
+        f"Profiled in a run of their own, medians of {report.runs}; profiling slows a run down, and the stages above "
+        "were timed apart, so the sums need not agree."
+    )
+    computed = arithmetic(report.engines_manifest.get("settings", {}))
+    note += f" {computed}." if computed else ""
     slowest = sorted(report.layers, key=lambda layer: -layer.ms_p50)[:_SLOWEST]
     rows = [
         [layer_key(layer)[1], layer.graph, layer.type, layer.precision, figure(layer.ms_p50, 4), _millions(layer.macs)]

@@ -19,13 +19,17 @@ _MOST_ROWS = 24
 Named = Tuple[str, svg.Drawing]
 
 
-def drawings(reports: list[LayerReport], device: Device | None) -> list[Named]:
-    """By type, by graph, by layer, and the roofline where there is a device."""
-    drawn = [
-        ("By type of layer", grouped(reports, "type")),
-        ("By graph", grouped(reports, "graph")),
-        ("By layer, the slowest", grouped(reports, "layer")),
-    ]
+_HEADINGS = {
+    "graph": "By graph",
+    "role": "By role of layer",
+    "type": "By type of layer",
+    "layer": "By layer, the slowest",
+}
+
+
+def drawings(reports: list[LayerReport], device: Device | None, by: str = "role") -> list[Named]:
+    """The graphs as wholes, what was asked for *by*, the layers, and the roofline where there is a device."""
+    drawn = [(_HEADINGS[group], grouped(reports, group)) for group in dict.fromkeys(("graph", by, "layer"))]
     if device is not None:
         drawn.append((f"Roofline of {device.name}", roofline(reports, device)))
     return drawn
@@ -36,7 +40,7 @@ def grouped(reports: list[LayerReport], by: str) -> svg.Drawing:
 
     Args:
         reports: side by side.
-        by: ``type``, ``layer`` or ``graph``.
+        by: ``role``, ``type``, ``layer`` or ``graph``.
     """
     groups = [sums(report, BY[by]) for report in reports]
     keys = sorted(ordered(groups), key=lambda key: -max(totals.get(key, 0.0) for totals in groups))[:_MOST_ROWS]

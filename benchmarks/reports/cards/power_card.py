@@ -21,7 +21,7 @@ def power(report: Report) -> str:
     origin_ns = seen.samples.time_ns[0]
     bands = [((start - origin_ns) / 1e9, (end - origin_ns) / 1e9) for start, end in seen.windows_ns]
     drawing = curves(rails, ("s", "W"), bands=bands, size=FULL)
-    return page.card("Power", drawing.markup + _table(seen), note=_note(seen), width="wide")
+    return page.card("Power", page.scrolled(drawing.markup, far=True) + _table(seen), note=_note(seen), width="wide")
 
 
 def _rails(seen: PowerReport, samples: PowerSamples) -> list[Curve]:

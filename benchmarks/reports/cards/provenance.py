@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import fields
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, Iterator, Mapping
 
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing import page
+from siamtrt import documents
+
+_MOST_FILES = 8
 
 
 def provenance(report: Report) -> list[str]:
@@ -17,22 +22,39 @@ def provenance(report: Report) -> list[str]:
 
 def _machine(report: Report) -> str:
     rows = [[name.replace("_", " "), _words(value)] for name, value in report.environment.items()]
-    seen = report.speed.conditions
+    seen, unseen = report.speed.conditions, []
     if seen:
         for name in (field.name for field in fields(seen) if field.name != "reasons"):
-            value = getattr(seen, name)
-            rows.append([f"seen: {name.replace('_', ' ')}", _words(seen.reasons.get(name) if value is None else value)])
-    return page.card("Machine", page.table([], rows, look="words"), width="wide")
+            value, words = getattr(seen, name), name.replace("_", " ")
+            if value is None:
+                unseen.append(f"{words}: {seen.reasons.get(name, 'not known')}")
+            else:
+                rows.append([f"seen: {words}", _words(value)])
+    folded = page.folded(f"{len(unseen)} conditions that this machine does not show", unseen)
+    return page.card("Machine", page.table([], rows, look="words") + folded, width="wide")
 
 
 def _chain(report: Report) -> str:
     rows = [["this report", report.command], ["annotations", f"sha256 {report.annotations_sha256}"]]
     for stage, manifest in report.manifests.items():
         rows.append([stage, manifest["command"]])
-        rows += [[f"{stage}: {name}", f"sha256 {digest}"] for name, digest in manifest["files"].items()]
+        rows += [[f"{stage}: {name}", f"sha256 {digest}"] for name, digest in _digests(manifest["files"])]
         rows.append([f"{stage}: settings", _words(manifest["settings"])])
-    note = "Every raw result, time and reading behind this page stands in report.json beside it."
+    note = "Every raw result, time, reading and digest behind this page stands in report.json beside it."
     return page.card("Paper trail", page.table([], rows, look="words"), note=note, width="wide")
+
+
+def _digests(files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """A digest for each file; one for all of a kind where a folder holds many of them, such as calibration crops."""
+    kinds: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for name, digest in files.items():
+        path = PurePosixPath(name)
+        kinds[str(path.parent), path.suffix][name] = digest
+    for (folder, suffix), of_a_kind in kinds.items():
+        if len(of_a_kind) > _MOST_FILES:
+            yield f"{folder}/*{suffix}", f"{documents.digest(of_a_kind)} of the digests of {len(of_a_kind):,} files"
+        else:
+            yield from of_a_kind.items()
 
 
 def _words(value: Any) -> str:

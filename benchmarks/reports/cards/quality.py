@@ -18,8 +18,13 @@ def quality(report: Report) -> list[str]:
 
 
 def _curve(report: Report) -> str:
-    low, high = report.protocol.eao_low, report.protocol.eao_high
-    note = f"EAO is the mean over lengths {low} to {high}, shaded; as far as runs are that long."
+    low, high, longest = report.protocol.eao_low, report.protocol.eao_high, len(report.measures.curve)
+    note = f"EAO is the mean over runs of {low} to {high} frames"
+    if longest < low:
+        note += f"; the longest here has {longest}, so there is no EAO and nothing is shaded."
+    else:
+        note += ", shaded" + (f" as far as runs go, which is {longest}." if longest < high else ".")
+        note += " A step stands where a run ends and no longer counts."
     drawing = eao_curves([report], [report.title], THIRD)
     return page.chart("Expected average overlap", drawing, note=note, width="third")
 
@@ -37,13 +42,15 @@ def _accuracy_robustness(report: Report) -> str:
 
 
 def _attributes(report: Report) -> str:
-    names = sorted(name for name in report.measures.eao if name != "all")
+    names = sorted(name for name, eao in report.measures.eao.items() if name != "all" and eao is not None)
     rows = [Bar("all", (report.measures.eao["all"],))]
     rows += [Bar(name.replace("_", " "), (report.measures.eao[name],)) for name in names]
     drawing = bars(rows, ["EAO"], "EAO over frames that carry an attribute", width=THIRD[0])
-    return page.chart(
-        "Attributes", drawing, note="None: no frame of these sequences is annotated with it.", width="third"
+    absent = sorted(
+        name.replace("_", " ") for name, eao in report.measures.eao.items() if eao is None and name != "all"
     )
+    note = f"No frame that counts is annotated with {', '.join(absent)}." if absent else ""
+    return page.chart("Attributes", drawing, note=note, width="third")
 
 
 def _sequences(report: Report) -> str:
@@ -56,7 +63,9 @@ def _sequences(report: Report) -> str:
         cells = [name, f"{run.frames:,}", size, figure(entry.accuracy), figure(entry.failures, 0), fps]
         rows.append([*cells, "yes" if run.leaked else "no"])
     heads = ["sequence", "frames", "size", "accuracy", "failures", "FPS", "leaked"]
-    return page.card("Sequences", page.table(heads, rows, look="sorts"), note="Click a head to sort.", width="wide")
+    note = "Leaked: its frames calibrated the engines that are judged on it, which flatters them."
+    content = page.table(heads, rows, look="sorts") + page.SORT_HINT
+    return page.card("Sequences", content, note=note, width="wide")
 
 
 def _failures(report: Report) -> str:

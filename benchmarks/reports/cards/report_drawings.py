@@ -38,8 +38,11 @@ def eao_curves(reports: list[Report], titles: list[str], size: Size) -> svg.Draw
         Curve(title, list(range(2, len(report.measures.curve) + 1)), report.measures.curve[1:])
         for title, report in zip(titles, reports)
     ]
-    band = (float(reports[0].protocol.eao_low), float(reports[0].protocol.eao_high))
-    return curves(series, ("length of the run, frames", "expected overlap"), bands=[band], size=size)
+    longest = max(len(report.measures.curve) for report in reports)
+    band = (float(reports[0].protocol.eao_low), float(min(reports[0].protocol.eao_high, longest)))
+    return curves(
+        series, ("length of the run, frames", "expected overlap"), bands=[band] if band[0] < band[1] else [], size=size
+    )
 
 
 def _accuracy_robustness(reports: list[Report], titles: list[str]) -> svg.Drawing:

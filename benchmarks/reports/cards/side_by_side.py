@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, Optional, Tuple
 
-from benchmarks.profiling.graph_work import NOT_COUNTED, frame_work
+from benchmarks.profiling.graph_work import NOT_COUNTED, arithmetic, frame_work
 from benchmarks.reports.document import Report
 from benchmarks.reports.drawing.page import figure
 
@@ -112,6 +112,9 @@ def _of_several(reports: list[Report]) -> list[str]:
             numbers_of.setdefault(f"no power, {reason}", []).append(str(number))
         if report.speed.figures.warnings:
             numbers_of.setdefault("times to doubt, for the reasons in the report", []).append(str(number))
+        computed = arithmetic((report.speed.engines_manifest or {}).get("settings", {}))
+        if computed:
+            numbers_of.setdefault(computed, []).append(str(number))
         if frame_work(report.work).macs is None:
             numbers_of.setdefault(NOT_COUNTED, []).append(str(number))
     return [f"{', '.join(numbers)}: {doubt}" for doubt, numbers in numbers_of.items()]

@@ -17,6 +17,7 @@ _ROW = 15.0
 _CHARACTER = 5.8
 _BINS = 48
 _NAMED_BORDERS = 10
+_TARGETS = 100
 _SHOWN_P99S = 2.0  # a timeline ends at so many times its 99th percentile, lest one slow frame flattens the rest
 
 Size = Tuple[float, float]
@@ -63,13 +64,25 @@ def curves(
     y = covering([value for curve in series for value in curve.y], y_span, titles[1], zero=True)
     parts = []
     for low, high in bands:
-        parts.append(svg.rectangle(x.at(low), y.end_px, x.at(high) - x.at(low), y.start_px - y.end_px, fill="#eef3fa"))
+        parts.append(svg.rectangle(x.at(low), y.end_px, x.at(high) - x.at(low), y.start_px - y.end_px, fill=svg.BAND))
     parts.append(grid(x, y))
     for index, curve in enumerate(series):
         points = [(x.at(a), y.at(b)) for a, b in zip(curve.x, curve.y) if math.isfinite(b)]
         parts.append(svg.titled(svg.polyline(points, color(index)), curve.name))
+        parts += _targets(curve, x, y)
     parts.append(legend(names, size[0]))
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} over {titles[0]}")
+
+
+def _targets(curve: Curve, x: Axis, y: Axis) -> list[str]:
+    """Places along a curve where the pointer is told both values."""
+    known = [(a, b) for a, b in zip(curve.x, curve.y) if math.isfinite(b)]
+    return [
+        svg.titled(
+            svg.element("circle", cx=x.at(a), cy=y.at(b), r=4, fill_opacity=0), f"{curve.name}: {a:g}, {short(b)}"
+        )
+        for a, b in known[:: math.ceil(len(known) / _TARGETS) or 1]
+    ]
 
 
 def points(
@@ -112,7 +125,12 @@ def histogram(values: Sequence[float], marks: dict[str, float], title: str, *, s
 
 
 def timeline(
-    values: Sequence[float | None], borders: Sequence[tuple[int, str]], title: str, *, size: Size = FULL
+    values: Sequence[float | None],
+    borders: Sequence[tuple[int, str]],
+    title: str,
+    *,
+    names: Sequence[str] = (),
+    size: Size = FULL,
 ) -> svg.Drawing:
     """Each value in turn; of many only the lowest and highest of each pixel's width.
 
@@ -120,6 +138,7 @@ def timeline(
         values: one a frame; None leaves a gap.
         borders: index of the first frame of each sequence, and its name.
         title: of the values.
+        names: one a frame, for the pointer; their numbers where none are given.
         size: of the drawing.
     """
     x_span, y_span = spans(size)
@@ -131,14 +150,18 @@ def timeline(
     words = f"{len(beyond)} above, in orange; the slowest {short(max(beyond))}" if beyond else ""
     parts = [grid(x, y), svg.text(x.end_px, y.end_px - 10, words, anchor="end", fill=svg.MUTED)]
     for index, name in borders:
-        parts.append(svg.line((x.at(index), y.start_px), (x.at(index), y.end_px), "#b9c2cc", stroke_dasharray="2 3"))
+        parts.append(svg.line((x.at(index), y.start_px), (x.at(index), y.end_px), svg.RULE, stroke_dasharray="2 3"))
         if len(borders) <= _NAMED_BORDERS:
             parts.append(svg.text(x.at(index) + 4, y.end_px + 11, name, size=10, fill=svg.MUTED))
-    columns: dict[tuple[int, bool], list[float]] = {}
+    columns: dict[tuple[int, bool], list[tuple[float, str]]] = {}
     for index, value in enumerate(values):
         if value is not None:
-            columns.setdefault((round(x.at(index)), value > y.high), []).append(y.at(value))
-    parts += [_column(place, ys, color(int(outside))) for (place, outside), ys in columns.items()]
+            name = names[index] if names else f"frame {index}"
+            columns.setdefault((round(x.at(index)), value > y.high), []).append((value, name))
+    for (place, outside), column in columns.items():
+        slowest, name = max(column)
+        shape = _column(place, [y.at(value) for value, _ in column], color(int(outside)))
+        parts.append(svg.titled(shape, f"{name}: {short(slowest)}"))
     return svg.Drawing(*size, "".join(parts), f"{title} of each frame")
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Iterable, Union
 
-INK, MUTED, GRID, PAPER = "#1c2733", "#5d6b7a", "#e4e8ed", "#ffffff"
+# style.css has a second set of all these colours, for dark screens.
+INK, MUTED, GRID, PAPER, BAND, RULE = "#1c2733", "#5d6b7a", "#e4e8ed", "#ffffff", "#eef3fa", "#b9c2cc"
 # Told apart by people with any colour vision, and in grey print by their order of lightness.
 SERIES = ("#1f5fa8", "#d9690a", "#2a8a57", "#8449b0", "#b3263a", "#0f8b97", "#7a5a1e", "#5d6b7a")
 _FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif"

@@ -11,13 +11,16 @@ import numpy as np
 from benchmarks.evaluation.drift import drift
 from benchmarks.evaluation.ope.results import read, result_path
 from benchmarks.evaluation.options import RunOptions
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.trials import child
 from benchmarks.trials.sweep.row import Row
 from benchmarks.trials.trial import Trial
 from sequences import sequence as videos
-from siamtrt import GraphPrecisions, documents
+from siamtrt import GraphPrecisions, Manifest, documents
 from siamtrt.files import sha256
 from siamtrt.manifest import FILE_NAME
+
+_ROUND_FRAMES = 300
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,38 @@ class Sweep:
         if not (row.skipped or row.no_drift):
             trial.finish(asdict(row))
         return row
+
+    def timed(self, mix: GraphPrecisions, number: int) -> SpeedReport | None:
+        """Time *mix* again, as its turn in round *number*; None where that is refused, which its log explains.
+
+        One mix after another is measured in other hours, and the hour is not what shall be compared.
+
+        Raises:
+            InferenceError: a process ended in a traceback.
+            ArtifactError: what it left is damaged.
+        """
+        engines, name = self.out / "engines" / mix.label, f"{mix.label}.{number}"
+        report = self.out / "rounds" / f"{name}.json"
+        files = Manifest.load(engines, stage="engines").files
+        if report.is_file():
+            done = SpeedReport.load(report)
+            if done.engines_manifest and done.engines_manifest["files"] == files:
+                return done
+        run = replace(self.run, engines=engines, only=self._of_a_round(), allow_leak=False)
+        words = ["benchmarks", "speed", *child.words_of(run), "--probe", "none", "--idle-s", 0, "--out", report]
+        refused = child.run([*words, "--protocol", self.run.protocol], self.out / "logs" / f"{name}.speed.txt")
+        return None if refused else SpeedReport.load(report)
+
+    def _of_a_round(self) -> tuple[str, ...]:
+        """The shortest sequences, as many as make up the frames of a round."""
+        names: list[str] = []
+        frames = 0
+        for video in sorted(self.videos, key=len):
+            if frames >= _ROUND_FRAMES:
+                break
+            names.append(video.name)
+            frames += len(video)
+        return tuple(names)
 
     def _carried_out(self, mix: GraphPrecisions) -> Row:
         """Do what of *mix* is not done."""

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
+from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.reports.drawing import page
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.drawing.plots import Point, points
@@ -28,7 +29,7 @@ def published() -> dict[str, Any]:
 
 def table(rows: Sequence[Row]) -> str:
     """A line a mix for the terminal."""
-    heads = f"{'EAO':>6} {'accuracy':>9} {'failures':>9} {'drift':>6} {'FPS':>7} {'J/frame':>8}"
+    heads = f"{'EAO':>6} {'accuracy':>9} {'failures':>9} {'drift':>6} {'FPS':>7} {'J/frame':>8}  FPS in rounds"
     lines = [f"{'target+search+xcorr':22} {heads}"]
     for row in rows:
         if row.skipped:
@@ -36,9 +37,15 @@ def table(rows: Sequence[Row]) -> str:
             continue
         lines.append(
             f"{row.label:22} {figure(row.eao):>6} {figure(row.accuracy):>9} {figure(row.failures, 0):>9} "
-            f"{figure(row.drift_overlap):>6} {figure(row.fps, 1):>7} {figure(row.joules_a_frame):>8}"
+            f"{figure(row.drift_overlap):>6} {figure(row.fps, 1):>7} {figure(row.joules_a_frame):>8}  "
+            f"{_spread(row)}".rstrip()
         )
     return "\n".join(lines)
+
+
+def _spread(row: Row) -> str:
+    """The slowest and the fastest round."""
+    return f"{min(row.fps_rounds):.1f} to {max(row.fps_rounds):.1f}" if row.fps_rounds else "-"
 
 
 def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any]) -> str:
@@ -54,9 +61,10 @@ def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any
     frames = about["frames"]
     head = (
         f'<h1>{escape(title)}</h1><p class="quiet">{len(frames)} sequence{"s" if len(frames) > 1 else ""}, '
-        f"{sum(frames.values()):,} frames, on {escape(machine)}</p>{_leak(rows)}"
+        f"{sum(frames.values()):,} frames, on {escape(machine)}{_threads(about)}</p>{_leak(rows)}"
     )
-    cards = [_rate(rows, thesis), _joules(rows), _mixes(rows), _thesis(thesis), _skipped(rows)]
+    computed = arithmetic({**about["request"], "precision": "fp16"}) if any("fp16" in row.label for row in rows) else ""
+    cards = [_rate(rows, thesis), _joules(rows), _mixes(rows, computed), _thesis(thesis), _skipped(rows)]
     return page.page(title, f'{head}<div class="cards">{"".join(cards)}</div>')
 
 
@@ -68,34 +76,65 @@ def _leak(rows: Sequence[Row]) -> str:
     return f'<p class="warning"><strong>Leaked.</strong> {escape(words)}</p>'
 
 
+def _threads(about: dict[str, Any]) -> str:
+    threads = about["request"].get("threads")
+    return f", {threads} thread{'s' if threads > 1 else ''}" if threads else ""
+
+
+def _quality(rows: Sequence[Row]) -> tuple[str, dict[str, float]]:
+    """How well each mix tracks, by the best measure that there is: EAO, accuracy, or drift from the first mix."""
+    by_measure: dict[str, Callable[[Row], float | None]] = {
+        "EAO": lambda row: row.eao,
+        "accuracy": lambda row: row.accuracy,
+        "overlap with the first mix": lambda row: row.drift_overlap,
+    }
+    for name, take in by_measure.items():
+        known = {row.label: take(row) for row in rows}
+        values = {label: value for label, value in known.items() if value is not None}
+        if values:
+            return name, values
+    return "EAO", {}
+
+
 def _rate(rows: Sequence[Row], thesis: dict[str, Any]) -> str:
-    theirs = [Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True) for row in thesis["rows"]]
-    note = (
-        "Up and to the right is better; the dashed line joins the mixes that no other beats in both. Hollow: "
-        f"{thesis['source']}. Another model, machine and set of sequences, so only the shapes compare."
-    )
-    places = {row.label: (row.fps, row.eao) for row in rows if row.fps is not None and row.eao is not None}
-    return _against("frames a second", places, theirs, note, "No mix has both.", least_cost=False)
+    measure, values = _quality(rows)
+    note = "Up and to the right is better; the dashed line joins the mixes that no other beats in both. "
+    theirs = []
+    if measure == "EAO":
+        theirs = [Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True) for row in thesis["rows"]]
+        note += f"Hollow: {thesis['source']}. Another model, machine and set of sequences, so only the shapes compare."
+    else:
+        note += f"No run is long enough for an EAO, so this is {measure}."
+    places = {row.label: (row.fps, values[row.label]) for row in rows if row.fps is not None and row.label in values}
+    return _against("frames a second", measure, places, theirs, note, "No mix has both.", least_cost=False)
 
 
 def _joules(rows: Sequence[Row]) -> str:
     reasons = sorted({row.no_power for row in rows if row.no_power}) or ["no mix was measured"]
     why = f"Not drawn, there are no joules: {escape('; '.join(reasons))}."
     note = "Up and to the left is better. The thesis gives no energy of the module, so it has no dot here."
-    drawn = [row for row in rows if row.joules_a_frame is not None and row.eao is not None]
-    places = {row.label: (row.joules_a_frame or 0.0, row.eao or 0.0) for row in drawn}
-    return _against("joules a frame", places, [], note, why, least_cost=True)
+    measure, values = _quality(rows)
+    drawn = [row for row in rows if row.joules_a_frame is not None and row.label in values]
+    places = {row.label: (row.joules_a_frame or 0.0, values[row.label]) for row in drawn}
+    return _against("joules a frame", measure, places, [], note, why, least_cost=True)
 
 
 def _against(
-    axis: str, places: dict[str, tuple[float, float]], theirs: list[Point], note: str, why: str, *, least_cost: bool
+    axis: str,
+    measure: str,
+    places: dict[str, tuple[float, float]],
+    theirs: list[Point],
+    note: str,
+    why: str,
+    *,
+    least_cost: bool,
 ) -> str:
-    """EAO over an *axis*, with its front; *why* there is nothing to draw, as markup, where there are no places."""
-    heading = f"EAO against {axis}"
+    """A *measure* over an *axis*, with its front; or *why*, as markup, there is nothing to draw."""
+    heading = f"{measure[0].upper()}{measure[1:]} against {axis}"
     if not places:
         return page.card(heading, f"<p>{why}</p>", width="wide")
     best = front(list(places.values()), least_cost=least_cost)
-    drawing = points([*_dots(places, best), *theirs], (axis, "EAO"), front=best, size=_SIZE)
+    drawing = points([*_dots(places, best), *theirs], (axis, measure), front=best, size=_SIZE)
     return page.chart(heading, drawing, note=note, width="wide")
 
 
@@ -114,24 +153,29 @@ _COLUMNS: tuple[tuple[str, Callable[[Row], str]], ...] = (
     ("failures", lambda row: figure(row.failures, 0)),
     ("drift", lambda row: figure(row.drift_overlap)),
     ("FPS", lambda row: figure(row.fps, 1)),
+    ("FPS in rounds", lambda row: _spread(row)),
     ("update ms", lambda row: figure(row.update_p50_ms, 2)),
     ("W", lambda row: figure(row.mean_w, 2)),
     ("J a frame", lambda row: figure(row.joules_a_frame)),
 )
 
 
-def _mixes(rows: Sequence[Row]) -> str:
+def _mixes(rows: Sequence[Row], computed: str) -> str:
     heads = [head for head, _ in _COLUMNS]
     lines = [[cell(row) for _, cell in _COLUMNS] for row in rows if not row.skipped]
     note = (
         "Drift: mean overlap with the boxes of the first mix, both without resets; EAO is chaotic on few sequences, "
         "drift says little once the target is lost. "
-        "Each mix has a report of its own, with every sample, in reports/ beside this page. Click a head to sort."
+        "Each mix has a report of its own, with every sample, behind its name. FPS is the median of rounds in each of "
+        "which every mix had its turn; mixes whose rounds overlap are not told apart by it."
     )
+    note += f" {computed}." if computed else ""
     shaky = [row.label for row in rows if row.unstable]
     which = "all" if len(shaky) == len(lines) else ", ".join(shaky)
     note += f" Times to doubt, the reasons stand in the reports: {which}." if shaky else ""
-    return page.card("Measured here", page.table(heads, lines, look="sorts"), note=note, width="wide")
+    links = [f"reports/{row.label}/report.html" for row in rows if not row.skipped]
+    content = page.table(heads, lines, look="sorts", links=links) + page.SORT_HINT
+    return page.card("Measured here", content, note=note, width="wide")
 
 
 def _thesis(thesis: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import statistics
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Mapping, Optional, Sequence, Tuple
 
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.cards.side_by_side import mean_w
 from benchmarks.reports.document import Report
 from siamtrt.documents import Format
@@ -28,8 +30,9 @@ class Row:
         failures: on all sequences.
         drift_overlap: mean overlap with the boxes of the first mix, both without resets; mean of the sequences.
         no_drift: why there is none.
-        fps: tracked frames over their time.
-        update_p50_ms: median of an update.
+        fps: tracked frames over their time; the median of the rounds where there were some.
+        fps_rounds: the same in each round, in which every mix had its turn.
+        update_p50_ms: median of an update; the median of the rounds too.
         mean_w: of the whole module under load.
         joules_a_frame: of the whole module.
         no_power: why there are no watts; None where there are.
@@ -53,6 +56,22 @@ class Row:
     no_power: Optional[str] = None
     unstable: Tuple[str, ...] = ()
     leaked: bool = False
+    fps_rounds: Tuple[float, ...] = ()
+
+    def timed(self, rounds: Sequence[SpeedReport]) -> Row:
+        """The same mix with the times of *rounds*; without any, its own."""
+        if not rounds:
+            return self
+        rates = tuple(report.figures.fps_pooled for report in rounds)
+        updates = [report.figures.update_ms.p50 for report in rounds if report.figures.update_ms]
+        doubts = dict.fromkeys(warning for report in rounds for warning in report.figures.warnings)
+        return replace(
+            self,
+            fps=statistics.median(rates),
+            fps_rounds=rates,
+            update_p50_ms=statistics.median(updates) if updates else None,
+            unstable=tuple(doubts),
+        )
 
     @classmethod
     def of(cls, label: str, path: Path) -> Row:

@@ -11,7 +11,7 @@ static __global__ void crop(const uint8_t *frame, int width, int height, const s
     siamtrt_square here = *square;
     for (int channel = 0; channel < 3; ++channel)
         out[((int64_t)channel * out_px + row) * out_px + column] =
-            siamtrt_crop_value(frame, width, height, &here, out_px, channel, column, row);
+            siamtrt_crop_value(frame, width, height, &here, channel, column, row);
 }
 
 // Enqueue one crop on a stream; returns a cudaError_t.

@@ -11,6 +11,7 @@
 typedef struct {
     int32_t left, top, side;
     int32_t fill[3];
+    double step; /* side over the side of the crop; a division here would be slow on GPUs with few FP64 units */
 } siamtrt_square;
 
 typedef struct {
@@ -21,9 +22,9 @@ typedef struct {
 /* The two source pixels of one output pixel and their weights, in the fixed point of cv2.resize: half-pixel centres,
    weights of 11 bits, the position rounded from a double. At the border both taps are the border pixel; cv2.resize
    then gives a column's whole weight to one of them, but splits a row's, which rounds differently. */
-SIAMTRT_INLINE siamtrt_tap siamtrt_tap_at(int out, int side, int out_px, int is_row)
+SIAMTRT_INLINE siamtrt_tap siamtrt_tap_at(int out, int side, double step, int is_row)
 {
-    float at = (float)(((double)out + 0.5) * ((double)side / (double)out_px) - 0.5);
+    float at = (float)(((double)out + 0.5) * step - 0.5);
     int low = (int)floorf(at);
     float share = at - (float)low;
     if (!is_row && (low < 0 || low >= side - 1)) share = 0.0f;
@@ -43,10 +44,10 @@ SIAMTRT_INLINE int siamtrt_pixel(const uint8_t *frame, int width, int height, in
 
 /* The value at (column, row) of one channel of the crop, a whole number 0..255. */
 SIAMTRT_INLINE float siamtrt_crop_value(const uint8_t *frame, int width, int height, const siamtrt_square *square,
-                                        int out_px, int channel, int column, int row)
+                                        int channel, int column, int row)
 {
-    siamtrt_tap x = siamtrt_tap_at(column, square->side, out_px, 0);
-    siamtrt_tap y = siamtrt_tap_at(row, square->side, out_px, 1);
+    siamtrt_tap x = siamtrt_tap_at(column, square->side, square->step, 0);
+    siamtrt_tap y = siamtrt_tap_at(row, square->side, square->step, 1);
     int left = square->left, top = square->top, fill = square->fill[channel];
     int a = siamtrt_pixel(frame, width, height, left + x.low, top + y.low, channel, fill);
     int b = siamtrt_pixel(frame, width, height, left + x.high, top + y.low, channel, fill);

@@ -90,7 +90,15 @@ def test_the_command_writes_the_figures(tmp_path, capsys) -> None:
     words = ["drift", "--boxes", str(path), "--reference", str(path), "--out", str(out)]
     assert cli.run_table("benchmarks", "", COMMANDS, words) == 0
     assert json.loads(out.read_text())["mean_overlap"] == 1
-    assert "mean_overlap" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "mean overlap             1.0000",
+        "lowest overlap           1.0000",
+    ]
+    words[2] = str(tmp_path / "absent.txt")
+    assert cli.run_table("benchmarks", "", COMMANDS, words) == 4
+    error = capsys.readouterr().err
+    assert error.count("absent.txt") == 1
+    assert "try: " in error
 
 
 def test_folders_are_compared_sequence_by_sequence(tmp_path, capsys) -> None:
@@ -114,7 +122,7 @@ def test_folders_are_compared_sequence_by_sequence(tmp_path, capsys) -> None:
     with pytest.raises(ArtifactError, match="b: 1 boxes cannot be compared with 9"):
         options.main(options)
     (tmp_path / "run" / "b.txt").unlink()
-    with pytest.raises(ArtifactError, match="b: cannot read"):
+    with pytest.raises(ArtifactError, match="b: no such file of boxes"):
         options.main(options)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"holds no NAME\.txt"):

@@ -178,8 +178,20 @@ def test_the_command_draws_layer_reports(benched, tmp_path, capsys):
     assert call(*argv, "--draw", tmp_path / "layers.html") == 0
     assert "computed, not measured" in capsys.readouterr().out
     page = (tmp_path / "layers.html").read_text()
-    for heading in ("By type of layer", "By graph", "By layer, the slowest", "Roofline of Jetson AGX Xavier, MAXN"):
+    for heading in ("By graph", "By role of layer", "By layer, the slowest", "Roofline of Jetson AGX Xavier, MAXN"):
         assert f"<h2>{heading}</h2>" in page
+    assert call(*argv, "--draw", tmp_path / "layers.html", "--by", "type") == 0
+    assert "<h2>By type of layer</h2>" in (tmp_path / "layers.html").read_text()
+
+
+def test_reports_of_one_title_are_told_apart_by_their_folders(benched, tmp_path, capsys):
+    paths = [tmp_path / name / "report.json" for name in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        shutil.copy(benched / "report.json", path)
+    assert call("compare", *paths) == 0
+    titles = [line.split(", ")[-1] for line in capsys.readouterr().out.splitlines() if line[:2] in ("1:", "2:")]
+    assert titles == ["one", "two"] * 2
 
 
 def test_reports_of_two_kinds_and_of_a_newer_schema_are_refused(benched, tmp_path, capsys):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -180,6 +181,26 @@ def test_drawings_stack_without_overlap():
     assert third["y"] >= first["y"] + first["height"] + 20  # room for its heading
     assert (whole.width, whole.height) == (900, third["y"] + third["height"])
     assert {"all", "first", "second", "third"} <= set(words_of(whole))
+
+
+def test_every_colour_of_a_drawing_has_one_for_dark_screens():
+    dark = (Path(page.__file__).parent / "style.css").read_text().split("prefers-color-scheme: dark")[1]
+    for color in (svg.INK, svg.MUTED, svg.GRID, svg.PAPER, *svg.SERIES):
+        assert f'[fill="{color}"]' in dark
+        assert f'[stroke="{color}"]' in dark
+    assert f'[fill="{svg.BAND}"]' in dark
+    assert f'[stroke="{svg.RULE}"]' in dark
+
+
+def test_long_names_break_behind_dots_and_what_a_phone_cannot_hold_is_marked():
+    assert "<td>layer5.<wbr>2.<wbr>conv</td><td>0.5</td>" in page.table(
+        ["a", "b"], [["layer5.2.conv", "0.5"]], look="dense"
+    )
+    wide = page.table(["a"] * 5, [["x"] * 5])
+    assert 'class="scroll far"' in wide
+    assert "far" not in page.table(["a"] * 4, [["x"] * 4])
+    assert 'class="scroll far"' in page.chart("t", svg.Drawing(520.0, 10.0, "", ""))
+    assert "far" not in page.chart("t", svg.Drawing(340.0, 10.0, "", ""))
 
 
 def test_a_table_keeps_a_key_for_sorting():

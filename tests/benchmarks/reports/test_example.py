@@ -23,6 +23,7 @@ def test_an_old_report_is_read_and_drawn_again(report):
     assert list(report.manifests) == ["engines", "export"]
     assert len(report.failures) == sum(entry == "2" for run in report.sequences.values() for entry in run.entries)
     assert "<h2>Failures</h2>" in report_page(report)
+    assert "rendered clips, no films: 4 sequences" in report_page(report)
 
 
 def test_its_figures_follow_from_its_samples(report):

@@ -4,11 +4,15 @@ import json
 import re
 import shutil
 import sys
+from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.commands.sweep import timed_in_turns
 from benchmarks.evaluation.options import RunOptions
+from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.trials import child
 from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
@@ -38,7 +42,6 @@ def rows_of(out):
     return {row["label"]: row for row in json.loads((out / "sweep.json").read_text())["rows"]}
 
 
-@pytest.mark.slow
 def test_what_can_be_built_is_measured_and_the_rest_keeps_its_reason(tiny_onnx, one_clip, tmp_path, capsys):
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--out", tmp_path, "--threads", 1]
     argv += ["--precisions", "fp32", "int8"]
@@ -105,10 +108,10 @@ def test_a_sweep_of_nothing_is_an_error_that_keeps_the_reasons(tiny_onnx, one_cl
     argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--precisions", "int8", "--out", tmp_path]
     assert call(*argv) == 2
     shown = capsys.readouterr()
-    assert "no mix was measured; int8: target cannot be built in INT8 without activation ranges" in shown.err
+    assert "no mix was measured; int8+int8+int8: target cannot be built in INT8 without activation ranges" in shown.err
     assert str(tmp_path / "sweep.html") in shown.out
     assert "without activation ranges" in (tmp_path / "sweep.html").read_text()
-    assert rows_of(tmp_path)["int8"]["skipped"]
+    assert rows_of(tmp_path)["int8+int8+int8"]["skipped"]
 
 
 def test_an_unknown_protocol_is_refused_before_anything_is_made(tiny_onnx, tmp_path, capsys):
@@ -238,6 +241,7 @@ ROWS = [
         fps=20.0,
         joules_a_frame=0.5,
         mean_w=10.0,
+        fps_rounds=(20.0, 19.0, 22.0),
     ),
     Row("fp16", report_sha256="0", eao=0.39, accuracy=0.6, failures=3, fps=50.0, joules_a_frame=0.2, mean_w=10.0),
     Row("fp16+fp32+fp32", report_sha256="0", eao=0.35, accuracy=0.6, failures=3, fps=19.0, joules_a_frame=0.6),
@@ -269,13 +273,14 @@ def test_every_cell_stands_below_its_head():
     heads = re.findall("<th>(.*?)</th>", ours)
     cells = re.findall("<td[^>]*>(.*?)</td>", ours)[: len(heads)]
     assert dict(zip(heads, cells)) == {
-        "target+search+xcorr": "fp32",
+        "target+search+xcorr": '<a href="reports/fp32/report.html">fp32</a>',
         "EAO": "0.400",
         "95 % interval": "0.300 to 0.500",
         "accuracy": "0.600",
         "failures": "2",
         "drift": "0.980",
         "FPS": "20.0",
+        "FPS in rounds": "19.0 to 22.0",
         "update ms": "-",
         "W": "10.00",
         "J a frame": "0.500",
@@ -293,9 +298,55 @@ def test_without_joules_the_page_says_why():
     assert "No mix has both" in sweep_page(ROWS[3:], ABOUT, published())
 
 
+def test_without_an_eao_accuracy_is_drawn_and_without_that_the_drift():
+    short = [Row(row.label, accuracy=row.accuracy, drift_overlap=0.9, fps=row.fps) for row in ROWS[:3]]
+    html = sweep_page(short, ABOUT, published())
+    assert "<h2>Accuracy against frames a second</h2>" in html
+    assert "No run is long enough for an EAO, so this is accuracy." in html
+    assert html.count('r="5"') == 3  # and none of the thesis, which has an EAO
+    lost = [Row(row.label, drift_overlap=0.9, fps=row.fps) for row in ROWS[:3]]
+    assert "<h2>Overlap with the first mix against frames a second</h2>" in sweep_page(lost, ABOUT, published())
+
+
+def test_the_times_of_a_mix_are_the_median_of_its_rounds(benched):
+    report = SpeedReport.load(benched / "speed.json")
+    rounds = [
+        replace(report, figures=replace(report.figures, fps_pooled=fps, warnings=warnings))
+        for fps, warnings in ((30.0, ()), (10.0, ("busy",)), (20.0, ()))
+    ]
+    row = Row("fp32", fps=99.0, unstable=("old",)).timed(rounds)
+    assert (row.fps, row.fps_rounds, row.unstable) == (20.0, (30.0, 10.0, 20.0), ("busy",))
+    assert Row("fp32", fps=99.0).timed([]).fps == 99.0
+
+
+def test_every_mix_has_its_turn_in_each_round_and_a_finished_turn_is_kept(
+    tiny_engines, one_clip, tmp_path, benched, monkeypatch
+):
+    mixes = [GraphPrecisions.parse(label) for label in ("fp32", "fp16")]
+    for mix in mixes:
+        shutil.copytree(tiny_engines, tmp_path / "engines" / mix.label)
+    turns = []
+
+    def timed(words, log):
+        words = [str(word) for word in words]
+        turns.append(words[words.index("--engines") + 1].rsplit("/", 1)[1])
+        out = Path(words[words.index("--out") + 1])
+        out.parent.mkdir(exist_ok=True)
+        shutil.copy(benched / "speed.json", out)
+
+    monkeypatch.setattr(child, "run", timed)
+    run, videos = RunOptions(sequences=one_clip), load_sequences(one_clip)
+    sweep = Sweep(tmp_path, run, videos, None, None, "onnxruntime", tmp_path, "fp32", {"threads": None})
+    rows = [Row("fp32", fps=1.0), Row("fp16", fps=1.0), Row("int8", skipped="no")]
+    again = [timed_in_turns(sweep, mixes, rows, 2) for _ in range(2)]
+    assert turns == ["fp32", "fp16"] * 2
+    assert [len(row.fps_rounds) for row in again[1]] == [2, 2, 0]
+    assert again[0] == again[1]
+
+
 def test_the_table_prints_every_mix():
     lines = table(ROWS).splitlines()
-    assert lines[1].split() == ["fp32", "0.400", "0.600", "2", "0.980", "20.0", "0.500"]
+    assert lines[1].split() == ["fp32", "0.400", "0.600", "2", "0.980", "20.0", "0.500", "19.0", "to", "22.0"]
     assert lines[-1] == f"{'int8':22} skipped: no <ranges>"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 ATTRIBUTES = {75: 7, 76: 2, 18: 1}
 OUT_OF_MEMORY = 2
+CAPTURE_INVALIDATED = 901
 
 
 def _int(value):
@@ -18,7 +19,8 @@ def _int(value):
 
 
 class Cudart:
-    def __init__(self, *, integrated=True, memory_bytes=1 << 33):
+    def __init__(self, *, integrated=True, memory_bytes=1 << 33, can_capture=True):
+        self.can_capture, self.last_error = can_capture, 0
         self.attributes = {**ATTRIBUTES, 18: int(integrated)}
         self.free_bytes = memory_bytes
         self.memory = {}
@@ -113,7 +115,12 @@ class Cudart:
     def cudaStreamEndCapture(self, stream, out):  # noqa: N802
         self.graphs[len(self.graphs) + 1], self.recording = self.recording, None
         out._obj.value = len(self.graphs)
-        return 0
+        self.last_error = 0 if self.can_capture else CAPTURE_INVALIDATED
+        return self.last_error
+
+    def cudaGetLastError(self):  # noqa: N802
+        error, self.last_error = self.last_error, 0
+        return error
 
     def cudaGraphInstantiateWithFlags(self, out, graph, flags):  # noqa: N802
         assert _int(flags) == 0
@@ -150,7 +157,12 @@ class _ErrorString:
     restype = None
 
     def __call__(self, status):
-        return {OUT_OF_MEMORY: b"out of memory", 209: b"no kernel image is available", 999: b"unknown error"}[status]
+        return {
+            CAPTURE_INVALIDATED: b"operation failed due to a previous error during capture",
+            OUT_OF_MEMORY: b"out of memory",
+            209: b"no kernel image is available",
+            999: b"unknown error",
+        }[status]
 
 
 class Kernels:
@@ -161,7 +173,7 @@ class Kernels:
 
     def siamtrt_crop(self, *arguments):
         self._cudart.enqueue(_int(arguments[-1]), lambda: self._library.siamtrt_crop(*arguments))
-        return 0
+        return self._cudart.cudaGetLastError()  # as the real one asks after its launch
 
     def siamtrt_decode(self, maps, *arguments):
         copied = type(maps._obj).from_buffer_copy(maps._obj)

@@ -16,8 +16,10 @@ _FLOAT, _BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
 
 
 class Tensor:
+    __slots__ = ("dtype", "dynamic_range", "name")
+
     def __init__(self, name, dtype):
-        self.name, self.dtype = name, dtype
+        self.name, self.dtype, self.dynamic_range = name, dtype, None
 
 
 def layers_of(trt, model, pinnable):
@@ -73,6 +75,14 @@ def _swallow(name, function, *arguments):
     except Exception as error:  # noqa: BLE001, the defect this double is about
         sys.stderr.write(f"[ERROR] Exception caught in {name}(): {error}\n")
         return None
+
+
+def given(network):
+    """The scales of a build whose tensors have ranges, by tensor; None where an input has none."""
+    tensors = [*network.inputs, *(layer.get_output(i) for layer in network.layers for i in range(layer.num_outputs))]
+    scales = {tensor.name: tensor.dynamic_range[1] / 127 for tensor in tensors if tensor.dynamic_range}
+    assert all(tensor.dynamic_range[0] == -tensor.dynamic_range[1] for tensor in tensors if tensor.dynamic_range)
+    return scales if {tensor.name for tensor in network.inputs} <= set(scales) else None
 
 
 def calibrate(calibrator, network, version, view):

@@ -218,7 +218,8 @@ def make(
                 if ignores_int8:
                     settings["only_reformats"] = False
                 for layer, kind in no_kernel:
-                    if self._kind_of(layer, settings) == kind:
+                    present = any(known.name == layer for known in network.layers)
+                    if present and self._kind_of(layer, settings) == kind:
                         return self._refuse(f"{layer} + PWN({layer}_sigmoid, {layer}_mul)")
             trt.log_of_builds.append(settings)
             kept = (
@@ -235,6 +236,8 @@ def make(
             self._logger.log(ILogger.Severity.ERROR, reason)
 
         def _calibrate(self, network, config):
+            if config.calibrator is None:
+                return int8.given(network)
             if takes_no_cache:
                 config.calibrator.read_calibration_cache()
                 config.calibrator.read_calibration_cache = lambda: None

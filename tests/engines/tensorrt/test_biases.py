@@ -22,8 +22,9 @@ from tests.tiny import CHANNELS, write_tiny_model
 
 
 @pytest.fixture
-def calibrated(tmp_path):
+def calibrated(tmp_path, monkeypatch):
     """A tiny model with biases and one large weight a channel, which leaves the others few levels to shift on."""
+    monkeypatch.setattr("engines.tensorrt.biases._LEAST_GAIN", 1.0)
     folder = tmp_path / "onnx"
     write_tiny_model(folder)
     for name in ("target", "search"):
@@ -63,6 +64,14 @@ def test_the_corrected_graph_loses_less_in_symmetric_int8(calibrated):
         for form in (model, corrected)
     )
     assert better < 0.7 * plain
+
+
+def test_biases_that_gain_little_stay(calibrated, monkeypatch):
+    monkeypatch.setattr("engines.tensorrt.biases._LEAST_GAIN", 1e-9)
+    job = search_job(*calibrated)
+    model = read_graph(job.source)
+    assert with_corrected_biases(model, job, job.int8) is model
+    assert with_corrected_biases(model, job, job.int8) == model  # and so it is remembered
 
 
 def test_weights_stay_and_the_graph_given_too(calibrated):

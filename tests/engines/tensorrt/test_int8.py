@@ -30,6 +30,7 @@ from tests.tiny import write_tiny_model
 from tests.videos import write_video
 
 VERSIONS = ["8.5.2.2", "8.6.1", "10.0.1", "10.16.1"]
+THREE = "target=int8,search=int8,xcorr=int8"
 THEIRS = TensorrtOptions(calibrator=TENSORRT)
 
 
@@ -48,7 +49,7 @@ def job(board, calibration):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_int8_lets_fp16_in_and_pins_the_correlations_to_it(board, calibration, version):
     double = board(version)
-    manifest = double.build("int8", ranges=calibration)
+    manifest = double.build(THREE, ranges=calibration)
     target, search, xcorr = double.trt.log_of_builds
     assert target["flags"] == search["flags"] == ["FP16", "INT8"]
     assert xcorr["flags"] == ["FP16", "INT8", "OBEY_PRECISION_CONSTRAINTS", "REFIT"]
@@ -58,6 +59,12 @@ def test_int8_lets_fp16_in_and_pins_the_correlations_to_it(board, calibration, v
     assert manifest.settings["calibration_sources"] == ["noise"]
     assert manifest.settings["calibrator"] == "ranges"
     assert str(calibration / "search.ranges.json") in manifest.parents
+
+
+def test_int8_alone_leaves_the_target_graph_in_fp16(board, calibration):
+    double = board()
+    double.build("int8", ranges=calibration)
+    assert [built["flags"][:2] for built in double.trt.log_of_builds] == [["FP16"], ["FP16", "INT8"], ["FP16", "INT8"]]
 
 
 def test_int8_all_pins_nothing(board, calibration):
@@ -84,7 +91,7 @@ def test_what_the_calibration_stage_leaves_is_all_it_needs(board, tmp_path, capl
     write_video(tmp_path / "frames" / "walk", 6)
     request = Request(double.onnx, tmp_path / "frames", 4, 0, parse("minmax"), threads=1)
     calibrate(request, tmp_path / "calibration", "")
-    double.build("int8", ranges=tmp_path / "calibration", tensorrt=TensorrtOptions(calibrator=calibrator))
+    double.build(THREE, ranges=tmp_path / "calibration", tensorrt=TensorrtOptions(calibrator=calibrator))
     assert "have no range" not in caplog.text
     assert double.cudart.count("cudaMemcpy") == (0 if calibrator == "ranges" else 4 + 4)
     for built, graph in zip(double.trt.log_of_builds, ("target", "search", "xcorr")):
@@ -142,15 +149,36 @@ def test_a_correlation_without_a_name_is_refused(tiny_onnx):
         correlations(model, ("kernel_cls",))
 
 
-def test_ranges_that_tensorrt_refuses_are_told_apart_from_a_build_it_refuses(board, calibration):
-    with pytest.raises(BuildError) as caught:
-        board(takes_no_cache=True).build("int8", ranges=calibration)
-    assert caught.value.problem == (
-        "TensorRT did not take the activation ranges it was served; TensorRT 8.5.2.2 cannot build target.plan: "
-        "Calibration failure occurred with no scaling factors detected."
-    )
-    assert caught.value.hint.startswith("--calibrator tensorrt lets it measure its own")
-    assert "--workspace-mib" in caught.value.__cause__.hint
+@pytest.mark.parametrize("version", VERSIONS)
+def test_ranges_that_no_cache_brings_are_given_tensor_by_tensor(board, calibration, caplog, version):
+    double = board(version, takes_no_cache=True)
+    double.build("target=fp32,search=int8,xcorr=fp32", ranges=calibration)
+    (search,) = [built for built in double.trt.log_of_builds if "scales" in built]
+    ranges = Ranges.load(calibration / file_name("search"), onnx=double.onnx / "search.onnx").tensors
+    assert search["scales"] == pytest.approx({name: tensor.amax / 127 for name, tensor in ranges.items()}, rel=1e-6)
+    assert "did not take the activation ranges it was served" in caplog.text
+    assert "building again with a range for each tensor" in caplog.text
+
+
+def test_a_layer_without_a_kernel_is_named_as_the_way_out(board, calibration):
+    double = board(no_kernel=[("stemmed", "INT8")])
+    with pytest.raises(BuildError, match=r"implementation for node stemmed(.|\n)*--float-layers search:stemmed"):
+        double.build("target=fp16,search=int8,xcorr=fp16", ranges=calibration)
+    double.build("target=fp16,search=int8,xcorr=fp16", ranges=calibration, keep=["search:stemmed"])
+
+
+def test_a_pinned_layer_that_fp16_has_no_kernel_for_computes_in_fp32(board, calibration, caplog):
+    double = board(no_kernel=[("correlation_cls", "HALF")])
+    double.build("target=fp16,search=fp16,xcorr=int8", ranges=calibration)
+    xcorr = double.trt.log_of_builds[-1]
+    assert xcorr["pins"] == {"correlation_cls": "FLOAT", "correlation_loc": "HALF"}
+    assert "FP16 has no kernel for correlation_cls; it computes in FP32" in caplog.text
+
+
+def test_a_pinned_layer_without_any_float_kernel_ends_the_build(board, calibration):
+    double = board(no_kernel=[("correlation_cls", "HALF"), ("correlation_cls", "FLOAT")])
+    with pytest.raises(BuildError, match="find any implementation for node correlation_cls"):
+        double.build("target=fp16,search=fp16,xcorr=int8", ranges=calibration)
 
 
 def test_a_build_refused_after_it_took_the_ranges_keeps_its_own_reason(board, calibration):
@@ -158,14 +186,14 @@ def test_a_build_refused_after_it_took_the_ranges_keeps_its_own_reason(board, ca
         with pytest.raises(
             BuildError, match=r"^TensorRT 8.5.2.2 cannot build target.plan: .*Could not find any"
         ) as caught:
-            board(fails_after_calibration=True).build("int8", ranges=calibration, tensorrt=options)
+            board(fails_after_calibration=True).build(THREE, ranges=calibration, tensorrt=options)
         assert "--workspace-mib" in caught.value.hint
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_int8_plan_tells_what_share_of_its_work_is_int8(board, calibration, version, caplog):
     with caplog.at_level(logging.INFO):
-        board(version).build("int8", ranges=calibration)
+        board(version).build(THREE, ranges=calibration)
     assert "100.0 % of the multiply-accumulates of search.plan are in INT8" in caplog.text
     assert re.search(r"\b\d\d\.\d % of the multiply-accumulates of xcorr.plan are in INT8", caplog.text)
 
@@ -215,19 +243,21 @@ def test_ranges_of_another_graph_are_refused(board, calibration, tmp_path):
     write_tiny_model(tmp_path / "other", seed=1)
     double.onnx = tmp_path / "other"
     with pytest.raises(ArtifactError, match="was measured on another graph"):
-        double.build("int8", ranges=calibration)
+        double.build(THREE, ranges=calibration)
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_a_gpu_without_fast_kernels_is_told(board, calibration, precision):
     with pytest.raises(UsageError, match=f"this GPU has no fast {precision.upper()}"):
-        board(fast=False).build(precision, ranges=calibration if precision == "int8" else None)
+        board(fast=False).build(
+            precision if precision == "fp16" else THREE, ranges=calibration if precision == "int8" else None
+        )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_tensorrts_own_calibrator_sees_every_sample_once(board, calibration, version):
     double = board(version)
-    double.build("int8", ranges=calibration, tensorrt=THEIRS)
+    double.build(THREE, ranges=calibration, tensorrt=THEIRS)
     assert double.cudart.count("cudaMemcpy") == 3 + 3
     assert double.cudart.memory == {}
     _, search, xcorr = double.trt.log_of_builds
@@ -240,40 +270,40 @@ def test_tensorrts_own_calibrator_sees_every_sample_once(board, calibration, ver
 
 def test_a_second_build_takes_the_cache(board, calibration):
     double = board()
-    first = double.build("int8", ranges=calibration, tensorrt=THEIRS)
+    first = double.build(THREE, ranges=calibration, tensorrt=THEIRS)
     double.cudart.forget_calls()
     double.trt.log_of_builds.clear()
-    assert double.build("int8", ranges=calibration, tensorrt=THEIRS).files == first.files
+    assert double.build(THREE, ranges=calibration, tensorrt=THEIRS).files == first.files
     assert double.cudart.count("cudaMemcpy") == 0
 
 
 @pytest.mark.parametrize("changed", ["library", "samples", "graph"])
 def test_a_stale_cache_is_not_taken(board, calibration, tmp_path, changed):
-    board().build("int8", ranges=calibration, tensorrt=THEIRS)
+    board().build(THREE, ranges=calibration, tensorrt=THEIRS)
     double = board("8.5.3.1" if changed == "library" else "8.5.2.2")
     if changed == "graph":
         write_tiny_model(tmp_path / "other", seed=1)
         double.onnx = tmp_path / "other"
     if changed != "library":
         calibration = write_calibration(tmp_path / "new", double.onnx, samples=3, seed=1)
-    double.build("int8", ranges=calibration, tensorrt=THEIRS)
+    double.build(THREE, ranges=calibration, tensorrt=THEIRS)
     assert double.cudart.count("cudaMemcpy") == 6
 
 
 def test_a_damaged_cache_is_refused(board, calibration):
     double = board()
-    double.build("int8", ranges=calibration, tensorrt=THEIRS)
+    double.build(THREE, ranges=calibration, tensorrt=THEIRS)
     (path,) = double.out.glob("search-*.cache")
     assert calibration_cache.parse(path.read_bytes(), tensorrt="8.5.2.2")
     path.write_bytes(path.read_bytes().replace(b"TRT-8502", b"TRT-8400"))
     with pytest.raises(ArtifactError, match="is TRT-8400-EntropyCalibration2"):
-        double.build("int8", ranges=calibration, tensorrt=THEIRS)
+        double.build(THREE, ranges=calibration, tensorrt=THEIRS)
 
 
 def test_a_calibration_that_tensorrt_gives_up_sends_to_our_ranges(board, calibration, monkeypatch):
     monkeypatch.setattr(int8, "_measure", lambda *_: {})
     with pytest.raises(BuildError, match=r"took 0 of 3 samples .*; TensorRT .* no scaling f.*\n.*--calibrator ranges"):
-        board().build("int8", ranges=calibration, tensorrt=THEIRS)
+        board().build(THREE, ranges=calibration, tensorrt=THEIRS)
 
 
 def test_dead_layers_are_named_and_our_ranges_build_them(board, tmp_path):
@@ -366,7 +396,7 @@ def test_a_cache_that_tensorrt_hands_back_is_left_as_it_is(tmp_path):
 def test_a_refused_build_keeps_its_own_reason(board, calibration):
     for options in (TensorrtOptions(), THEIRS):
         with pytest.raises(BuildError, match=r"^TensorRT 8.5.2.2 cannot build target.plan: .*Could not find any"):
-            board(build_fails=True).build("int8", ranges=calibration, tensorrt=options)
+            board(build_fails=True).build(THREE, ranges=calibration, tensorrt=options)
 
 
 def test_the_double_crashes_without_the_base_constructor():

@@ -20,7 +20,6 @@ def test_missing_kernels_tell_how_to_compile_them(monkeypatch, tmp_path):
         compiled.load_kernels()
 
 
-@pytest.mark.slow
 def test_nvcc_takes_them(tmp_path):
     nvcc = shutil.which("nvcc")
     if nvcc is None:

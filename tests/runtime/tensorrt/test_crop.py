@@ -67,7 +67,7 @@ def test_unscaled_it_copies(cpu_kernels, frame):
 
 
 def test_the_structure_is_the_kernels(cpu_kernels):
-    assert kernel.SQUARE.itemsize == 24
+    assert kernel.SQUARE.itemsize == 32
 
 
 @settings(deadline=None, max_examples=100)

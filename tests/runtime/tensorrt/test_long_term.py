@@ -66,7 +66,8 @@ def test_the_refit_of_each_search_is_proved(board, long_term, monkeypatch):
 def test_int8_takes_the_ranges_of_each_search(board, long_term, tmp_path, calibrator):
     double = board(onnx=long_term)
     calibration = write_calibration(tmp_path / "calibration", long_term)
-    manifest = double.build("int8", ranges=calibration, tensorrt=TensorrtOptions(calibrator=calibrator))
+    three = "target=int8,search=int8,xcorr=int8"
+    manifest = double.build(three, ranges=calibration, tensorrt=TensorrtOptions(calibrator=calibrator))
     assert str(calibration / "xcorr_lost.ranges.json") in manifest.parents
     scales = [built["scales"] for built in double.trt.log_of_builds]
     for built, graph in zip(scales, ("target", "search", "xcorr", "search_lost", "xcorr_lost")):

@@ -12,6 +12,7 @@ from runtime.tensorrt.locator import open_targets
 from runtime.tensorrt.matcher import TensorrtMatcher
 from sequences.annotated import load_sequence
 from siamtrt import EngineMismatchError, InferenceError, ParityError, UsageError
+from siamtrt.environment import describe
 from siamtrt.geometry import Square
 from tests import tiny
 from tests.doubles.clip import FILL, as_rows, clip, follow, on_the_cpu, picture, read
@@ -66,7 +67,6 @@ def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, 
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.slow
 def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, reference_data):
     onnx = shipped_engines.parent / "onnx"
     double = board(onnx=onnx)
@@ -229,3 +229,35 @@ def test_out_of_memory_says_so(board):
     with pytest.raises(InferenceError, match="out of memory"):
         opened(double)
     assert double.cudart.memory == {}
+
+
+def test_what_cannot_be_captured_runs_step_by_step_and_says_so_once(board, reference, frame, caplog):
+    double = board()
+    double.build()
+    double.cudart.can_capture = False
+    found = boxes(opened(double), clip(frame))
+    np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
+    assert double.cudart.count("cudaGraphLaunch") == 0
+    assert caplog.text.count("frames run step by step, not as a CUDA graph") == 1
+
+
+def test_another_target_does_not_try_the_capture_again(board, frame, caplog):
+    double = board()
+    double.build()
+    double.cudart.can_capture = False
+    locator = opened(double)
+    for _ in range(2):
+        locator.remember(frame, TEMPLATE, FILL)
+    locator.close()
+    assert caplog.text.count("frames run step by step") == 1
+
+
+@pytest.mark.parametrize(("here", "warned"), [("0000", False), ("0003", True), (None, False)])
+def test_plans_timed_at_other_clocks_are_told(board, monkeypatch, caplog, here, warned):
+    double = board()
+    machine = {**describe(), "board": "Jetson-AGX", "power_mode": "0000"}
+    monkeypatch.setattr("engines.build.describe", lambda: machine)
+    monkeypatch.setattr("runtime.tensorrt.plans.describe", lambda: {**machine, "power_mode": here})
+    double.build()
+    opened(double).close()
+    assert ("these plans were timed with power mode 0000, here it is 0003" in caplog.text) is warned

@@ -88,7 +88,6 @@ def real(shipped_engines, reference_data):
     return card, kernels, features
 
 
-@pytest.mark.slow
 def test_on_real_targets_half_precision_passes_and_one_stale_kernel_does_not(shipped_engines, real):
     card, kernels, features = real
     folder = shipped_engines.parent / "onnx"
@@ -101,7 +100,6 @@ def test_on_real_targets_half_precision_passes_and_one_stale_kernel_does_not(shi
                 strict.require_equal(own, {**features[one], **maps_by(folder, card, stale, features[one])})
 
 
-@pytest.mark.slow
 def test_on_real_targets_the_kernels_of_another_are_found_in_int8_too(shipped_engines, real):
     card, kernels, features = real
     folder = shipped_engines.parent / "onnx"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from siamtrt.libraries.inspector import integer_share, plan_layers
+from siamtrt.libraries.inspector import fused_names, integer_share, plan_layers
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tensorrt"
 STEM = 32 * 64 * 3 * 49 * 112 * 112  # batch, channels, 7x7 kernel, places before the pooling
@@ -50,3 +50,17 @@ def test_a_stem_fused_with_its_pooling_is_counted_before_the_pooling():
     assert stem.macs == STEM
     assert stem.precision == "int8"
     assert stem.bytes == 32 * 3 * 224 * 224 + 32 * 64 * 56 * 56 + 9408 + 4 * 64
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("conv1", ["conv1"]),
+        ("conv1 + relu", ["conv1", "relu"]),
+        ("a.0 + PWN(PWN(s, m), b.1)", ["a.0", "s", "m", "b.1"]),
+        ("left || right", ["left", "right"]),
+        ("{ForeignNode[a...z]}", ["a", "z"]),
+    ],
+)
+def test_a_fused_layer_names_its_parts(name, parts):
+    assert fused_names(name) == parts

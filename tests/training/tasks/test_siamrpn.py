@@ -166,7 +166,7 @@ def test_a_second_round_starts_from_the_weights_of_the_first(data, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model": "nanotrack_v3"}, "training knows rpn"),
+        ({"model": "nanotrack_v3"}, "this task trains rpn"),
         ({"start": "mars"}, "unknown start 'mars'"),
         ({"model": "siamrpn_mobilenetv2", "start": "imagenet"}, "no ImageNet weights for the trunk of siamrpn_mobile"),
         ({"kind": "sound"}, "unknown kind of task 'sound'"),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.profiling.overheads.chain.kernel_times import KernelTimes, kernel_times
 from benchmarks.profiling.overheads.chain.through_host import HostChain
@@ -22,6 +21,7 @@ from runtime.tensorrt.locator import open_targets
 from runtime.tracker import Tracker
 from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError
+from siamtrt.progress import progress_bar
 
 OURS, THEIRS = "on the GPU, CUDA graph", "through the host"
 _PLAIN, _MAPS = "on the GPU, step by step", "on the GPU, maps to the host"
@@ -101,7 +101,7 @@ def _times(
     """Nanoseconds and boxes of each update after the warm-up."""
     samples: dict[str, list[int]] = {name: [] for name in ways}
     boxes: dict[str, list[tuple[float, ...]]] = {name: [] for name in ways}
-    for count in tqdm(range(_WARM_UP + frames), desc="chain", unit="frame"):
+    for count in progress_bar(range(_WARM_UP + frames), desc="chain", unit="frame"):
         index = count % (len(clip) - 1)
         if index == 0:
             for tracker in ways.values():

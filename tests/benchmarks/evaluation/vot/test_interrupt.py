@@ -46,7 +46,6 @@ def results(out):
     return {path.stem: path.stat().st_mtime_ns for path in out.rglob("s??_001.txt")}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_rerun_goes_on_where_it_was_interrupted(sequences, tiny_engines, tmp_path, jobs):
     child = start(tiny_engines, sequences, tmp_path, jobs)

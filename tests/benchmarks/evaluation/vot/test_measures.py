@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.vot.annotations import load, polygon
-from benchmarks.evaluation.vot.measures import measure
+from benchmarks.evaluation.vot.measures import Measures, measure, table
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import read, result_path
 from siamtrt import ArtifactError, UsageError, cli
@@ -72,6 +72,26 @@ def test_runs_that_are_too_short_have_no_eao(tmp_path):
     found = write_case(tmp_path, [(60, [], 0)])
     assert found.eao["all"] is None
     assert found.eao_interval_95 is None
+
+
+@pytest.mark.parametrize("runs", [[(400, [200], 0)], [(400, [], 8), (60, [], 0), (50, [], 0)]])
+def test_one_sequence_that_is_long_enough_makes_no_interval(tmp_path, runs, capsys):
+    found = write_case(tmp_path, runs)
+    assert found.eao["all"] is not None
+    assert found.eao_interval_95 is None
+    lines = table({"T": found}).splitlines()
+    assert lines[1].split()[:3] == ["T", f"{found.eao['all']:.3f}", "-"]
+    assert lines[-1] == "no interval, only one sequence has runs that are long enough: T"
+
+
+def test_failures_are_whole_where_they_are_and_attributes_are_printed():
+    one = Measures(0.5, 1.0, 35.0, {"all": 0.3, "occlusion": 0.1, "empty": None}, (0.2, 0.4), [1.0], {})
+    two = Measures(0.5, 1.0, 2.0667, {"all": 0.2, "occlusion": None, "empty": None}, (0.1, 0.3), [1.0], {})
+    head, first, second, tags, *rows = (line.split() for line in table({"a": one, "b": two}).splitlines())
+    assert head[-2:] == ["failures", "robustness"]
+    assert (first[-2], second[-2]) == ("35", "2.1")
+    assert tags == ["EAO", "by", "attribute", "occlusion"]
+    assert rows == [["a", "0.100"], ["b", "-"]]
 
 
 def test_the_interval_encloses_the_figure_and_repeats(tmp_path):

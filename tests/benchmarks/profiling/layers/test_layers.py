@@ -10,7 +10,7 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers.device import Device
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport
 from benchmarks.profiling.layers.onnx_profile import layers
-from benchmarks.profiling.layers.tables import bounds, table
+from benchmarks.profiling.layers.tables import bounds, role_key, table
 from siamtrt import ArtifactError, GraphPrecisions, UsageError, cli
 from tests.built import build
 from tests.calibrated import write_calibration
@@ -56,13 +56,13 @@ def event(name, dur_us, op="Conv"):
 def test_profile_events_become_medians_without_the_warm_up():
     noise = {"cat": "Session", "name": "model_run", "dur": 9}
     events = [noise, event("a", 9000), event("b", 1), event("a", 1000), event("a", 3000), event("a", 2000)]
-    first, second = layers(events, "search", runs=3, macs={"a": 14112})
+    first, second = layers(events, "search", runs=3, macs={"a": 14112}, weights={"a": 288})
     assert (first.name, first.ms_p50, first.precision) == ("a", 2.0, "float16")
     assert (first.macs, second.macs) == (14112, 0)
     assert first.bytes == 2 * (4 * 81 + 8 * 36 + 8 + 8 * 49)
     assert second.name == "b"
     with pytest.raises(ArtifactError, match="names no node"):
-        layers([noise], "search", 3, {})
+        layers([noise], "search", 3, {}, {})
 
 
 def test_tables_sum_and_compare():
@@ -70,11 +70,42 @@ def test_tables_sum_and_compare():
     other = report(layer("a", ms=0.5), layer("b", ms=1.0), layer("d", kind="Cast", ms=0.1), title="other")
     lines = table([one, other], "type").splitlines()
     assert lines[0] == "1: one"
-    assert lines[3].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
-    assert lines[4].split() == ["search", "Relu", "0.5000", "-", "-"]
-    assert lines[5].split() == ["search", "Cast", "-", "0.1000", "-"]
+    assert lines[3].split() == ["search", "all", "layers", "3.5000", "1.6000", "0.46"]
+    assert lines[4].split() == ["search", "Conv", "3.0000", "1.5000", "0.50"]
+    assert lines[5].split() == ["search", "Relu", "0.5000", "-", "-"]
+    assert lines[6].split() == ["search", "Cast", "-", "0.1000", "-"]
     assert table([one], "graph").splitlines()[-1].split() == ["search", "3.5000"]
-    assert table([one], "layer").splitlines()[2].split() == ["search", "b", "2.0000"]
+    alone = table([one], "layer").splitlines()
+    assert (alone[0], alone[1].split()) == ("one", ["graph", "layer", "ms"])
+    assert alone[3].split() == ["search", "b", "2.0000"]
+
+
+def test_an_integer_convolution_meets_the_one_in_floating_point():
+    fp32 = report(layer("a", ms=2.0), layer("b", kind="Add", ms=1.0), layer("c", kind="ReorderInput", ms=0.5))
+    int8 = report(
+        layer("a", "QLinearConv", ms=1.0), layer("b", "QLinearAdd", ms=0.5), layer("d", "DequantizeLinear", ms=0.1)
+    )
+    rows = [line.split(maxsplit=5) for line in table([fp32, int8], "role").splitlines()[4:]]
+    assert rows == [
+        ["search", "convolution", "2.0000", "1.0000", "0.50", "Conv, QLinearConv"],
+        ["search", "elementwise", "1.0000", "0.5000", "0.50", "Add, QLinearAdd"],
+        ["search", "layout", "0.5000", "0.1000", "0.20", "ReorderInput, DequantizeLinear"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        *((kind, "convolution") for kind in ("FusedConv", "CaskConvolution", "Convolution")),
+        *((kind, "product") for kind in ("FusedGemm", "MatMul", "QGemm")),
+        *((kind, "pooling") for kind in ("GlobalAveragePool", "MaxPool", "Pooling", "ReduceMean")),
+        *((kind, "layout") for kind in ("QuantizeLinear", "QLinearConcat", "Reformat", "Unsqueeze", "Cast")),
+        *((kind, "elementwise") for kind in ("PointWise", "ElementWise", "HardSwish", "QLinearSigmoid", "Clip")),
+        ("Unheard", "Unheard"),
+    ],
+)
+def test_layers_of_either_backend_have_a_role(kind, role):
+    assert role_key(layer(kind=kind)) == ("search", role)
 
 
 def test_the_share_in_integers_is_of_a_frame():
@@ -157,8 +188,35 @@ def test_the_xaviers_cards(mode, ghz, memory):
     assert (card.gpu_ghz, card.memory_gb_s) == (ghz, memory)
     peaks = {"fp32": 512 * ghz, "fp16": 64 * 64 * ghz, "int8": 64 * 128 * ghz}  # CUDA cores, tensor cores
     assert card.peak_gmacs == pytest.approx(peaks, abs=0.1)
-    with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_xavier_15w"):
+    with pytest.raises(UsageError, match="unknown device 'toaster'\n  try: one of agx_orin_maxn, agx_xavier_15w"):
         Device.load("toaster")
+
+
+@pytest.mark.parametrize(
+    ("name", "sparse_tops", "memory", "board"),
+    [
+        ("agx_orin_maxn", 170, 204.8, "NVIDIA Jetson AGX Orin Developer Kit"),
+        ("orin_nx_maxn", 60, 102.4, "NVIDIA Jetson Orin NX Engineering Reference Developer Kit"),
+        ("orin_nano_15w", 40, 68, "NVIDIA Jetson Orin Nano Developer Kit"),
+    ],
+)
+def test_the_orins_cards_give_what_nvidia_states(name, sparse_tops, memory, board):
+    """A multiply-accumulate is two operations, and structured sparsity counts each of them twice."""
+    card = Device.load(name)
+    assert 4 * card.peak_gmacs["int8"] / 1000 == pytest.approx(sparse_tops, rel=0.03)
+    assert card.peak_gmacs["int8"] == pytest.approx(2 * card.peak_gmacs["fp16"], abs=0.2)
+    assert card.memory_gb_s == memory
+    assert "computed, not measured" in card.source
+    assert card.foreign({"board": board, "power_mode": "0000"}) is None
+    assert card.foreign({"board": "NVIDIA Jetson Xavier NX Developer Kit", "power_mode": "0000"})
+
+
+def test_the_small_xavier_is_not_taken_for_the_large_one():
+    board = {"board": "NVIDIA Jetson Xavier NX Developer Kit", "power_mode": "0000"}
+    card = Device.load("xavier_nx_15w")
+    assert card.foreign(board) is None
+    assert card.peak_gmacs == pytest.approx({"fp32": 384 * 1.1, "fp16": 48 * 64 * 1.1, "int8": 48 * 128 * 1.1}, abs=0.1)
+    assert Device.load("agx_xavier_maxn").foreign(board) == "measured on another machine"
 
 
 def test_the_command_compares_files(tmp_path, capsys):
@@ -210,4 +268,13 @@ def test_no_work_is_lost_to_int8_or_it_is_said(tiny_onnx, tmp_path, capsys):
     found = work_of(tmp_path / "engines", tmp_path / "r.json")
     warned = "so their work counts as 0" in capsys.readouterr().err
     assert (found == WORK) != warned
+    if not warned:
+        # Bytes in and out, and the unpadded weights, which the profile does not list once they are packed.
+        (stem,) = [
+            entry
+            for entry in LayerReport.load(tmp_path / "r.json").layers
+            if entry.graph == "search" and entry.type == "QLinearConv" and entry.macs == STEM * 31 * 31
+        ]
+        scales = 4 + 1 + 8 * 4 + 8 + 4 + 1
+        assert stem.bytes == 3 * 255 * 255 + 8 * 31 * 31 + 8 * 3 * 8 * 8 + scales
     assert onnxruntime.__version__ < "1.2" or not warned

@@ -57,6 +57,24 @@ def test_both_ways_cut_the_same_padded_crop():
     np.testing.assert_array_equal(theirs[0].transpose(1, 2, 0), ours)
 
 
+def test_one_place_needs_padding_and_the_other_does_not_or_the_comparison_shows_one_case_twice():
+    model, height, width = card(), overhead._HEIGHT_PX, overhead._WIDTH_PX
+    border, inside = (search_square(Place.given(box), model, model.search) for box in (overhead._BOX, overhead._INSIDE))
+    assert border.side_px == inside.side_px
+    reach = inside.side_px / 2 + 1
+    assert border.center_x < reach
+    assert reach < inside.center_x < width - reach
+    assert reach < inside.center_y < height - reach
+
+
+def test_what_is_compared_takes_turns(monkeypatch):
+    monkeypatch.setattr(overhead, "FRAMES", 3)
+    monkeypatch.setattr(overhead, "_WARM_UP", 1)
+    turns = []
+    overhead._medians_ms([lambda _: turns.append("ours"), lambda _: turns.append("theirs")], [np.zeros(1)])
+    assert turns == ["ours", "theirs"] * 4
+
+
 def test_the_yardstick_copies_no_frame_where_nothing_has_to_be_padded():
     model, frames = card(), overhead._frames()
     maps, box = overhead._FixedMaps(model), BoundingBox(600, 300, 120, 90)
@@ -102,9 +120,24 @@ def test_the_figures_are_printed_and_written(one_thread, tiny_engines, tmp_path,
     words = ["overhead", "--engines", str(tiny_engines), "--memory-frames", "202", "--out", str(out)]
     assert cli.run_table("benchmarks", "", COMMANDS, words) == 0
     figures = json.loads(out.read_text())
-    assert figures["glue_ratio"] == pytest.approx(figures["glue_upstream_way_ms"] / figures["glue_ms"])
-    assert {"frame 200", "frame 201", "peak"} <= set(figures["memory_mib"])
-    assert "update_ms" in capsys.readouterr().out
+    for place in ("inside", "border"):
+        ratio = figures[f"glue_{place}_upstream_way_ms"] / figures[f"glue_{place}_ms"]
+        assert figures[f"glue_{place}_ratio"] == pytest.approx(ratio)
+        assert figures[f"resize_{place}_ms"] > 0
+    assert figures["engines_manifest"]["stage"] == "engines"
+    assert figures["threads"] == 1
+    memory = figures["memory_mib"]
+    assert {"frame 200", "frame 201", "peak"} <= set(memory)
+    assert memory["peak"] == max(memory.values())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-4:] == ["inside", "at", "the", "border"]
+    assert lines[3].split() == [
+        "times",
+        "ours",
+        *(f"{figures[f'glue_{place}_ratio']:.2f}" for place in ("inside", "border")),
+    ]
+    assert lines[-1].startswith("memory, MiB")
+    assert "{" not in "".join(lines)
 
 
 def test_files_opencv_cannot_use_are_refused(tmp_path):

@@ -1,0 +1,1 @@
+"""Which network: search spaces, what their networks cost, strategies, and the archive of what was tried."""

@@ -1,0 +1,19 @@
+"""``python -m architectures``: one subcommand a module, imported when it is chosen."""
+
+from __future__ import annotations
+
+import sys
+
+from siamtrt import cli
+
+COMMANDS = (
+    ("carriers", "architectures.carriers", "write the six networks that a latency table is made of"),
+    ("lut", "architectures.lut", "make a latency table of their layer reports"),
+    ("search", "architectures.search", "search a supernet for networks within limits; rerun to resume"),
+    ("rank", "architectures.rank", "train some networks alone: does the supernet rank them alike?"),
+    ("verify", "architectures.verify", "compare searches with chance"),
+    ("show", "architectures.show", "what an architecture costs, part by part"),
+)
+
+if __name__ == "__main__":
+    sys.exit(cli.run_table("architectures", "Search for tracker networks.", COMMANDS))

@@ -1,0 +1,183 @@
+"""``python -m architectures search``: the best networks of a supernet within limits."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from architectures.archive import Archive, Judged, front
+from architectures.cost import total
+from architectures.judge import SPLITS, Bench, Request, judge, open_bench
+from architectures.picture import draw
+from architectures.strategies import Choices, draw_at_random, evolve
+from benchmarks.trials.spread import Where, spread, where
+from networks.lighttrack.architecture import Architecture, parse
+from networks.lighttrack.space import Genes
+from siamtrt import Manifest, UsageError, claim, cli
+from siamtrt.documents import Format
+from siamtrt.environment import describe
+from siamtrt.files import sha256, whole_file
+
+ARCHIVE_NAME, FRONT_NAME, PICTURE_NAME, BEST_NAME = "archive.jsonl", "front.json", "front.png", "best.pth"
+FORMAT = Format("a front", schema=1, hint="python -m architectures search", kind="front")
+_STRATEGIES = ("nsga2", "ga", "random")
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(arguments: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--supernet", type=Path, help="best.pth of a training of the kind supernet")
+    source.add_argument("--weights", type=Path, help="weights of a LightTrack, shrunk without training")
+    arguments.add_argument("--config", type=Path, required=True, help="of the training: sources and held-out videos")
+    arguments.add_argument("--data", type=Path, required=True, help="the folder that the sources are below")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for archive, front and best weights")
+    arguments.add_argument(
+        "--strategy", choices=_STRATEGIES, default="nsga2", help="nsga2 for a front, ga for one best"
+    )
+    arguments.add_argument("--population", type=cli.count, default=25, help="networks a generation")
+    arguments.add_argument("--generations", type=cli.count, default=40)
+    arguments.add_argument("--pairs", type=cli.count, default=128, help="held-out pairs a network is judged on")
+    arguments.add_argument("--latency", type=Path, help="a latency table, see python -m architectures lut")
+    arguments.add_argument("--limit-ms", type=float, help="largest milliseconds by the latency table")
+    arguments.add_argument("--limit-mmac", type=float, help="largest millions of multiply-accumulates")
+    arguments.add_argument("--limit-parameters", type=cli.count)
+    arguments.add_argument("--jobs", type=cli.count, default=1, help="networks judged at a time")
+    arguments.add_argument("--seed", type=cli.seed, default=0)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a network may cost; None for no limit."""
+
+    milliseconds: float | None
+    mmac: float | None
+    parameters: int | None
+
+    def allow(self, architecture: Architecture, milliseconds: float | None) -> bool:
+        """Whether *architecture*, which takes so many *milliseconds*, keeps them."""
+        cost = total(architecture)
+        costs = (milliseconds, cost.macs / 1e6, cost.parameters)
+        limits = (self.milliseconds, self.mmac, self.parameters)
+        return all(limit is None or (cost is not None and cost <= limit) for cost, limit in zip(costs, limits))
+
+
+def main(options: argparse.Namespace) -> None:
+    """Search, then print the front."""
+    if options.limit_ms is not None and options.latency is None:
+        raise UsageError("a limit in milliseconds needs a latency table", hint="--latency FILE")
+    request = Request(
+        options.supernet or options.weights,
+        options.supernet is not None,
+        options.config,
+        options.data,
+        options.pairs,
+        latency=options.latency,
+    )
+    claim.take(options.out / "claim.json", _key(request))
+    bench = open_bench(request)  # before processes are made: they share it
+    limits = Limits(options.limit_ms, options.limit_mmac, options.limit_parameters)
+    run = _Run(Archive(options.out / ARCHIVE_NAME), request, bench, limits, where(options.jobs))
+    choices = Choices(bench.space.sizes, run.string, run.allowed)
+    if options.strategy == "random":
+        count = options.population * options.generations
+        draw_at_random(choices, run.judge, count=count, batch=options.population, seed=options.seed)
+    else:
+        run.aims = 1 if options.strategy == "ga" else 2
+        evolve(
+            choices,
+            run.judge,
+            aims=run.aims,
+            population=options.population,
+            generations=options.generations,
+            seed=options.seed,
+        )
+    _write(run, options)
+
+
+class _Run:
+    """One search: what it asked for, and the archive it shares with earlier ones."""
+
+    def __init__(
+        self, archive: Archive, request: Request, bench: Bench, limits: Limits, place: Where[str, Judged]
+    ) -> None:
+        self.archive, self.request, self.bench, self.limits, self._place = archive, request, bench, limits, place
+        self.asked: list[str] = []
+        self.aims = 2
+
+    def string(self, genes: Genes) -> str:
+        """The canonical string, which names a network."""
+        return str(self.bench.space.architecture(genes))
+
+    def allowed(self, genes: Genes) -> bool:
+        """Whether the network keeps the limits."""
+        architecture = self.bench.space.architecture(genes)
+        return self.limits.allow(architecture, self.bench.price_ms(architecture))
+
+    def judge(self, asked: list[Genes]) -> Sequence[Sequence[float]]:
+        """The aims of each network, from the archive where it was judged before."""
+        names = [self.string(genes) for genes in asked]
+        missing = [name for name in names if self.archive.get(name) is None]
+        for _, judged in spread(partial(judge, self.request), missing, self._place, "judge"):
+            self.archive.add(judged)
+        self.asked += names
+        found = [judged for judged in map(self.archive.get, names) if judged]
+        log.info("judged %d networks, best overlap %.3f", len(self.asked), max(one.overlap for one in self.judged()))
+        return [(1 - one.overlap, _price(one))[: self.aims] for one in found]
+
+    def judged(self) -> list[Judged]:
+        """Everything this run asked for."""
+        return [judged for judged in map(self.archive.get, self.asked) if judged]
+
+
+def _price(judged: Judged) -> float:
+    return judged.macs / 1e6 if judged.milliseconds is None else judged.milliseconds
+
+
+def _write(run: _Run, options: argparse.Namespace) -> None:
+    """Judge the front and the largest network on the other videos; then weights, picture, front and manifest."""
+    chosen = front(run.judged())
+    other = replace(run.request, split=SPLITS[1])
+    largest = str(run.bench.space.parent)
+    names = [one.architecture for one in chosen]
+    second = {name: judge(other, name).overlap for name in dict.fromkeys([*names, largest])}
+    rows = [{**_without(one), "overlap": one.overlap, "overlap_b": second[one.architecture]} for one in chosen]
+    best = max(chosen, key=lambda one: one.overlap)
+    state = run.bench.member(parse(best.architecture)).state_dict()
+    with whole_file(options.out / BEST_NAME) as temporary:
+        torch.save({key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}, temporary)
+    draw(run.judged(), chosen, options.out / PICTURE_NAME)
+    FORMAT.save(
+        options.out / FRONT_NAME,
+        {"front": rows, "judged": len(run.asked), "largest": {"architecture": largest, "overlap_b": second[largest]}},
+    )
+    Manifest.of(
+        options.out,
+        [FRONT_NAME, PICTURE_NAME, BEST_NAME],
+        stage="architectures",
+        command=cli.command_line("architectures"),
+        parents=[run.request.weights, run.request.config],
+        settings={"strategy": options.strategy, "seed": options.seed, **asdict(run.limits)},
+        environment=describe(),
+    ).save(options.out)
+    for one in chosen:
+        price = f"{one.macs / 1e6:.1f} MMAC" if one.milliseconds is None else f"{one.milliseconds:.2f} ms"
+        print(f"{one.overlap:.3f} {second[one.architecture]:.3f} {price:>12}  {one.architecture}")  # noqa: T201
+
+
+def _without(judged: Judged) -> dict[str, object]:
+    """What does not differ from run to run."""
+    return {key: value for key, value in asdict(judged).items() if key not in ("overlaps", "seconds")}
+
+
+def _key(request: Request) -> dict[str, object]:
+    files = {"weights": request.weights, "config": request.config, "latency": request.latency}
+    digests = {name: sha256(path) if path else None for name, path in files.items()}
+    return {**digests, "trained": request.trained, "pairs": request.pairs, "data": str(request.data.resolve())}

@@ -1,0 +1,29 @@
+"""``python -m architectures show``: what an architecture is and what it costs, part by part."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from architectures.cost import parts, published_macs, total
+from architectures.latency import LatencyTable
+from networks.lighttrack.architecture import parse
+
+
+def add_arguments(arguments: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    arguments.add_argument("architecture", help="its string; canonical or not")
+    arguments.add_argument("--latency", type=Path, help="a latency table")
+
+
+def main(options: argparse.Namespace) -> None:
+    """Print a table."""
+    architecture = parse(options.architecture)
+    rows = [f"{architecture}", f"{'part':24}{'MMAC':>10}{'parameters':>14}"]
+    rows += [f"{name:24}{cost.macs / 1e6:10.2f}{cost.parameters:14,}" for name, cost in parts(architecture).items()]
+    whole = total(architecture)
+    rows.append(f"{'sum':24}{whole.macs / 1e6:10.2f}{whole.parameters:14,}")
+    rows.append(f"{published_macs(architecture) / 1e6:.2f} M as the papers count")
+    if options.latency:
+        rows.append(f"{LatencyTable.load(options.latency).predict(architecture):.2f} ms by {options.latency}")
+    print("\n".join(rows))  # noqa: T201  the command's answer

@@ -1,0 +1,1 @@
+"""LightTrack: searched one-shot trackers, and how their architectures are written down."""

@@ -1,0 +1,51 @@
+"""``siamtrt STAGE ...``, where the project is installed: the same as ``python -m STAGE ...``."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import sys
+
+from siamtrt.errors import MissingDependencyError
+
+STAGES = {
+    "export": "checkpoint to ONNX graphs",
+    "calibration": "activation ranges for INT8",
+    "engines": "graphs to engines",
+    "engines.tensorrt": "biases for INT8 on TensorRT, measured without a GPU",
+    "engines.sensitivity": "rank layers by what their INT8 costs",
+    "runtime": "run a tracker",
+    "serving": "serve a tracker to another program",
+    "benchmarks": "measure a tracker",
+    "training": "train a model",
+    "networks": "list the models",
+}
+
+
+def main() -> None:
+    """Run the stage that the first word names with the other words."""
+    listed = "\n".join(f"  {stage:<20} {summary}" for stage, summary in STAGES.items())
+    arguments = argparse.ArgumentParser(
+        "siamtrt",
+        description=f"{__doc__}\n\n{listed}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    arguments.add_argument("stage", choices=STAGES, metavar="STAGE", help="then the options of the stage; try --help")
+    stage = arguments.parse_args(sys.argv[1:2]).stage
+    del sys.argv[1]
+    try:
+        runpy.run_module(stage, run_name="__main__", alter_sys=True)
+    except ModuleNotFoundError as error:
+        if error.name in STAGES:
+            raise
+        missing = MissingDependencyError(
+            f"{stage} needs {error.name}, which is not installed",
+            hint="pip install 'siamtrt[workstation]', on a board 'siamtrt[board]'",
+        )
+        sys.stderr.write(f"error: {missing}\n")
+        sys.exit(missing.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""A figure of README and docs comes from a file with its command, machine and manifests, or says that it does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+MEASURED = sorted((DOCS / "measured").glob("*.json"))
+PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md"]
+MARK = "from no file"  # what an older table owns up to
+
+
+def overhead(model):
+    return json.loads((DOCS / "measured" / f"overhead_{model}.json").read_text())
+
+
+def tables(page):
+    """Each table with a measured figure in it, and the words from the heading or table before to the end of it."""
+    for section in re.split(r"(?m)^## ", (ROOT / page).read_text(encoding="utf-8")):
+        start = end = 0
+        for found in re.finditer(r"(?m)(^\|.*\n)+", section):
+            if section[end : found.start()].strip():
+                start = end
+            end = found.end()
+            if re.search(r"\|\s*\**\d+\.\d", found.group()):
+                yield found.group().splitlines()[0], section[start:end]
+
+
+@pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
+def test_a_recorded_figure_names_its_command_machine_and_manifests(path):
+    document = json.loads(path.read_text())
+    assert document["command"].startswith("python -m ")
+    assert document["environment"]["cpu"]
+    assert document["environment"]["git_revision"]
+    assert document["engines_manifest"]["files"]
+    assert str(ROOT) not in path.read_text()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_of_figures_links_its_file_or_says_that_it_has_none(page):
+    bare = [head for head, words in tables(page) if ".json" not in words and MARK not in words.lower()]
+    assert bare == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_that_is_named_as_a_source_is_there(page):
+    links = re.findall(r"\]\(([^)#:]+\.json)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert not [link for link in links if not ((ROOT / page).parent / link).is_file()]
+
+
+def test_the_comparison_with_pysots_way_is_what_its_files_say():
+    page = (DOCS / "speed.md").read_text(encoding="utf-8")
+    runs = [overhead("nanotrack_v3"), overhead("siamrpn_lite0")]
+    inside, border = ([run[f"glue_{place}_ratio"] for run in runs] for place in ("inside", "border"))
+    resize = [run["resize_inside_ms"] / run["glue_inside_ms"] for run in runs]
+    for words, values in (
+        ("the target inside the frame", inside),
+        ("the target at the border", border),
+        ("OpenCV's resize alone, inside", resize),
+    ):
+        assert f"| {words} | {values[0]:.2f} | {values[1]:.2f} |" in page
+
+
+def test_the_frame_rate_of_the_front_page_is_that_of_the_example():
+    (shown,) = re.findall(r"\*\*(\d+) frames a second\*\*", (ROOT / "README.md").read_text(encoding="utf-8"))
+    report = json.loads((DOCS / "example" / "report.json").read_text())
+    assert int(shown) == int(report["speed"]["figures"]["fps_pooled"])

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from networks.lighttrack.architecture import MOBILE, parse
+from networks.lighttrack.space import ElasticSpace, WholeSpace
+
+SPACES = {"whole": WholeSpace(), "elastic": ElasticSpace(parse(MOBILE))}
+
+
+def test_choices_of_the_whole_space_are_those_of_the_paper():
+    sizes = WholeSpace().sizes
+    assert sizes[:14] == (6,) * 14
+    assert sizes[14] == 8
+    assert np.prod(sizes[15:], dtype=object) == (3 * 2 * 3**7) ** 2 == 172_186_884
+
+
+def test_choices_become_the_string_they_stand_for():
+    genes = (4, 5, 0, 2, 5, 1, 4, 0, 4, 4, 5, 2, 1, 0, 6, 2, 1, 1, 0, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0, 0, 1, 1, 1)
+    assert str(WholeSpace().architecture(genes)) == MOBILE
+
+
+def test_the_published_network_can_shrink_to_so_many():
+    space = ElasticSpace(parse(MOBILE))
+    assert space.sizes[:13] == (3, 6, 1, 2, 6, 2, 3, 1, 3, 3, 6, 2, 2)
+    assert space.members == 489_888 * 22 * 19 == 204_773_184
+
+
+def test_an_elastic_network_starts_as_its_parent_and_ends_at_its_smallest():
+    space = ElasticSpace(parse(MOBILE))
+    assert str(space.architecture((0,) * len(space.sizes))) == MOBILE
+    smallest = space.architecture(tuple(size - 1 for size in space.sizes))
+    assert str(smallest) == "back_0000000000000000000" + "0+cls_202222222+reg_102222222_ops_30"
+
+
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+def test_every_choice_gives_a_network_that_its_string_gives_too(space):
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        architecture = space.architecture(tuple(map(int, rng.integers(0, space.sizes))))
+        assert parse(str(architecture)) == architecture
+        assert architecture.stride == 16
+
+
+def test_every_elastic_network_fits_into_its_parent():
+    space, rng = ElasticSpace(parse(MOBILE)), np.random.default_rng(1)
+    parent = parse(MOBILE).blocks
+    for _ in range(200):
+        for own, whole in zip(space.architecture(tuple(rng.integers(0, space.sizes))).blocks, parent, strict=True):
+            for small, large in zip(own, whole, strict=False):
+                assert small.kernel <= large.kernel
+                assert small.hidden <= large.hidden
