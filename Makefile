@@ -336,10 +336,10 @@ test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: e
 	$(PYTHON) $(PYTEST) $(CHOSEN)
 	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
 
-check: $(DEV)  ## Formatter, linter, types, import contract, then 'test'
+check: $(DEV)  ## Formatter, linter, types, import contract, then 'test-all'
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	sh requirements/check_board.sh $(PYTHON)
-	$(MAKE) test
+	$(MAKE) test-all

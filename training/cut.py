@@ -14,12 +14,12 @@ import sys
 from pathlib import Path
 
 import cv2
-from tqdm import tqdm
 
 from siamtrt import Array, ArtifactError, BoundingBox, cli
 from siamtrt.files import read_json, whole_file, write_text
 from siamtrt.geometry import context_side
 from siamtrt.libraries.images import read_image
+from siamtrt.progress import progress_bar
 from training.pairs import View, crop
 from training.sources import Labelled
 from training.tracks import LAYOUTS, Track, tracks
@@ -36,7 +36,7 @@ def main(options: argparse.Namespace) -> None:
     """Cut what is not there yet, and print the folder."""
     known = options.out / "boxes.json"
     boxes = read_json(known) if known.is_file() else {}
-    for track in tqdm(tracks(options.layout, options.root, options.split), desc="cut", unit="object"):
+    for track in progress_bar(tracks(options.layout, options.root, options.split), desc="cut", unit="object"):
         frames = [entry for entry in track.frames[:: options.every] if _is_seen(entry[1])]
         if len(frames) == 1 and f"{track.name}.jpg" not in boxes:
             boxes[f"{track.name}.jpg"] = _as_list(_cut(options.out / f"{track.name}.jpg", *frames[0]))

@@ -54,7 +54,8 @@ def main(options: argparse.Namespace) -> None:
     if options.draw:
         drawn = report_drawings.drawings(full) if full else []
         drawn += layer_drawings.drawings(layers, device, options.by) if len(layers) == len(options.reports) else []
-        _draw(options.draw, drawn, [report.title for report in full or layers], _figures(full) if full else "")
+        titles = [report.title for report in full] or [tables.titled(report) for report in layers]
+        _draw(options.draw, drawn, titles, _figures(full) if full else "")
 
 
 def _are_full(paths: list[Path]) -> bool:

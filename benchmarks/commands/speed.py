@@ -51,9 +51,9 @@ def main(options: argparse.Namespace) -> None:
             idle_s=options.idle_s,
         )
         report = measure(options.engines, _sequences(options), settings, command=command)
+    print(table(report))  # first, so that no failure to write takes the figures along
     if options.out:
         report.save(options.out)
-    print(table(report))
 
 
 def _sequences(options: argparse.Namespace) -> list[Sequence]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from benchmarks.evaluation.vot.annotations import marks
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
@@ -16,6 +15,7 @@ from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
 from siamtrt import Array
 from siamtrt.files import whole_file, write_text
+from siamtrt.progress import progress_bar
 
 VIDEO_NAME, SHEET_NAME, SUMMARY_NAME = "annotated.mp4", "contact_sheet.png", "summary.txt"
 _TILES = (4, 3)  # columns, rows
@@ -67,7 +67,7 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
     with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
-        for index in tqdm(range(len(sequence)), desc="demo", unit="frame", leave=False):
+        for index in progress_bar(range(len(sequence)), desc="demo", unit="frame", leave=False):
             frame, box = sequence.frame(index), sequence.start_box(index)
             started_ns = time.perf_counter_ns()
             state = tracker.update(frame) if index else tracker.start(frame, box)

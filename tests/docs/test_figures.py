@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""A figure of README and docs comes from a file that names command, machine and manifests, or says that it does not."""
-=======
 """A figure of README and docs comes from a file with its command, machine and manifests, or says that it does not."""
->>>>>>> u-bench
 
 from __future__ import annotations
 

@@ -22,6 +22,7 @@ from tests.doubles.tensorrt.trt import make
 
 VERSION = "8.6.1" if sys.version_info < (3, 9) else "10.9.0"
 ROOT = Path(__file__).parents[2]
+GOLDEN = json.loads((ROOT / "tests" / "golden" / "tensorrt" / "bindings-8.5.2.json").read_text())
 SOURCES = [
     *sorted({*(ROOT / "engines" / "tensorrt").glob("*.py")} - {ROOT / "engines" / "tensorrt" / "quantize.py"}),
     ROOT / "runtime" / "tensorrt" / "engine.py",
@@ -94,6 +95,21 @@ def test_every_name_the_code_asks_for_is_there(real):
     asked = {name for path in SOURCES for name in asked_of(path)}
     assert {"IBuilderConfig.int8_calibrator", "ILayer.set_output_type", "ProfilingVerbosity.DETAILED"} <= asked
     assert asked - known <= ELSEWHERE
+
+
+def test_every_name_is_in_the_version_of_the_board_too():
+    """8.5.2 has no bindings to install; these are the names in its public source."""
+    names = GOLDEN["names"]
+    known = set(names) | {f"{kind}.{name}" for kind, members in names.items() for name in members}
+    asked = {name for path in SOURCES for name in asked_of(path)}
+    assert asked - known - ELSEWHERE == set()
+
+
+def test_what_8_5_2_keeps_alive_is_what_the_double_models():
+    kept = GOLDEN["keep_alive"]
+    assert "ICudaEngine.create_engine_inspector" not in kept  # so the caller has to hold the engine
+    assert kept["ICudaEngine.create_execution_context"] == ["0, 1"]
+    assert "2, 1" in kept["OnnxParser.__init__"]  # a circle: so each build has a process of its own
 
 
 def test_the_double_offers_nothing_the_bindings_lack(real):

@@ -76,7 +76,7 @@ def table(reports: list[LayerReport], by: str) -> str:
     """
     groups, totals = ([sums(report, BY[key]) for report in reports] for key in (by, "graph"))
     alone = len(reports) == 1
-    lines = [_titled(report) if alone else f"{number}: {_titled(report)}" for number, report in enumerate(reports, 1)]
+    lines = [titled(report) if alone else f"{number}: {titled(report)}" for number, report in enumerate(reports, 1)]
     heads = " ".join(f"{'ms' if alone else f'ms {number + 1}':>9}" for number in range(len(reports)))
     ratios = " ".join(f"{f'{number + 1}/1':>7}" for number in range(1, len(reports)))
     title = "" if by == "graph" else by
@@ -90,7 +90,8 @@ def table(reports: list[LayerReport], by: str) -> str:
     return "\n".join(lines)
 
 
-def _titled(report: LayerReport) -> str:
+def titled(report: LayerReport) -> str:
+    """The title of a report, and what its engines compute in where their precision would mislead."""
     note = arithmetic(report.engines_manifest.get("settings", {}))
     return f"{report.title} ({note})" if note else report.title
 

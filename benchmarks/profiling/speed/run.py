@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from benchmarks.profiling.speed.speed_report import WINDOW, SpeedReport, Video
 from runtime.tracker import Tracker
 from sequences import sequence as videos
 from siamtrt import Manifest, ModelCard, UsageError
-from siamtrt.environment import describe
+from siamtrt.environment import cores, describe
 
 _NO_PROBE = ProbeChoice(NONE)
 
@@ -99,7 +98,7 @@ def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Setti
 
 def threads_of(backend: str, asked: int | None) -> int | None:
     """How many threads compute an operator; None where the CPU does not compute."""
-    return (asked or os.cpu_count()) if backend == "onnxruntime" else None
+    return (asked or cores()) if backend == "onnxruntime" else None
 
 
 def _figures(videos: Sequence[Video], conditions: Conditions) -> Figures:

@@ -56,7 +56,8 @@ def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any
         about: as ``sweep.json`` holds it.
         thesis: see :func:`published`.
     """
-    title = f"{about['model']}: {len(rows)} mixes of precision on {about['request']['backend']}"
+    mixes = "1 mix" if len(rows) == 1 else f"{len(rows)} mixes"
+    title = f"{about['model']}: {mixes} of precision on {about['request']['backend']}"
     machine = about["environment"].get("board") or about["environment"].get("cpu") or "unknown machine"
     frames = about["frames"]
     head = (
@@ -174,7 +175,7 @@ def _mixes(rows: Sequence[Row], computed: str) -> str:
     which = "all" if len(shaky) == len(lines) else ", ".join(shaky)
     note += f" Times to doubt, the reasons stand in the reports: {which}." if shaky else ""
     links = [f"reports/{row.label}/report.html" for row in rows if not row.skipped]
-    content = page.table(heads, lines, look="sorts", links=links) + page.SORT_HINT
+    content = page.table(heads, lines, look="sorts dense", links=links) + page.SORT_HINT
     return page.card("Measured here", content, note=note, width="wide")
 
 

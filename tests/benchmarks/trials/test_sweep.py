@@ -261,6 +261,7 @@ def test_the_page_draws_both_fronts_and_marks_what_others_measured():
         assert len(line.attrib["points"].split()) == 2  # fp32 and fp16
     assert '<td data-key="0.300 to 0.500">' in html
     assert html.count('<tr class="foreign">') == 5
+    assert "<h1>tiny: 4 mixes of precision on onnxruntime</h1>" in html
     assert "Measured by someone else" in html
     assert "someone else&#x27;s measurement" in html
     assert "no &lt;ranges&gt;" in html

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from benchmarks.__main__ import COMMANDS
-from benchmarks.profiling.layers import tensorrt_profile
+from benchmarks.profiling.layers import tables, tensorrt_profile
 from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tensorrt_layers import layers
 from siamtrt import ArtifactError, EngineMismatchError, ModelCard, UsageError, cli
@@ -164,3 +164,8 @@ def test_a_plan_of_another_tensorrt_is_refused(board):
         EngineMismatchError, match=r"cannot load .*search\.plan: The engine plan file is not compatible"
     ):
         tensorrt_profile.profile(double.out / "search.plan", ModelCard.load(double.out).graph("search"), 3)
+
+
+@pytest.mark.parametrize("name", ["conv", "conv + relu", "conv + PWN(s, m)", "PWN(conv, relu)", "conv || twin"])
+def test_a_fused_layer_meets_its_twin_of_another_backend(name):
+    assert tables.layer_key(one(Name=name)) == ("search", "conv")
