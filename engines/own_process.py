@@ -36,6 +36,10 @@ def run(function: Callable[..., None], *arguments: Any) -> None:
         raise BuildError(
             f"the process that built ended with code {process.exitcode}", hint=_LEFT_BY.get(process.exitcode or 0, "")
         ) from None
+    except BaseException:  # Ctrl-C and SIGTERM: a build would go on for minutes
+        process.terminate()
+        process.join()
+        raise
     process.join()
     if failure is not None:
         kind, problem, hint = failure

@@ -20,8 +20,13 @@ def find(folder: Path, name: str) -> Readers:
     path = folder / f"{folder.resolve().name}.json"
     if not path.is_file() or next(folder.glob("*/groundtruth*.txt"), None):
         return {}
-    labels = {f"{name}/{sequence}": entry for sequence, entry in read_json(path).items()}
-    return {label: partial(_read, label, path, entry) for label, entry in labels.items()}
+    try:
+        document = read_json(path)
+    except ArtifactError:
+        return {}  # another layout's file of this name
+    if not any(isinstance(entry, dict) and {"img_names", "gt_rect"} & set(entry) for entry in document.values()):
+        return {}
+    return {f"{name}/{label}": partial(_read, f"{name}/{label}", path, entry) for label, entry in document.items()}
 
 
 def _read(name: str, path: Path, entry: Any) -> Sequence:

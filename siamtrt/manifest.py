@@ -11,6 +11,7 @@ from siamtrt.errors import ArtifactError
 from siamtrt.files import sha256
 
 FILE_NAME = "manifest.json"
+_GOALS = {"calibration": "calibrate"}  # of make, where it is not called like its stage
 _FORMAT = Format("a manifest", schema=1, hint="build it anew")
 
 
@@ -81,7 +82,7 @@ class Manifest:
         if not path.is_file():
             raise ArtifactError(
                 f"{folder} has no {FILE_NAME}, so it is not a finished {stage} folder",
-                hint=f"'make {stage}', or python -m {stage} --help",
+                hint=f"'make {_GOALS.get(stage, stage)}', or python -m {stage} --help",
             )
         manifest = _FORMAT.read(path, cls)
         if manifest.stage != stage:

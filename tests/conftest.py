@@ -35,6 +35,8 @@ def pytest_configure() -> None:
     """Hear Ctrl-C, and let the children hear it: a shell starts what it runs in the background deaf to it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # or a make that a test calls would be the child of 'make test'
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from training.place import CPU, Place
 from training.tasks.task import Task
 
 STATE_NAME, BEST_NAME = "state.pth", "best.pth"
+_LOWER_RATE = "lower lr in the configuration"
 
 History = list[dict[str, float]]
 
@@ -102,19 +103,19 @@ class Loop:
         """One optimizer step on *batch*; returns the losses and the rate.
 
         Raises:
-            InferenceError: the loss is no number; weights and statistics are those of the step before.
+            InferenceError: the loss or its gradient is no number; weights and statistics are those of the step before.
         """
         network, rate = self.task.network, self._set_rates()
         self._optimizer.zero_grad()
         with _statistics_kept(network):
             losses = self.task.losses(batch)
             if not losses["loss"].isfinite():
-                raise InferenceError(
-                    f"the loss of step {self.step} is {losses['loss'].item()}", hint="lower lr in the configuration"
-                )
+                raise InferenceError(f"the loss of step {self.step} is {losses['loss'].item()}", hint=_LOWER_RATE)
             losses["loss"].backward()  # type: ignore[no-untyped-call]
             self._place.average_gradients(network.parameters())
-            nn.utils.clip_grad_norm_(network.parameters(), self.config.optimizer.clip_norm)
+            norm = nn.utils.clip_grad_norm_(network.parameters(), self.config.optimizer.clip_norm)
+            if not norm.isfinite():
+                raise InferenceError(f"the gradient of step {self.step} is {norm.item()}", hint=_LOWER_RATE)
         self._optimizer.step()
         self._average_weights()
         self.step += 1

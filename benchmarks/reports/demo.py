@@ -13,7 +13,7 @@ from benchmarks.evaluation.vot.annotations import marks
 from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
-from siamtrt import Array
+from siamtrt import Array, UsageError
 from siamtrt.files import whole_file, write_text
 from siamtrt.progress import progress_bar
 
@@ -61,6 +61,8 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
         ArtifactError: the clip is not whole.
     """
     sequence = load_sequence(clip)
+    if len(sequence) < 2:
+        raise UsageError(f"{clip} has one frame, which leaves nothing to track", hint="a clip of two frames or more")
     occluded = [bool(mark) for mark in marks(sequence, "occlusion") or ()]
     overlaps: list[float] = []
     tiles: list[Array] = []

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,26 @@ def test_what_goes_wrong_there_is_raised_here():
 def test_a_process_that_vanishes_is_told(end, code):
     with pytest.raises(BuildError, match=f"ended with code {code}"):
         own_process.run(end)
+
+
+def linger(path):
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(60)
+
+
+def test_an_interruption_ends_it_too(tmp_path):
+    pid = tmp_path / "pid"
+
+    def interrupt():
+        while not (pid.is_file() and pid.read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        own_process.run(linger, pid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
 
 
 def test_jobs_reach_it_whole(tiny_onnx, tmp_path, monkeypatch):

@@ -131,6 +131,22 @@ def test_a_loss_that_is_no_number_leaves_the_state_of_the_last_whole_step(tmp_pa
         assert torch.equal(value, before.task.network.state_dict()[key]), key
 
 
+def test_a_gradient_that_is_no_number_leaves_the_state_of_the_last_whole_step(tmp_path):
+    """The root's slope at zero is infinite though its value is not."""
+    task = Line()
+
+    def losses(batch):
+        loss = Line.losses(task, batch)["loss"]
+        return {"loss": loss + (loss * 0).sqrt() if batch[0] == 2 else loss}
+
+    task.losses = losses
+    with pytest.raises(InferenceError, match="gradient of step 2 is nan"):
+        Loop(task, config(), tmp_path).run()
+    saved = state(tmp_path)
+    assert saved["step"] == 2
+    assert all(value.isfinite().all() for value in (*saved["network"].values(), *saved["average"].values()))
+
+
 def test_the_rate_warms_up_and_falls_as_a_cosine():
     settings = config(steps=110, warmup_steps=10, lr=1.0)
     rates = [learning_rate(settings, step) for step in (0, 9, 10, 35, 60, 85, 110)]

@@ -115,6 +115,10 @@ class SiamRPNTask:
         """Neck and heads; then the layers of the trunk that may train."""
         prefixes = tuple(_TRUNK + layer for layer in self.settings.trunk_layers)
         named = list(self.network.named_parameters())
+        for prefix in prefixes:
+            if not any(name.startswith(prefix) for name, _ in named):
+                layers = ", ".join(name for name, _ in self._trunk.named_children())
+                raise UsageError(f"trunk_layers: no {prefix[len(_TRUNK) :]!r} in this trunk", hint=f"one of {layers}")
         groups = [Group([parameter for name, parameter in named if not name.startswith(_TRUNK)])]
         trunk = [parameter for name, parameter in named if prefixes and name.startswith(prefixes)]
         trunk = [parameter for parameter in trunk if parameter.requires_grad]  # fixed ones do not come back

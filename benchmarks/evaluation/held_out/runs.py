@@ -71,6 +71,12 @@ def worth(runs: dict[str, dict[str, VideoRun]]) -> float:
     return float(np.mean([summary(group).success_auc for group in runs.values()]))
 
 
+def with_constants(card: ModelCard, constants: TrackerConstants) -> ModelCard:
+    """The *card* with other constants; the window is that of its ordinary search, which is what decodes."""
+    ordinary = replace(card.search, window_influence=constants.window_influence)
+    return replace(card, tracker=constants, searches=(ordinary, *card.searches[1:]))
+
+
 class ChosenTracker:
     """The tracker on ONNX Runtime with constants of choice.
 
@@ -82,7 +88,7 @@ class ChosenTracker:
 
     def __init__(self, engines: Path, constants: TrackerConstants | None, threads: int | None) -> None:
         card = ModelCard.load(engines)
-        chosen = card if constants is None else replace(card, tracker=constants)
+        chosen = card if constants is None else with_constants(card, constants)
         self._tracker = Tracker(HostLocator(OnnxMatcher(engines, chosen, threads=threads)))
 
     def start(self, frame: Array, box: BoundingBox) -> None:

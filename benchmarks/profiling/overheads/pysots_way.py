@@ -47,7 +47,7 @@ class PysotsWay:
         change = self._change(self._padded(boxes[2], boxes[3]) / self._padded(*(self._size * scale)))
         shape = self._change((self._size[0] / self._size[1]) / (boxes[2] / boxes[3]))
         penalty = np.exp(-(shape * change - 1) * self._card.tracker.penalty_k)
-        influence = self._card.tracker.window_influence
+        influence = self._card.search.window_influence
         best = int(np.argmax(penalty * score * (1 - influence) + self._window * influence))
         box = boxes[:, best] / scale
         rate = penalty[best] * score[best] * self._card.tracker.lr

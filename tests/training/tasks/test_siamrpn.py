@@ -178,6 +178,11 @@ def test_models_starts_and_kinds_that_do_not_fit_are_refused(data, changes, comp
         open_task(config(**changes), data, CPU)
 
 
+def test_a_layer_that_the_trunk_lacks_is_named(data, tmp_path):
+    with pytest.raises(UsageError, match="no 'layer9' in this trunk"):
+        opened(config(trunk_layers=("layer9",)), data, tmp_path)
+
+
 def test_the_default_start_is_refused_with_a_way_out_where_it_does_not_fit(data):
     settings = config(model="siamrpn_alexnet")
     table = {key: value for key, value in settings.task.items() if key != "start"}

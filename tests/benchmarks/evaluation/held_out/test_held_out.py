@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,12 +9,22 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.held_out.constants import RANGES, proposal
-from benchmarks.evaluation.held_out.runs import judged, summary
+from benchmarks.evaluation.held_out.runs import judged, summary, with_constants
 from benchmarks.evaluation.held_out.videos import load_videos
-from siamtrt import UsageError, cli
+from runtime.decode import Decoder
+from siamtrt import ModelCard, UsageError, cli
 from siamtrt.card import TrackerConstants
 
 PUBLISHED = TrackerConstants(0.05, 0.42, 0.38, source="test")
+
+
+def test_a_window_that_is_tried_is_the_one_that_decodes(tiny_onnx):
+    card = ModelCard.load(tiny_onnx)
+    worths = [
+        Decoder(tried, tried.search).window.max()
+        for tried in (with_constants(card, replace(PUBLISHED, window_influence=share)) for share in (0.1, 0.6))
+    ]
+    assert worths == pytest.approx([0.1, 0.6])
 
 
 def write_video(folder, frames=4, masks=False):
