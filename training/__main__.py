@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
         task = open_task(config, options.data, place)
         Loop(task, config, options.out, place, lambda history: write_report(history, options.out)).run()
     if place.rank == 0:
-        print(_export_half(options.out / BEST_NAME, options.out / f"{config.task['model']}.pth"))
+        print(_export_half(options.out / BEST_NAME, options.out / f"{task.settings.model}.pth"))
 
 
 def _export_half(best: Path, path: Path) -> Path:
