@@ -320,9 +320,14 @@ board-check: $(ONNX) $(CLIP)  ## What a board answers on its first day, a line a
 		$(if $(wildcard $(MODEL_DIR)-inputs/onnx/manifest.json),--inputs $(MODEL_DIR)-inputs/onnx) \
 		$(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) --out "$(RESULT_board-check)"
 
-biases: $(ONNX) $(RANGES)  ## Correct the biases of INT8 for TensorRT here, so that the board need not
+biases: whole-int8 $(ONNX) $(RANGES)  ## Correct the biases of INT8 for TensorRT here, so that the board need not
 	$(PYTHON) -m engines.tensorrt --onnx $(RESULT_export) --ranges $(RESULT_calibrate) \
 		--precision $(if $(findstring int8,$(PRECISION)),$(PRECISION),int8)
+
+# FLOAT_LAYERS and MAX_NOISE are a count and a share, which a ranking turns into layers only where engines are built.
+whole-int8:
+	@test -z "$(FLOAT_LAYERS)$(MAX_NOISE)" || { echo "make biases takes no FLOAT_LAYERS and no MAX_NOISE:" \
+		"name the layers to python -m engines.tensorrt --float-layers" >&2; exit 2; }
 
 chain: $(ENGINES) $(CLIP)  ## TensorRT: a frame on the GPU beside one carried through the host; needs a GPU
 	$(PYTHON) -m benchmarks chain --engines $(<D) --clip $(dir $(CLIP)) --out "$(RESULT_chain)"

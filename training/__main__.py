@@ -23,25 +23,31 @@ from training.tasks import open_task
 
 
 def main(options: argparse.Namespace) -> None:
-    """Train, then write the weights in float16 and print their path."""
+    """Train, then write the weights, in float16 where they fit, and print their path."""
     config = Config.load(options.config)
     with join(config.device) as place:
         task = open_task(config, options.data, place)
         Loop(task, config, options.out, place, lambda history: write_report(history, options.out)).run()
     if place.rank == 0:
-        print(_export_half(options.out / BEST_NAME, options.out / f"{config.task['model']}.pth"))
+        print(_export_half(options.out / BEST_NAME, options.out / f"{task.settings.model}.pth"))
 
 
 def _export_half(best: Path, path: Path) -> Path:
     state = torch.load(best, map_location="cpu", weights_only=True)
     half = {
-        key: value.half() if value.is_floating_point() else value
+        key: _half(value) if value.is_floating_point() else value
         for key, value in state.items()
         if not key.endswith("num_batches_tracked")
     }
     with whole_file(path) as temporary:
         torch.save(half, temporary)
     return path
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    """*value* in float16, or as it is where that would make an infinity of a number."""
+    half = value.half()
+    return half if bool(torch.isfinite(half).all()) else value
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from benchmarks.trials import child
 from benchmarks.trials.board.check import PAGE, Answer, ask, write
@@ -12,6 +13,7 @@ from siamtrt import BuildError
 from siamtrt.cli import command_line, count
 from siamtrt.environment import describe
 from siamtrt.files import sha256
+from siamtrt.manifest import FILE_NAME
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Ask, print each answer, write the page, and end with an error where an answer was no."""
     board = Board(options.onnx, options.inputs, options.ranges, options.clip, options.out, options.frames, child.run)
-    machine = describe()
-    key = {
-        "onnx": sha256(options.onnx / "manifest.json"),
-        "options": [str(options.inputs), str(options.ranges), str(options.clip), options.frames],
-        **{name: machine[name] for name in ("board", "l4t", "power_mode", "git_revision", "packages")},
-    }
     answers: list[Answer] = []
-    for answer in ask(questions(board), options.out, key):
+    for answer in ask(questions(board), options.out, _key(options)):
         answers.append(answer)
         print(f"{answer.verdict:8} {answer.question} {answer.text}", flush=True)
     write(answers, options.out, command_line("benchmarks"))
@@ -43,3 +39,13 @@ def main(options: argparse.Namespace) -> None:
         raise BuildError(
             f"{len(refused)} of {len(answers)} answers are no: {' '.join(refused)}", hint=f"send {options.out / PAGE}"
         )
+
+
+def _key(options: argparse.Namespace) -> dict[str, Any]:
+    """What the answers depend on; folders by their content, as one that was made anew keeps its path."""
+    machine, folders = describe(), {"onnx": options.onnx, "inputs": options.inputs, "ranges": options.ranges}
+    return {
+        **{name: sha256(folder / FILE_NAME) if folder else None for name, folder in folders.items()},
+        "options": [str(options.clip), options.frames],
+        **{name: machine[name] for name in ("board", "l4t", "power_mode", "git_revision", "packages")},
+    }

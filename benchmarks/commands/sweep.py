@@ -14,7 +14,7 @@ from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.drawing.page import figure
-from benchmarks.reports.job import REQUEST, truth_sha256
+from benchmarks.reports.job import REQUEST, machine, truth_sha256
 from benchmarks.trials.spread import here, spread
 from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
@@ -94,10 +94,11 @@ def _sweep(options: argparse.Namespace, reference: str) -> Sweep:
     request: dict[str, Any] = {
         "onnx": sha256(onnx / FILE_NAME),
         "backend": options.backend,
-        "protocol": run.protocol,
+        "protocol": Protocol.load(run.protocol).key,
         "annotations": sha256(annotations) if annotations else None,
         "sequences": {sequence.name: truth_sha256(sequence) for sequence in videos},
         "threads": run.threads,
+        "machine": machine(),
     }
     if ranges:  # mixes that were skipped for want of ranges can be made up for
         request["ranges"] = sha256(ranges / FILE_NAME)

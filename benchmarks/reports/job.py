@@ -70,17 +70,21 @@ class Job:
 
     def _request(self) -> dict[str, Any]:
         """What the figures depend on."""
-        machine = describe()
-        del machine["git_revision"]
         return {
             "engines": sha256(self.engines / FILE_NAME),
-            "protocol": self.protocol.name,
+            "protocol": self.protocol.key,
             "annotations": sha256(self.annotations) if self.annotations else None,
             "sequences": {sequence.name: truth_sha256(sequence) for sequence in self.sequences},
             "threads": self.run.threads,
             "layer_runs": self.layer_runs,
-            "machine": machine,
+            "probe": self.probe.name,
+            "machine": machine(),
         }
+
+
+def machine() -> dict[str, Any]:
+    """What of this machine the figures depend on: its power mode and its libraries too, no revision of the code."""
+    return {name: value for name, value in describe().items() if name != "git_revision"}
 
 
 def truth_sha256(sequence: Sequence) -> str:

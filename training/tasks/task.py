@@ -28,6 +28,14 @@ class Group:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+class TaskSettings(Protocol):
+    """What every table ``[task]`` says."""
+
+    @property
+    def model(self) -> str:
+        """A key of ``networks.models.MODELS``; the trained weights are named after it."""
+
+
 class Task(Protocol):
     """What is trained and how well it does.
 
@@ -41,6 +49,10 @@ class Task(Protocol):
     """
 
     network: nn.Module
+
+    @property
+    def settings(self) -> TaskSettings:
+        """The table ``[task]`` with the defaults of the kind."""
 
     def groups(self) -> list[Group]:
         """The parameters that are trained; asked once."""

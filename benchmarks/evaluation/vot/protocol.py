@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Mapping, Tuple
+from typing import Any, Mapping, Tuple
 
 from siamtrt import UsageError
 from siamtrt.documents import Format
@@ -40,6 +40,12 @@ class Protocol:
     def rules(self) -> Mapping[str, int]:
         """What of it decides about results; the rest decides about measures."""
         return {"skip_frames": self.skip_frames}
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """All that decides about figures, JSON-ready: a file may keep its name when its numbers change."""
+        numbers = {name: value for name, value in asdict(self).items() if name != "source"}
+        return {**numbers, "tags": list(self.tags)}
 
     @classmethod
     def load(cls, name: str) -> Protocol:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.evaluation.options import RunOptions
+from benchmarks.evaluation.vot import protocol
 from benchmarks.profiling.power.probe import ProbeChoice
 from benchmarks.reports.cards.failures import failures
 from benchmarks.reports.collect import collect, paper_trail
@@ -44,8 +46,18 @@ def test_a_damaged_request_is_no_reason_to_start_anew(job):
 def test_the_request_names_what_the_figures_depend_on(job):
     request = json.loads((job.out / "request.json").read_text())["key"]
     assert request["sequences"] == {sequence.name: truth_sha256(sequence) for sequence in job.sequences}
-    assert (request["threads"], request["layer_runs"], request["protocol"]) == (1, 2, "vot2018")
+    assert (request["threads"], request["layer_runs"], request["protocol"]["name"]) == (1, 2, "vot2018")
     assert "git_revision" not in request["machine"]
+
+
+def test_another_probe_or_a_protocol_of_other_numbers_is_another_request(job, tmp_path):
+    with pytest.raises(ArtifactError, match="results for another request: probe differ"):
+        replace(job, probe=ProbeChoice("none")).claim()
+    published = json.loads((Path(protocol.__file__).parents[1] / "protocols" / "vot2018.json").read_text())
+    same_name = tmp_path / "mine.json"
+    same_name.write_text(json.dumps({**published, "burn_in_frames": 11}))
+    with pytest.raises(ArtifactError, match="results for another request: protocol differ"):
+        replace(job, run=replace(job.run, protocol=str(same_name))).claim()
 
 
 def test_truth_has_one_digest_whatever_it_is_called(two_clips, tmp_path):

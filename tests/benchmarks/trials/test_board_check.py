@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+from argparse import Namespace
 
 import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
+from benchmarks.commands import board_check
 from benchmarks.trials.board import check, questions
 from benchmarks.trials.board.questions import Board
 from engines.__main__ import _arguments
@@ -201,6 +204,24 @@ def test_each_question_can_be_answered_with_no(ask, fixed, monkeypatch, part, qu
             assert answer.verdict == "no", answer.text
             assert answer.text
             return
+
+
+def test_a_calibration_made_anew_in_its_place_is_asked_about_again(tiny_onnx, inputs, ranges, clip, tmp_path):
+    shutil.copytree(ranges, tmp_path / "ranges")
+    shutil.copytree(inputs, tmp_path / "inputs")
+
+    def key(**given):
+        return board_check._key(Namespace(onnx=tiny_onnx, clip=clip, frames=6, **given))
+
+    before = key(ranges=tmp_path / "ranges", inputs=tmp_path / "inputs")
+    assert key(ranges=ranges, inputs=inputs) == before  # a copy answers alike
+    for folder in ("ranges", "inputs"):
+        with (tmp_path / folder / "manifest.json").open("a") as stream:
+            stream.write("\n")
+        after = key(ranges=tmp_path / "ranges", inputs=tmp_path / "inputs")
+        assert after != before
+        before = after
+    assert key(ranges=None, inputs=None)["ranges"] is None
 
 
 def test_the_command_is_in_the_table():

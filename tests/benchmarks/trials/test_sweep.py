@@ -13,6 +13,7 @@ import pytest
 from benchmarks.commands.sweep import timed_in_turns
 from benchmarks.evaluation.options import RunOptions
 from benchmarks.profiling.speed.speed_report import SpeedReport
+from benchmarks.reports import job
 from benchmarks.trials import child
 from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
@@ -20,6 +21,7 @@ from benchmarks.trials.sweep.row import Row, front
 from sequences.annotated import load_sequences
 from sequences.rendered.command import write_clip
 from siamtrt import GraphPrecisions, InferenceError
+from siamtrt.environment import describe
 from tests.benchmarks.reports.call import call
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -136,6 +138,16 @@ def test_ranges_may_come_later_and_a_leak_is_passed_on(tiny_onnx, one_clip, tmp_
     assert "--allow-leak" in recorded.words[-1]
     (ranges / "manifest.json").write_text("{ }")
     assert call(*argv, "--ranges", ranges) == 4
+
+
+def test_a_sweep_does_not_go_on_in_another_power_mode(tiny_onnx, one_clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(child, "run", Recorded())
+    argv = ["sweep", "--onnx", tiny_onnx, "--sequences", one_clip, "--precisions", "fp32", "--out", tmp_path]
+    assert call(*argv) == 2
+    capsys.readouterr()
+    monkeypatch.setattr(job, "describe", lambda: {**describe(), "power_mode": "2"})
+    assert call(*argv) == 4
+    assert "holds results for another request: machine differ" in capsys.readouterr().err
 
 
 def follow(out, label, boxes):

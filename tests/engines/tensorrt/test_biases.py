@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -159,3 +162,15 @@ def test_the_command_leaves_them_beside_the_calibration(calibrated, capsys):
     command.main(command._arguments().parse_args(["--onnx", str(folder), "--ranges", str(calibration)]))
     assert capsys.readouterr().out.strip() == str(calibration / "biases")
     assert any((calibration / "biases").glob("search-*.npz"))
+
+
+@pytest.mark.parametrize("word", ["FLOAT_LAYERS=2", "KEEP=2", "MAX_NOISE=0.01"])
+def test_make_refuses_what_it_would_not_pass_on_before_it_makes_anything(tmp_path, word):
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    shutil.copy(Path(__file__).parents[3] / "Makefile", tmp_path)
+    command = ["make", "-s", "PYTHON=./python", "BOARD=", "biases", word]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("make biases takes no FLOAT_LAYERS and no MAX_NOISE:")
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]

@@ -12,7 +12,7 @@ from siamtrt.card import TrackerConstants
 from tests.networks.thin import thin_siamrpn
 from tests.training.data import write_videos
 from training import start_weights
-from training.__main__ import _arguments, main
+from training.__main__ import _arguments, _export_half, main
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU, Place
@@ -215,6 +215,17 @@ def test_the_command_trains_resumes_and_writes_half_weights_curves_and_history(d
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
     assert rows[1].endswith(",")  # the first step was not scored
     assert cli.run(main, _arguments(), argv) == 0  # nothing is left to do
+
+
+def test_what_half_precision_cannot_hold_keeps_its_own(tmp_path):
+    state = {"variance": torch.tensor([1.0, 65536.0]), "weight": torch.tensor([1.0, 65504.0])}
+    torch.save(state, tmp_path / "best.pth")
+    written = torch.load(_export_half(tmp_path / "best.pth", tmp_path / "out.pth"), weights_only=True)
+    assert {name: value.dtype for name, value in written.items()} == {
+        "variance": torch.float32,
+        "weight": torch.float16,
+    }
+    assert all(torch.equal(written[name].float(), value) for name, value in state.items())
 
 
 @pytest.fixture(scope="module")

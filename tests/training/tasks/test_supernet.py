@@ -5,8 +5,9 @@ import torch
 
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from tests.training.data import write_videos
+from training.__main__ import _arguments, main
 from training.config import Config
 from training.loop import Loop
 from training.place import CPU, Place
@@ -104,3 +105,15 @@ def test_the_whole_space_trains_one_network_a_step(data, tmp_path):
 def test_a_space_that_does_not_fit_its_start_is_refused(data, changes):
     with pytest.raises(UsageError, match=r"there is no space|unknown start|only a LightTrack"):
         open_task(config(data, **changes), data, CPU)
+
+
+def test_weights_are_named_after_the_model_that_a_configuration_leaves_to_the_default(data, tmp_path, capsys):
+    path, out = tmp_path / "supernet.toml", tmp_path / "out"
+    path.write_text(
+        "steps = 1\nvalidate_steps = 1\n"
+        f"[task]\nkind = 'supernet'\nsandwich = false\nstart = '{data / 'start.pth'}'\n"
+        "[data]\nbatch = 2\nvalidation_pairs = 2\nvalidation = ['held']\n"
+        "[[data.sources]]\nkind = 'videos'\npath = 'videos'\n"
+    )
+    assert cli.run(main, _arguments(), ["--quiet", "--config", str(path), "--data", str(data), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out / 'lighttrack_mobile.pth'}\n"
