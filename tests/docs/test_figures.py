@@ -53,7 +53,7 @@ def test_every_file_that_is_named_as_a_source_is_there(page):
     assert not [link for link in links if not ((ROOT / page).parent / link).is_file()]
 
 
-def test_the_comparison_with_pysots_way_is_what_its_files_say():
+def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_files_say():
     page = (DOCS / "speed.md").read_text(encoding="utf-8")
     runs = [overhead("nanotrack_v3"), overhead("siamrpn_lite0")]
     inside, border = ([run[f"glue_{place}_ratio"] for run in runs] for place in ("inside", "border"))
@@ -64,9 +64,20 @@ def test_the_comparison_with_pysots_way_is_what_its_files_say():
         ("OpenCV's resize alone, inside", resize),
     ):
         assert f"| {words} | {values[0]:.2f} | {values[1]:.2f} |" in page
+    for words, figure in (("a whole update, crop to box", "update_ms"), ("inside the frame", "glue_inside_ms")):
+        (row,) = re.findall(rf"(?m)^\|[^|]*{words} \| ([\d.]+) ms \| ([\d.]+) ms \|$", page)
+        assert [float(value) for value in row] == [pytest.approx(run[figure], rel=0.02) for run in runs]
 
 
 def test_the_frame_rate_of_the_front_page_is_that_of_the_example():
     (shown,) = re.findall(r"\*\*(\d+) frames a second\*\*", (ROOT / "README.md").read_text(encoding="utf-8"))
     report = json.loads((DOCS / "example" / "report.json").read_text())
     assert int(shown) == int(report["speed"]["figures"]["fps_pooled"])
+
+
+def test_the_overhead_of_the_front_page_is_that_of_its_file():
+    ((beside, update),) = re.findall(
+        r"\*\*([\d.]+) ms\*\* of ([\d.]+) ms", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    run = overhead("siamrpn_lite0")
+    assert [float(beside), float(update)] == pytest.approx([run["glue_inside_ms"], run["update_ms"]], rel=0.02)
