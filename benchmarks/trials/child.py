@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Sequence
 
 from benchmarks.evaluation.options import RunOptions
-from siamtrt import InferenceError, PipelineError
+from siamtrt import InferenceError, PipelineError, cli
 from siamtrt.files import write_error
 
 _ROOT = Path(__file__).parents[2]
-_BUG, _INTERRUPTED = 1, 130
+_BUG = 1
 _ERROR, _HINT = "error: ", "\n  try: "
 
 
@@ -47,7 +47,7 @@ def run(words: Sequence[object], log: Path) -> str | None:
     except OSError as error:
         raise write_error(log, error) from error
     printed = log.read_text(encoding="utf-8", errors="replace")
-    if code == _INTERRUPTED:
+    if code == cli.INTERRUPTED:
         raise KeyboardInterrupt
     if code == _BUG:
         raise InferenceError(f"'{' '.join(map(str, words[:2]))}' broke off: {_last(printed)}", hint=f"see {log}")

@@ -71,7 +71,7 @@ def int8_plan(
     while True:
         building = start()
         try:
-            with _int8(building, model, job, wanted, calibrator, way):
+            with _int8(building, model, job, wanted, calibrator, way, pinned):
                 return building, building.serialized(job.out.name, hint=_HINT)
         except RangesRefusedError as refusal:
             if way.by_tensor:
@@ -96,7 +96,13 @@ def _with_way_out(refusal: BuildError, job: GraphJob, layers: list[str]) -> Buil
 
 @contextmanager
 def _int8(
-    building: Building, model: onnx.ModelProto, job: GraphJob, wanted: Int8, calibrator: str, way: _Way
+    building: Building,
+    model: onnx.ModelProto,
+    job: GraphJob,
+    wanted: Int8,
+    calibrator: str,
+    way: _Way,
+    pinned: set[str],
 ) -> Iterator[None]:
     """Let the build inside the block compute in INT8, see :func:`int8_plan`."""
     trt, config = building.trt, building.config
@@ -104,7 +110,6 @@ def _int8(
         raise UsageError("this GPU has no fast INT8", hint="--precision fp16")
     config.set_flag(trt.BuilderFlag.INT8)
     config.set_flag(trt.BuilderFlag.FP16)
-    pinned = {*wanted.floats, *float_correlations(model, job.precision, job.refit)}
     if pinned:
         config.set_flag(trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
         _pin(building, {node.name: node.output[0] for node in model.graph.node if node.name in pinned}, way.float32)
