@@ -24,7 +24,9 @@ FLOAT_LAYERS ?= $(KEEP)
 MAX_NOISE ?= $(MAX_DRIFT)
 ##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track, live
 ##? ADDRESS=127.0.0.1 : where the page is served; any other address needs the token that is printed; live
+ADDRESS ?= 127.0.0.1
 ##? PORT=8090 : of the page; live
+PORT ?= 8090
 ##? INIT= : x,y,w,h in the first frame, drawn on the display if left out; track
 ##? SEQUENCES= : a folder of videos with truth; bench and sweep render a clip without
 ##? ANNOTATIONS= : PySOT's JSON, or the folder of the sequences; evaluate
@@ -184,8 +186,8 @@ $(TRACK): $(ENGINES) $(if $(BOX),$(or $(call escaped,$(wildcard $(call escaped,$
 	@touch "$@"  # on Ctrl-C the boxes so far stay, and the next call tracks again
 
 live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it followed: SOURCE=video|camera:0
-	$(PYTHON) -m serving web --engines $(<D) --source "$(SOURCE)" $(ADDRESS:%=--host %) $(PORT:%=--port %) $(THREADS_OPTION) \
-		--out "$(RESULT_live)"
+	$(PYTHON) -m serving web --engines $(<D) --source "$(SOURCE)" --host $(ADDRESS) --port $(PORT) \
+		$(THREADS_OPTION) --out "$(RESULT_live)"
 
 .venv/ready: requirements/workstation.txt
 	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 _COOKIE, _QUERY = "siamtrt_token", "token"
 _HEADERS = {
@@ -16,7 +16,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def is_loopback(host: str) -> bool:
@@ -27,7 +26,7 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def guard(token: str | None) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def guard(token: str | None) -> Middleware:
     """A middleware that lets requests in which may see the page.
 
     With a token, the first request names it as ``?token=...`` and gets a cookie. Without one, requests have to name a

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 from runtime import loop
@@ -51,7 +51,7 @@ class Live:
         self._picture: Array | None = None
         self._frame = -1
         self._paused = self._waits
-        self._over = self._again = False
+        self._over = self._again = self._stopped = False
         self._notice: str | None = None
 
     @property
@@ -70,20 +70,19 @@ class Live:
         except queue.Full:
             raise UsageError("too many requests wait") from None
 
+    def stop(self) -> None:
+        """Let ``run`` return soon; from any thread."""
+        self._stopped = True
+
     def run(self) -> None:
-        """Play and follow until it is interrupted.
+        """Play and follow until it is stopped or interrupted.
 
         Raises:
             PipelineError: the source cannot be read at the start.
         """
         with contextlib.closing(self._frames()) as frames:
-            while True:
-                try:
-                    loop.run(frames, self._followed, [self])
-                except PipelineError as error:
-                    if self._picture is None:
-                        raise
-                    self._refuse(error)
+            while self._goes_on(frames):
+                pass
 
     def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
         self._states = list(states)
@@ -96,7 +95,18 @@ class Live:
         """End a recording."""
         self._recorder.stop()
 
-    def _frames(self) -> Iterator[Array | None]:
+    def _goes_on(self, frames: Iterator[Array | None]) -> bool:
+        """Follow through *frames*; True where a tracker refused one, False at their end."""
+        try:
+            loop.run(frames, self._followed, [self])
+        except PipelineError as error:
+            if self._picture is None:
+                raise
+            self._refuse(error)
+            return True
+        return False
+
+    def _frames(self) -> Generator[Array | None, None, None]:
         while True:
             try:
                 with ReadAhead(self._source.frames()) as frames:
@@ -108,6 +118,8 @@ class Live:
             self._over = True
             self._show_again()
             while not self._is_open_again():
+                if self._stopped:
+                    return
                 self._do_next(_POLL_S)
 
     def _is_open_again(self) -> bool:
@@ -132,11 +144,11 @@ class Live:
         """Yield *frames* when they are due, after the requests before them."""
         due = time.monotonic()
         for frame in frames:
-            while not self._again and (time.monotonic() < due or self._is_held()):
+            while not self._is_cut and (time.monotonic() < due or self._is_held()):
                 self._do_next(_POLL_S if self._is_held() else due - time.monotonic())
             while self._do_next(0):
                 pass
-            if self._again:
+            if self._is_cut:
                 return
             if self._waits:
                 period_s = 1 / self._source.fps
@@ -145,6 +157,10 @@ class Live:
                 continue
             self._frame += 1
             yield frame
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._again or self._stopped
 
     def _is_held(self) -> bool:
         return self._waits and self._paused and self._frame >= 0
@@ -219,8 +235,12 @@ class Live:
     def _show_again(self) -> None:
         if self._picture is None:
             return
-        recording = {"name": self._recorder.last, "lines": self._recorder.lines, "runs": self._recorder.name is not None}
-        status = {
+        recording = {
+            "name": self._recorder.last,
+            "lines": self._recorder.lines,
+            "runs": self._recorder.name is not None,
+        }
+        status: dict[str, object] = {
             "paused": self._paused,
             "over": self._over,
             "notice": self._notice,

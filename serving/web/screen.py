@@ -46,13 +46,12 @@ class Screen:
     def __init__(self) -> None:
         self._newest: Shown | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event | None = None
+        self._waiting: list[asyncio.Future[None]] = []
         self._encoded: tuple[Shown, asyncio.Future[bytes]] | None = None
         self._encoder = ThreadPoolExecutor(1, "encoder", _step_back)
 
     def open(self) -> None:
         """Let the viewers of the running event loop see what is shown."""
-        self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
@@ -70,21 +69,22 @@ class Screen:
     async def after(self, seen: Shown | None) -> Shown:
         """The newest, once it is another than *seen*."""
         while self._newest is None or self._newest is seen:
-            assert self._changed is not None
-            await self._changed.wait()
+            change = asyncio.get_running_loop().create_future()
+            self._waiting.append(change)
+            await change
         return self._newest
 
     async def encoded(self, shown: Shown) -> bytes:
         """The message of *shown*: how long the JSON is as 4 bytes, little-endian; the JSON; the frame as JPEG."""
         if self._encoded is None or self._encoded[0] is not shown:
-            assert self._loop is not None
-            self._encoded = shown, self._loop.run_in_executor(self._encoder, encode, shown)
+            self._encoded = shown, asyncio.get_running_loop().run_in_executor(self._encoder, encode, shown)
         return await asyncio.shield(self._encoded[1])
 
     def _wake(self) -> None:
-        waiting, self._changed = self._changed, asyncio.Event()
-        if waiting is not None:
-            waiting.set()
+        waiting, self._waiting = self._waiting, []
+        for change in waiting:
+            if not change.done():  # a viewer that is gone no longer waits
+                change.set_result(None)
 
 
 def encode(shown: Shown) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import TracebackType
 from urllib.parse import quote
 
 from aiohttp import WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from serving.web import recorder, requests
 from serving.web.access import add_headers, guard
@@ -22,8 +24,19 @@ from siamtrt import PipelineError, UsageError
 MOST_VIEWERS = 16
 _AHEAD = 2  # frames on their way to a viewer that has not drawn them yet; a slow one misses frames
 _HEARTBEAT_S = 20.0
+_GOODBYE_S = 1.0
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+log = logging.getLogger(__name__)
+
+
+def _is_about_us(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is about this server, not about a request that was no HTTP and was answered so."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+log.addFilter(_is_about_us)
 
 
 class Server:
@@ -63,16 +76,20 @@ class Server:
         Raises:
             UsageError: the address cannot be bound.
         """
-        self._thread.start()
-        try:
-            self._port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
-        except OSError as error:
-            self._end()
-            problem = f"cannot serve at {self._host}:{self._port}: {error.strerror or error}"
-            raise UsageError(problem, hint="another --port; is a page served there already?") from error
+        with contextlib.ExitStack() as stack:
+            self._thread.start()
+            stack.callback(self._end)
+            try:
+                self._port = asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
+            except OSError as error:
+                problem = f"cannot serve at {self._host}:{self._port}: {error.strerror or error}"
+                raise UsageError(problem, hint="another --port; is a page served there already?") from error
+            stack.pop_all()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
         self._end()
 
@@ -98,10 +115,10 @@ class Server:
         application.router.add_get("/stream", self._stream)
         application.router.add_get("/recordings/{name}", self._recording)
         application.router.add_get("/{name}", self._page)
-        self._runner = web.AppRunner(application, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(application, access_log=None, logger=log, shutdown_timeout=_GOODBYE_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port, shutdown_timeout=1).start()
+            await web.TCPSite(self._runner, self._host, self._port).start()
         except OSError:
             await self._runner.cleanup()
             raise
@@ -192,10 +209,8 @@ class _Viewer:
                 await self._free.wait()
                 shown = await self._screen.after(shown)
                 message = await self._screen.encoded(shown)
-                async with self._turn:
-                    await self._socket.send_bytes(message)
-                self._ahead += 1
+                self._ahead += 1  # before it is sent: the answer may be here before the sending is over
                 if self._ahead >= _AHEAD:
                     self._free.clear()
-
-
+                async with self._turn:
+                    await self._socket.send_bytes(message)
