@@ -176,6 +176,7 @@ def _jobs(
             out=out / f"{graph.name}{suffix}",
             refit=card.refitted(graph.name),
             int8=int8.by_graph.get(graph.name),
+            scores=card.scores_of(graph.name),
         )
         for graph in card.graphs
     ]
