@@ -64,7 +64,7 @@ class _Rest:
 
     @classmethod
     def cut(cls, graph: onnx.GraphProto, names: Sequence[str]) -> _Rest:
-        """Take the nodes called *names*, which no other node reads, out of *graph*; what they read becomes an output."""
+        """Take the nodes called *names*, which no other reads, out of *graph*; what they read becomes an output."""
         nodes = [node for node in graph.node if node.name in names]
         if not nodes:
             return cls((), (), tuple(graph.output))

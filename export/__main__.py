@@ -12,8 +12,8 @@ import argparse
 from pathlib import Path
 
 from export.write import write
-from networks.exits import with_exits
 from networks.checkpoint import load
+from networks.exits import with_exits
 from networks.models import MODELS
 from networks.seeded import seeded
 from siamtrt import UsageError, cli

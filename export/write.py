@@ -98,9 +98,7 @@ def _stages(network: TrackerNetwork, model: ModelSpec) -> tuple[StageCard, ...]:
     return stage_cards(network)
 
 
-def _folded(
-    network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool, exits: bool
-) -> dict[str, TracedGraph]:
+def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool, exits: bool) -> dict[str, TracedGraph]:
     """Fold in place; the graphs have to return what the network did before, so that parity proves the folding too."""
     sizes = {"": model.search_px, **({_LOST: model.lost.search_px} if model.lost else {})}
     traced = partial(trace, network, model.template_px, sizes, kernel_inputs=kernel_inputs)

@@ -1,7 +1,7 @@
 """What an exit says of its own answer: numbers read off its map, a linear gate, and a small network.
 
-Sources: the twelve numbers and the gate are those of Ying and Fragkiadaki (EMMCVPR 2017), sec. 3.2, with the gaps of the
-paper filled: the entropy is relative to that of a flat map, the moments are raw, a peak is a value of the map. A learned
+Sources: the twelve numbers and the gate are those of Ying and Fragkiadaki (EMMCVPR 2017), with the gaps of the paper
+filled: the entropy is relative to that of a flat map, the moments are raw, a peak is a value of the map. A learned
 overlap as the condition to stop is the idea of DyTrack (Zhu et al., 2024); its form here is ours.
 """
 
@@ -53,11 +53,15 @@ def pooled(margin: Tensor, hidden: Tensor) -> Tensor:
 
     Soft, so that it has a gradient and needs no gather at the best cell.
     """
-    return (hidden.flatten(2) * margin.softmax(1)[:, None]).sum(2)
+    shares = margin.softmax(1).reshape(-1, 1, int(hidden.shape[2]), int(hidden.shape[3]))
+    return (hidden * shares).sum((2, 3))
 
 
 class _Standardised(nn.Module):
     """Features relative to the mean and the deviation they had in training."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -72,8 +76,7 @@ class _Standardised(nn.Module):
         self.deviation.copy_(torch.where(deviation > _TINY, deviation, torch.ones_like(deviation)))
 
     def standardised(self, features: Tensor) -> Tensor:
-        standardised: Tensor = (features - self.mean) / self.deviation
-        return standardised
+        return (features - self.mean) / self.deviation
 
 
 class Gate(_Standardised):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,14 @@ class _Exits(nn.Module):
         self.gate = nn.ModuleDict({number: Gate() for number, _ in every} if gates else {})
         self.quality = nn.ModuleDict({number: Quality(width) for number, width in every} if qualities else {})
 
+    def gate_of(self, number: int) -> Gate:
+        """The gate of an exit."""
+        return cast("Gate", self.gate[str(number)])
+
+    def quality_of(self, number: int) -> Quality:
+        """The quality network of an exit."""
+        return cast("Quality", self.quality[str(number)])
+
 
 class ExitSiamRPN(SiamRPN):
     """A SiamRPN++ with exits, made of one without.
@@ -83,7 +92,7 @@ class ExitSiamRPN(SiamRPN):
         self.stages = len(self.levels)
         ones = torch.zeros(self.stages)
         fusion = {kind: getattr(self.rpn_head, f"{kind}_weight", ones).detach() for kind in KINDS}
-        widths = [sum(self.head(level, kind).head[3].in_channels for kind in KINDS) for level in self.levels]
+        widths = [sum(self.head(level, kind).width for kind in KINDS) for level in self.levels]
         self.exits = _Exits(fusion, widths, gates=gates, qualities=qualities)
         self._ratios: dict[tuple[str, int], Tensor] = {}
 
@@ -158,16 +167,20 @@ class ExitSiamRPN(SiamRPN):
 
     def _scores(self, number: int, cls: Tensor, hidden: LevelMaps) -> tuple[Tensor, Tensor]:
         """What the scores of an exit are computed from, and the scores, each 0..1."""
-        margin = margins(cls.float())
+        margin = margins(_float32(cls))
         of_map = map_features(margin.sigmoid())
-        peak, key = of_map[:, 2:3], str(number)
-        scores = [peak]
+        scores = [of_map[:, 2:3]]  # the largest value
         if self.exits.gate:
-            scores.append(self.exits.gate[key].logits(of_map).sigmoid())
-        features = torch.cat([of_map, *(pooled(margin, hidden[kind].float()) for kind in KINDS)], 1)
+            scores.append(self.exits.gate_of(number).logits(of_map).sigmoid())
+        features = torch.cat([of_map, *(pooled(margin, _float32(hidden[kind])) for kind in KINDS)], 1)
         if self.exits.quality:
-            scores.append(self.exits.quality[key].logits(features).sigmoid())
+            scores.append(self.exits.quality_of(number).logits(features).sigmoid())
         return features, torch.cat(scores, 1)
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    """*tensor* in float32, without a cast in the traced graph where it is so already."""
+    return tensor if tensor.dtype == torch.float32 else tensor.float()
 
 
 def with_exits(network: nn.Module, state: Mapping[str, Tensor] | None = None) -> ExitSiamRPN:
@@ -182,4 +195,3 @@ def with_exits(network: nn.Module, state: Mapping[str, Tensor] | None = None) ->
         raise UsageError("only SiamRPN++ models have exits here", hint="siamrpn_nano, siamrpn_lite0, siamrpn_r50")
     trained = {part for part in ("gate", "quality") if any(key.startswith(f"{PREFIX}{part}.") for key in state or {})}
     return ExitSiamRPN(network, gates="gate" in trained, qualities="quality" in trained)
-

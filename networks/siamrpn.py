@@ -42,6 +42,16 @@ class DepthwiseXCorr(nn.Module):
         self.conv_search = _conv_bn_relu(inputs, hidden, 3)
         self.head = nn.Sequential(*_conv_bn_relu(hidden, hidden, 1), nn.Conv2d(hidden, outputs, 1))
 
+    @property
+    def width(self) -> int:
+        """Channels of what :meth:`hidden` returns."""
+        return next(self.head[3].parameters()).shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the map."""
+        return next(self.head[3].parameters()).shape[0]
+
     def hidden(self, feature: Tensor, kernel: Tensor) -> Tensor:
         """Correlate a prepared feature with a prepared kernel and apply the head but for its last convolution."""
         values: Tensor = self.head[:3](correlation(feature, kernel))
@@ -129,9 +139,7 @@ class SiamRPN(TrackerNetwork):
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`TrackerNetwork.correlate`."""
         maps = {
-            kind: [
-                self.head(level, kind).map(self.hidden(level, kind, features, kernels)) for level in self.levels
-            ]
+            kind: [self.head(level, kind).map(self.hidden(level, kind, features, kernels)) for level in self.levels]
             for kind in ("cls", "loc")
         }
         cls, loc = (weighted_sum(maps[kind], self.fusion(kind)) for kind in ("cls", "loc"))

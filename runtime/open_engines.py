@@ -25,6 +25,8 @@ class Opening:
         count: how many targets are followed; they share the engines where the backend can.
         threads: of the CPU backend; all cores when None.
         decode: where the box is chosen, one of ``DECODES``; None for the backend's own place, the GPU on TensorRT.
+        policy: where a model with exits stops, see ``runtime.policies.parse.HELP``; None runs all stages.
+        audit_every: see :class:`runtime.cascade.CascadeLocator`.
     """
 
     engines: Path
@@ -33,17 +35,25 @@ class Opening:
     count: int = 1
     threads: int | None = None
     decode: str | None = None
+    policy: str | None = None
+    audit_every: int = 0
 
 
 def open_locators(
-    engines: Path, count: int = 1, *, threads: int | None = None, decode: str | None = None
+    engines: Path,
+    count: int = 1,
+    *,
+    threads: int | None = None,
+    decode: str | None = None,
+    policy: str | None = None,
+    audit_every: int = 0,
 ) -> list[Locator]:
     """Open the engines of a folder on the backend they were built for; for the arguments see :class:`Opening`.
 
     Raises:
         ArtifactError: the folder is unfinished, changed, or of an unknown backend.
         MissingDependencyError: the backend is not installed.
-        UsageError: the backend has no such decode.
+        UsageError: the backend has no such decode, or the model no such policy.
     """
     manifest = Manifest.load(engines, stage="engines")
     card = ModelCard.load(engines)
@@ -56,5 +66,6 @@ def open_locators(
             hint="rebuild it with --backend onnxruntime, or on the board with --backend tensorrt",
         )
     opener = importlib.import_module(_OPENERS[backend])
-    locators: list[Locator] = opener.open_locators(Opening(engines, card, manifest, count, threads, decode))
+    opening = Opening(engines, card, manifest, count, threads, decode, policy, audit_every)
+    locators: list[Locator] = opener.open_locators(opening)
     return locators

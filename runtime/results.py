@@ -69,12 +69,14 @@ def as_text(_: int, state: TrackerState | None) -> str:
 def as_json(frame: int, state: TrackerState | None) -> str:
     """Frame, box, score, whether the target is lost (null for a model that cannot tell), and milliseconds a stage.
 
-    The stage ``network`` is all graphs together.
+    The stage ``network`` is all graphs together. A model with exits adds the number of the exit that was taken.
     """
     entry: dict[str, object] = {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
     if state is not None:
         box = [round(value, 4) for value in astuple(state.box)]
         entry = {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times)}
+        if state.exit:
+            entry["exit"] = state.exit.number
     return json.dumps(entry)
 
 

@@ -9,7 +9,16 @@ from typing import Sequence
 import onnx
 
 from engines.float16 import to_float16
-from engines.graph import GraphJob, IntegerNode, correlations, float_layers, integer_nodes, read_graph, score_nodes, without
+from engines.graph import (
+    GraphJob,
+    IntegerNode,
+    correlations,
+    float_layers,
+    integer_nodes,
+    read_graph,
+    score_nodes,
+    without,
+)
 from engines.int8 import Int8, correct_biases, spread_samples
 from engines.onnxruntime.quantize import quantize, raw_output
 from siamtrt import ModelCard, Precision, Tensors, UsageError

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 
+from runtime.cascade import CascadeLocator, require_exits
 from runtime.locator import HostLocator, Locator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import Opening
+from runtime.policies.parse import parse
 from siamtrt import UsageError
 from siamtrt.environment import cores
 
@@ -17,11 +19,18 @@ def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines once a target.
 
     Raises:
-        UsageError: the GPU is to choose the box.
+        UsageError: the GPU is to choose the box, or the policy is not one of this model.
         ArtifactError: a graph is truncated, or does not have the tensors its card names.
     """
     if opening.decode == "device":
         raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
     log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
+    if opening.policy is not None:
+        require_exits(opening.card)
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
-    return [HostLocator(matcher) for matcher in matchers]
+    if opening.policy is None:
+        return [HostLocator(matcher) for matcher in matchers]
+    policies = [parse(opening.policy, opening.card, opening.manifest.files) for _ in range(opening.count)]
+    return [
+        CascadeLocator(matcher, policy, audit_every=opening.audit_every) for matcher, policy in zip(matchers, policies)
+    ]

@@ -62,24 +62,22 @@ class ExitsTask(SiamRPNTask):
         ArtifactError: a source is empty or damaged.
     """
 
-    network: ExitSiamRPN
     settings: ExitSettings
 
     def __init__(self, config: Config, data: Path, place: Place) -> None:
         super().__init__(config, data, place)
-        self.network = with_exits(self.network).to(place.device)
-        weights = self.settings.exit_weights or (1.0,) * self.network.stages
-        if len(weights) != self.network.stages:
+        self.network = self._network = with_exits(self.network).to(place.device)
+        weights = self.settings.exit_weights or (1.0,) * self._network.stages
+        if len(weights) != self._network.stages:
             raise UsageError(
-                f"{len(weights)} exit_weights for {self.network.stages} exits", hint="one for each level of the model"
+                f"{len(weights)} exit_weights for {self._network.stages} exits", hint="one for each level of the model"
             )
         self._weights = weights
         if self.settings.recycling == _OWN:
-            _leave_out_earlier(self.network)
-        cells = margins_side(self.grid, self.network.head(self.network.levels[0], "cls").head[3].out_channels // 2)
-        self._centres = self.grid[:2, : cells * cells]
-        with torch.no_grad():
-            self._start = self.overlaps(self.network.eval())[-1]
+            _leave_out_earlier(self._network)
+        anchors = self._network.head(self._network.levels[0], "cls").outputs // 2
+        self._centres = self.grid[:2, : self.grid.shape[1] // anchors]
+        self._start = self.overlaps(self._network.eval())[-1]
 
     def read_settings(self, config: Config) -> ExitSettings:
         """The table ``[task]``."""
@@ -90,14 +88,14 @@ class ExitsTask(SiamRPNTask):
         heads, *trunk = super().groups()
         if self.settings.recycling == _MAPS:
             return [heads, *trunk]
-        fixed = {id(parameter) for parameter in self.network.exits.parameters()}
+        fixed = {id(parameter) for parameter in self._network.exits.parameters()}
         return [Group([parameter for parameter in heads.parameters if id(parameter) not in fixed]), *trunk]
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Classification and box of all exits, what earlier ones learn from the last, and the weighted sum."""
-        self.network.train()
-        self.network.backbone.eval()  # its norms keep the statistics of the weights it started from
-        stages = self._stages(self.network, batch)
+        self._network.train()
+        self._network.backbone.eval()  # its norms keep the statistics of the weights it started from
+        stages = self._stages(self._network, batch)
         targets = self.targets(batch, stages[-1].maps["cls"], None)
         parts = [losses(stage.maps["cls"], stage.maps["loc"], targets, self.settings.loc_weight) for stage in stages]
         total = sum((weight * part.total for weight, part in zip(self._weights, parts, strict=True)), torch.tensor(0.0))
@@ -115,6 +113,7 @@ class ExitsTask(SiamRPNTask):
             return overlaps[-1] - 1
         return sum(overlaps) / len(overlaps)
 
+    @torch.no_grad()
     def overlaps(self, network: ExitSiamRPN) -> list[float]:
         """Mean overlap of each exit's best-scored box with the truth on the held-out pairs."""
         totals, count = [0.0] * network.stages, 0
@@ -161,11 +160,6 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     """
     wanted, said = ((logits / _TEMPERATURE).log_softmax(1) for logits in (teacher, student))
     return _TEMPERATURE**2 * F.kl_div(said, wanted, log_target=True, reduction="batchmean")
-
-
-def margins_side(grid: Tensor, anchors: int) -> int:
-    """The side of the map, in cells, that the *anchors* of each cell of *grid* (4xN) belong to."""
-    return round((grid.shape[1] / anchors) ** 0.5)
 
 
 def _leave_out_earlier(network: ExitSiamRPN) -> None:
