@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice, add_probe_arguments
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.profiling.speed.run import Settings, measure
 from benchmarks.profiling.speed.table import table
 from benchmarks.profiling.speed.vot_run import summarise
@@ -53,6 +54,7 @@ def main(options: argparse.Namespace) -> None:
             probe=ProbeChoice.of(options),
             idle_s=options.idle_s,
         )
+        warn_before(settings.probe.root)
         report = measure(options.engines, _sequences(options), settings, command=command)
     print(table(report))  # first, so that no failure to write takes the figures along
     if options.out:

@@ -100,6 +100,7 @@ def questions(board: Board) -> Mapping[str, Question]:
         "is the box chosen on the GPU that of the host?": lambda: _decode(board),
         "are the boxes those of ONNX Runtime?": lambda: _boxes(board),
         "is a mapped frame faster than a staged or a copied one?": lambda: _mapped(board),
+        "do features in half precision save time?": lambda: _features(board),
         "are kernels as inputs as fast as kernels as weights?": lambda: _inputs(board),
         "how long do crop and decode take alone?": lambda: _alone(board),
         "do the tests of the GPU pass?": lambda: _tests(board),
@@ -232,6 +233,12 @@ def _mapped(board: Board) -> str:
     }
     times = {name: _follow(board, board.built("fp16"), options).frame_ms for name, options in ways.items()}
     return ", ".join(f"{name} {frame_ms:.2f} ms a frame" for name, frame_ms in times.items())
+
+
+def _features(board: Board) -> str:
+    _build(board, "fp16-hwc8", board.onnx, "--features", "hwc8")
+    plain, wide = (_follow(board, board.built(name), ChainOptions()) for name in ("fp16", "fp16-hwc8"))
+    return f"float32 {plain.frame_ms:.2f} ms a frame, float16 in eights {wide.frame_ms:.2f} ms"
 
 
 def _inputs(board: Board) -> str:
