@@ -19,6 +19,7 @@ from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import KINDS, Source, open_source
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, UsageError, cli
+from siamtrt.libraries.cuda import WAITS
 from siamtrt.progress import progress_bar
 
 VIDEO_NAME = "annotated.mp4"
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for boxes.txt, boxes.jsonl, annotated.mp4")
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+    parser.add_argument("--wait", choices=WAITS, help="for the GPU: on a core or asleep; by default as CUDA likes")
     parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 
@@ -41,8 +43,8 @@ def main(options: argparse.Namespace) -> None:
     """Track, and print the folder."""
     boxes = [BoundingBox.parse(text) for text in options.init or ()]
     source = open_source(options.source)
-    settings = {"annotate": options.annotate, "threads": options.threads, "decode": options.decode}
-    track(options.engines, source, boxes, options.out, **settings)
+    backend = {name: getattr(options, name) for name in ("threads", "decode", "wait")}
+    track(options.engines, source, boxes, options.out, annotate=options.annotate, **backend)
     print(options.out)  # noqa: T201
 
 
@@ -55,6 +57,7 @@ def track(
     annotate: bool = False,
     threads: int | None = None,
     decode: str | None = None,
+    wait: str | None = None,
 ) -> None:
     """Follow each of *boxes* through *source*.
 
@@ -69,13 +72,15 @@ def track(
         annotate: write ``annotated.mp4``.
         threads: of the CPU backend; all cores when None.
         decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
+        wait: how to wait for the GPU, see the same class.
 
     Raises:
         PipelineError: of any kind; the message says what to do.
     """
 
     def open_trackers(count: int) -> list[Tracker]:
-        return [Tracker(locator) for locator in open_locators(engines, count, threads=threads, decode=decode)]
+        locators = open_locators(engines, count, threads=threads, decode=decode, wait=wait)
+        return [Tracker(locator) for locator in locators]
 
     with contextlib.ExitStack() as stack:
         frames = stack.enter_context(ReadAhead(source.frames()))

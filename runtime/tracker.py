@@ -57,20 +57,23 @@ class Tracker:
         self._state: TrackerState | None = None
 
     @classmethod
-    def open(cls, engines: Path, *, threads: int | None = None, decode: str | None = None) -> Tracker:
+    def open(
+        cls, engines: Path, *, threads: int | None = None, decode: str | None = None, wait: str | None = None
+    ) -> Tracker:
         """Open the engines of a folder.
 
         Args:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
             decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
+            wait: how to wait for the GPU, see the same class.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
-            UsageError: its backend has no such decode.
+            UsageError: its backend has no such decode, or no such way to wait.
         """
-        (locator,) = open_locators(Path(engines), threads=threads, decode=decode)
+        (locator,) = open_locators(Path(engines), threads=threads, decode=decode, wait=wait)
         return cls(locator)
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:

@@ -17,11 +17,13 @@ def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines once a target.
 
     Raises:
-        UsageError: the GPU is to choose the box.
+        UsageError: the GPU is to choose the box, or to be waited for.
         ArtifactError: a graph is truncated, or does not have the tensors its card names.
     """
     if opening.decode == "device":
         raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
+    if opening.wait is not None:
+        raise UsageError("ONNX Runtime has no GPU to wait for", hint="leave --wait out")
     log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     return [HostLocator(matcher) for matcher in matchers]

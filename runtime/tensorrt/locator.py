@@ -26,7 +26,7 @@ class TensorrtLocator(TargetOnChain):
 
 def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines for the targets of *opening*, see :func:`open_targets`."""
-    options = ChainOptions(decode=opening.decode != "host")
+    options = ChainOptions(decode=opening.decode != "host", wait=opening.wait)
     return open_targets(opening.engines, opening.card, opening.manifest, opening.count, options)
 
 

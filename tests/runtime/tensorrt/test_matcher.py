@@ -58,7 +58,9 @@ def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, decod
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"graphs": False}, {"mapped": False}, {"mapped": True}])
+@pytest.mark.parametrize(
+    "settings", [{"graphs": False}, {"mapped": False}, {"mapped": True}, {"mapped": True, "staged": True}]
+)
 @pytest.mark.parametrize("decode", [True, False])
 def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, frame, settings, decode):
     double = board(integrated=False)
@@ -202,10 +204,13 @@ def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):
     np.testing.assert_allclose(boxes(opened(double), clip(frame)), boxes(reference, clip(frame)), atol=1e-3)
 
 
-def test_closing_gives_all_memory_back(board, frame):
+@pytest.mark.parametrize("staged", [True, False])
+def test_closing_gives_all_memory_back(board, frame, staged):
     double = board()
     double.build()
-    matcher = opened(double)
+    matcher = opened(double, staged=staged)
+    matcher.remember(np.zeros((31, 47, 3), np.uint8), TEMPLATE, FILL)
+    assert ("stage" in double.cudart.calls) is staged
     matcher.remember(frame, TEMPLATE, FILL)
     matcher.close()
     assert double.cudart.memory == {}
@@ -220,6 +225,26 @@ def test_plans_of_another_machine_are_not_even_read(board):
     board("8.5.3")
     with pytest.raises(EngineMismatchError, match=r"tensorrt 8\.5\.2\.2, this machine has 8\.5\.3"):
         opened(double)
+
+
+@pytest.mark.parametrize(("wait", "schedule"), [("spin", 1), ("block", 4), (None, 0)])
+def test_the_process_waits_as_asked(board, frame, wait, schedule):
+    double = board()
+    double.build()
+    matcher = opened(double, wait=wait)
+    assert double.cudart.schedule == schedule
+    again = opened(double, wait=wait)  # the GPU is in use by now, and that is what was asked for
+    for locator in (matcher, again):
+        locator.remember(frame, TEMPLATE, FILL)
+        ask(locator, frame)
+
+
+def test_a_process_that_waits_otherwise_already_is_told_so(board):
+    double = board()
+    double.build()
+    opened(double, wait="spin")
+    with pytest.raises(InferenceError, match=r"(?s)choosing to wait by block.*708.*a program of its own"):
+        opened(double, wait="block")
 
 
 def test_out_of_memory_says_so(board):
