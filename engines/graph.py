@@ -30,6 +30,7 @@ class GraphJob:
         precision: what it shall compute in.
         out: the engine file to write, whole or not at all.
         refit: the weights that have to stay replaceable in the engine, by name.
+        features: its tensors that go from search to xcorr, by name.
         int8: what INT8 needs beside the graph; None exactly where the precision is another one.
         scores: outputs that decide where a search stops; what only they need stays float32.
     """
@@ -39,6 +40,7 @@ class GraphJob:
     precision: Precision
     out: Path
     refit: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
     int8: Int8 | None = None
     scores: tuple[str, ...] = ()
 

@@ -65,8 +65,8 @@ class Tracker:
         *,
         threads: int | None = None,
         decode: str | None = None,
+        wait: str | None = None,
         policy: str | None = None,
-        audit_every: int = 0,
     ) -> Tracker:
         """Open the engines of a folder.
 
@@ -74,17 +74,15 @@ class Tracker:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
             decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
-            policy: where a model with exits stops, see :class:`runtime.open_engines.Opening`.
-            audit_every: how often it runs to its last exit all the same, see there.
+            wait: how to wait for the GPU, see the same class.
+            policy: where a model with exits stops, see the same class.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
-            UsageError: its backend has no such decode, or the model no such policy.
+            UsageError: its backend has no such decode or way to wait, or the model no such policy.
         """
-        (locator,) = open_locators(
-            Path(engines), threads=threads, decode=decode, policy=policy, audit_every=audit_every
-        )
+        (locator,) = open_locators(Path(engines), threads=threads, decode=decode, wait=wait, policy=policy)
         return cls(locator)
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:

@@ -236,6 +236,12 @@ class ModelCard:
         stages = [stage for search in self.searches for stage in search.stages if stage.xcorr == graph]
         return stages[0].kernels if stages and not self.kernel_inputs else ()
 
+    def features(self, graph: str) -> Tuple[str, ...]:
+        """The tensors of *graph* that go from search to xcorr."""
+        card = self.graph(graph)
+        sides: Dict[str, Tuple[TensorSpec, ...]] = {SEARCH: card.outputs, XCORR: card.inputs}
+        return tuple(spec.name for spec in sides.get(card.role, ()) if spec.name not in self.kernel_names)
+
     def save(self, folder: Path) -> Path:
         """Write ``model.json`` into *folder* and return its path."""
         path = folder / FILE_NAME

@@ -19,18 +19,21 @@ def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines once a target.
 
     Raises:
-        UsageError: the GPU is to choose the box, or the policy is not one of this model.
+        UsageError: the GPU is to choose the box or to be waited for, or the policy is not one of this model.
         ArtifactError: a graph is truncated, or does not have the tensors its card names.
     """
     if opening.decode == "device":
         raise UsageError("ONNX Runtime decodes on the host", hint="leave --decode out")
+    if opening.wait is not None:
+        raise UsageError("ONNX Runtime has no GPU to wait for", hint="leave --wait out")
     log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
     if opening.policy is not None:
         require_exits(opening.card)
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     if opening.policy is None:
         return [HostLocator(matcher) for matcher in matchers]
-    policies = [parse(opening.policy, opening.card, opening.manifest.files) for _ in range(opening.count)]
+    decisions = [parse(opening.policy, opening.card, opening.manifest.files) for _ in range(opening.count)]
     return [
-        CascadeLocator(matcher, policy, audit_every=opening.audit_every) for matcher, policy in zip(matchers, policies)
+        CascadeLocator(matcher, decision.policy, audit_every=decision.audit_every)
+        for matcher, decision in zip(matchers, decisions)
     ]

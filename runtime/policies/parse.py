@@ -18,9 +18,9 @@ TUNED = Format("exit thresholds", schema=1, hint="python -m benchmarks exits tun
 HELP = (
     "fixed:N, threshold:THETA[:peak|gate|gate-conditional|gate-budgeted|iou|keep], random:SEED:SHARE,SHARE,.., "
     "tuned:FILE:POINT or replay:FILE; then any of +hysteresis:UP,DOWN,HOLD[,SETTLE], +deadline:MS:FILE, "
-    "+energy:MJ,MJ,..:REFILL:CAP"
+    "+energy:MJ,MJ,..:REFILL:CAP, +audit:FRAMES"
 )
-_SUFFIX = ".json"
+_SUFFIX, _AUDIT = ".json", "audit"
 _GATES: Mapping[str, Tuple[Value, bool]] = {
     "gate": (cumulative, False),
     "gate-conditional": (conditional, False),
@@ -52,7 +52,15 @@ class TunedPoints:
     figures: Dict[str, Any]
 
 
-def parse(text: str, card: ModelCard, engines: Mapping[str, str]) -> ExitPolicy:
+@dataclass(frozen=True)
+class Decision:
+    """Who decides for one target, and how often the last exit runs all the same to be compared with; 0 for never."""
+
+    policy: ExitPolicy
+    audit_every: int = 0
+
+
+def parse(text: str, card: ModelCard, engines: Mapping[str, str]) -> Decision:
     """Make the policy that *text* describes, see ``HELP``.
 
     Args:
@@ -64,11 +72,17 @@ def parse(text: str, card: ModelCard, engines: Mapping[str, str]) -> ExitPolicy:
         UsageError: it is no policy, or not one of this model.
         ArtifactError: a file it names is damaged, or of other engines.
     """
-    base, *limits = re.split(rf"\+(?=(?:{'|'.join(_LIMITS)}):)", text)
-    policy = _policy(_BASES, base, card, engines, ())
+    base, *limits = re.split(rf"\+(?=(?:{'|'.join([*_LIMITS, _AUDIT])}):)", text)
+    policy, audit_every = _policy(_BASES, base, card, engines, ()), 0
     for limit in limits:
-        policy = _policy(_LIMITS, limit, card, engines, (policy,))
-    return policy
+        name, _, words = limit.partition(":")
+        if name == _AUDIT:
+            if not words.isdecimal():
+                raise UsageError(f"{limit!r} is not a policy", hint=HELP)
+            audit_every = int(words)
+        else:
+            policy = _policy(_LIMITS, limit, card, engines, (policy,))
+    return Decision(policy, audit_every)
 
 
 def read_tuned(path: Path, engines: Mapping[str, str]) -> TunedPoints:

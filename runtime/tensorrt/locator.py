@@ -32,7 +32,7 @@ def open_locators(opening: Opening) -> list[Locator]:
     """
     if opening.policy is not None or opening.card.search.has_exits:
         raise UsageError("exits are served by ONNX Runtime so far", hint="export without --exits")
-    options = ChainOptions(decode=opening.decode != "host")
+    options = ChainOptions(decode=opening.decode != "host", wait=opening.wait)
     return open_targets(opening.engines, opening.card, opening.manifest, opening.count, options)
 
 

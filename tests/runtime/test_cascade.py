@@ -30,8 +30,8 @@ def engines(tmp_path_factory):
     return folder / "engines"
 
 
-def follow(engines, policy, frames=FRAMES, **options):
-    with Tracker.open(engines, threads=1, policy=policy, **options) as tracker:
+def follow(engines, policy, frames=FRAMES):
+    with Tracker.open(engines, threads=1, policy=policy) as tracker:
         video = clip(picture(), frames)
         tracker.start(video[0], START)
         return [tracker.update(frame) for frame in video[1:]]
@@ -84,7 +84,7 @@ def test_stages_that_are_not_reached_do_not_run(engines, tmp_path):
 
 def test_each_stage_runs_as_often_as_exits_behind_it_are_taken(engines):
     theta = middle_theta(engines)
-    locator, matcher = open_cascade(engines, lambda card: parse(f"threshold:{theta}", card, {}))
+    locator, matcher = open_cascade(engines, lambda card: parse(f"threshold:{theta}", card, {}).policy)
     tracker, video = Tracker(locator), clip(picture(), FRAMES)
     tracker.start(video[0], START)
     taken = exits([tracker.update(frame) for frame in video[1:]])
@@ -138,13 +138,13 @@ def test_a_new_target_starts_the_policy_anew(engines):
 
 
 def test_an_audit_takes_the_last_exits_box(engines):
-    audited = follow(engines, "fixed:1", 4, audit_every=1)
+    audited = follow(engines, "fixed:1+audit:1", 4)
     assert boxes(audited) == boxes(follow(engines, "fixed:3", 4))
     assert exits(audited) == [1, 1, 1]
 
 
 def test_a_low_agreement_is_said(engines, caplog):
-    follow(engines, "fixed:1", 13, audit_every=1)
+    follow(engines, "fixed:1+audit:1", 13)
     overlaps = [message for message in caplog.messages if "do not fit this scene" in message]
     assert len(overlaps) <= 1
     locator, _ = open_cascade(engines, lambda card: Fixed(1, 3))
@@ -229,6 +229,7 @@ def test_a_deadline_below_the_first_stage_is_refused(engines, tmp_path):
         ("threshold:0.5:iou", "no score 'iou'"),
         ("fixed:3+energy:1,2:2:9", "2 energies for 3 exits"),
         ("fixed:1+hysteresis:0.2,0.5,3", "up >= down"),
+        ("fixed:1+audit:x", "not a policy"),
     ],
 )
 def test_a_policy_that_is_none_is_refused(engines, policy, complaint):

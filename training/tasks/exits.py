@@ -97,7 +97,12 @@ class ExitsTask(SiamRPNTask):
         self._network.backbone.eval()  # its norms keep the statistics of the weights it started from
         stages = self._stages(self._network, batch)
         targets = self.targets(batch, stages[-1].maps["cls"], None)
-        parts = [losses(stage.maps["cls"], stage.maps["loc"], targets, self.settings.loc_weight) for stage in stages]
+        parts = [
+            losses(
+                stage.maps["cls"], stage.maps["loc"], targets, self.settings.loc_weight, self.settings.overlap_weight
+            )
+            for stage in stages
+        ]
         total = sum((weight * part.total for weight, part in zip(self._weights, parts, strict=True)), torch.tensor(0.0))
         taught = self._taught(stages, batch)
         each = {f"exit{number}": part.total.detach() for number, part in enumerate(parts, start=1)}

@@ -61,6 +61,7 @@ class Settings:
         teachers: whose answers are learned beside the truth, and instead of it where there is none.
         distil_weight: of what is learned from them relative to the classification loss.
         loc_weight: of the box loss relative to the classification loss.
+        overlap_weight: of what the boxes lack of a whole overlap, beside the offsets in the box loss.
     """
 
     model: str
@@ -75,6 +76,7 @@ class Settings:
     teachers: tuple[TeacherSettings, ...] = ()
     distil_weight: float = 0.0
     loc_weight: float = 1.2
+    overlap_weight: float = 0.0
 
 
 class SiamRPNTask:
@@ -141,12 +143,13 @@ class SiamRPNTask:
         self._trunk.eval()  # its norms keep the statistics of the weights it started from
         cls, loc = maps(self.network, batch, self.place.device)
         answer = joint_answer([teacher.answer(batch.template, batch.search) for teacher in self._teachers])
-        parts = losses(cls, loc, self.targets(batch, cls, answer), self.settings.loc_weight)
+        settings = self.settings
+        parts = losses(cls, loc, self.targets(batch, cls, answer), settings.loc_weight, settings.overlap_weight)
         named = {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
         if answer is None:
             return named
         taught = distillation(cls, answer.foreground)
-        return {**named, "loss": parts.total + self.settings.distil_weight * taught, "distil": taught}
+        return {**named, "loss": parts.total + settings.distil_weight * taught, "distil": taught}
 
     def targets(self, batch: Batch, cls: Tensor, answer: Answer | None) -> Targets:
         """What the heads should say to *batch*, on the device of *cls*."""
