@@ -74,12 +74,14 @@ def as_json(frame: int, state: TrackerState | None) -> str:
 def fields(frame: int, state: TrackerState | None) -> dict[str, object]:
     """Frame, box, score, whether the target is lost (None for a model that cannot tell), and milliseconds a stage.
 
-    The stage ``network`` is all graphs together. A frame that could not be read has no box, and the reason.
+    The stage ``network`` is all graphs together. A model with exits adds the number of the exit that was taken. A frame
+    that could not be read has no box, and the reason.
     """
     if state is None:
         return {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
     box = [round(value, 4) for value in astuple(state.box)]
-    return {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times)}
+    taken = {"exit": state.exit.number} if state.exit else {}
+    return {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times), **taken}
 
 
 def _ms(times: StageTimes) -> dict[str, float | None]:

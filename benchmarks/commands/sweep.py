@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.job import REQUEST, machine, truth_sha256
@@ -58,6 +59,7 @@ def main(options: argparse.Namespace) -> None:
     about = _about(sweep)
     rows: list[Row] = []
     log.info("%d mixes; what runs prints into %s", len(mixes), out / "logs")
+    warn_before()
     for mix, row in spread(sweep.measured, mixes, here, "sweep"):
         rows.append(row)
         log.info("%s: %s", mix.label, row.skipped or f"EAO {figure(row.eao)}, {figure(row.fps, 1)} FPS")

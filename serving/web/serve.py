@@ -9,7 +9,8 @@ import secrets
 from pathlib import Path
 
 from runtime.followed import Followed
-from runtime.open_engines import DECODES, open_locators
+from runtime.open_engines import DECODES, WAITS, open_locators
+from runtime.policies.parse import HELP
 from runtime.sources import KINDS, open_source
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, Manifest, MissingDependencyError, ModelCard, cli
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0 for a free one")
     parser.add_argument("--token", help="what a browser has to name; at an outside address a new one by default")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+    parser.add_argument("--wait", choices=WAITS, help="for the GPU: on a core or asleep; by default as CUDA likes")
+    parser.add_argument("--policy", help=f"where a model with exits stops: {HELP}")
     parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 
@@ -38,9 +41,10 @@ def main(options: argparse.Namespace) -> None:
     from serving.web.screen import Screen
     from serving.web.server import Server
 
+    backend = {name: getattr(options, name) for name in ("threads", "decode", "wait", "policy")}
+
     def open_trackers(count: int) -> list[Tracker]:
-        opened = open_locators(options.engines, count, threads=options.threads, decode=options.decode)
-        return [Tracker(locator) for locator in opened]
+        return [Tracker(locator) for locator in open_locators(options.engines, count, **backend)]
 
     token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe())
     with contextlib.ExitStack() as stack:
