@@ -13,11 +13,13 @@ from benchmarks.evaluation.ope.run import run_sequence
 from benchmarks.evaluation.options import RunOptions
 from benchmarks.evaluation.plan import Plan, declare_plan
 from benchmarks.trials.spread import spread, where
+from siamtrt import cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare_plan(parser)
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -30,4 +32,4 @@ def main(options: argparse.Namespace) -> None:
         list(spread(work, plan.waiting(sequences, result_path), where(options.jobs), "ope"))
     out, measures = options.out, evaluate(options.out / "results", sequences)
     names = [sequence.name for sequence in sequences]
-    print(table(measures) + conclude(measures, "ope", out, names, out / "ope.json"))
+    cli.show(options, table(measures) + conclude(measures, "ope", out, names, out / "ope.json"), measures)

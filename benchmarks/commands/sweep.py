@@ -20,7 +20,7 @@ from benchmarks.trials.spread import here, spread
 from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, save
-from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, claim
+from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, claim, cli
 from siamtrt.card import ROLES
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     about = "times that the mixes are timed in turns, whose median and spread are shown; %(default)s by default"
     parser.add_argument("--rounds", type=int, default=3, help=about)
     parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -67,8 +68,7 @@ def main(options: argparse.Namespace) -> None:
     rows = timed_in_turns(sweep, mixes, rows, options.rounds)
     save(out / "sweep.json", rows, about)
     write_text(out / "sweep.html", sweep_page(rows, about, published()))
-    print(table(rows))
-    print(out / "sweep.html")
+    cli.show(options, f"{table(rows)}\n{out / 'sweep.html'}", {"rows": rows, "page": out / "sweep.html"})
     if all(row.skipped for row in rows):
         raise UsageError(
             f"no mix was measured; {rows[0].label}: {rows[0].skipped}",

@@ -30,8 +30,7 @@ def main(options: argparse.Namespace) -> None:
     )
     ranking.save(options.out)
     record.unlink(missing_ok=True)
-    print(table(ranking, options.show))
-    print(options.out)
+    cli.show(options, f"{table(ranking, options.show)}\n{options.out}", ranking)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -48,6 +47,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--show", type=cli.count, default=20, help="how many layers to print")
     arguments.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
     arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
+    cli.add_json(arguments)
     return arguments
 
 
