@@ -31,11 +31,12 @@ def main(options: argparse.Namespace) -> None:
     cli.show(options, "\n".join(lines), figures)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("networks", "List the models.")
-    cli.add_json(arguments)
-    return arguments
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("networks", "List the models.")
+    cli.add_json(parser)
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -16,7 +16,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
 from siamtrt.files import require_writable
@@ -66,6 +66,17 @@ def table(stage: str, description: str, commands: Commands, argv: Sequence[str])
         argv: the words after the stage; the first that is no option chooses.
     """
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    return _table(stage, description, commands, {chosen})
+
+
+def whole_table(stage: str, description: str, commands: Commands) -> argparse.ArgumentParser:
+    """A :func:`table` that has imported the modules of all commands."""
+    return _table(stage, description, commands, {name for name, _, _ in commands})
+
+
+def _table(
+    stage: str, description: str, commands: Commands, chosen: Container[Optional[str]]
+) -> argparse.ArgumentParser:
     arguments = parser(stage, description)
     subparsers = arguments.add_subparsers(required=True, metavar="COMMAND")
     for name, module, summary in commands:
@@ -73,7 +84,7 @@ def table(stage: str, description: str, commands: Commands, argv: Sequence[str])
             name, help=summary, description=summary, allow_abbrev=False, formatter_class=_Help
         )
         _add_quiet(command, default=argparse.SUPPRESS)  # may stand before the command or after it
-        if name == chosen:
+        if name in chosen:
             loaded = importlib.import_module(module)
             loaded.add_arguments(command)
             command.set_defaults(main=loaded.main)

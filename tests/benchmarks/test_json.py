@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from sequences.rendered.command import write_clip
 from tests.benchmarks.reports.call import call
 
 COMMANDS = Path(benchmarks.__file__).parent / "commands"
@@ -39,7 +38,9 @@ def test_layers_and_their_comparison(tiny_engines, tmp_path, capsys):
     layers = figures(capsys, "layers", "--engines", tiny_engines, "--runs", 2, "--threads", 1, "--out", report)
     assert layers["layers"] == json.loads(report.read_text())["layers"]
     compared = figures(capsys, "compare", report, report, "--by", "graph")
-    assert [{entry["graph"] for entry in one["ms"]} for one in compared["layers"]] == [{"target", "search", "xcorr"}] * 2
+    assert [{entry["graph"] for entry in one["ms"]} for one in compared["layers"]] == [
+        {"target", "search", "xcorr"}
+    ] * 2
 
 
 def test_reports_side_by_side(benched, capsys):
@@ -71,7 +72,6 @@ def test_ope_and_evaluate(tiny_engines, two_clips, tmp_path, capsys):
 
 
 def test_a_clip_is_no_table(tmp_path, capsys):
-    write_clip(tmp_path / "clip", 1, 2)
     with pytest.raises(SystemExit):
-        call("vot-workspace", "--json")
+        call("clip", "--out", tmp_path / "clip", "--json")
     assert "unrecognized arguments: --json" in capsys.readouterr().err
