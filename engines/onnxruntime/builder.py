@@ -8,6 +8,7 @@ from typing import Sequence
 
 import onnx
 
+from engines.batch import batched
 from engines.float16 import to_float16
 from engines.graph import GraphJob, IntegerNode, correlations, float_layers, integer_nodes, read_graph, without
 from engines.int8 import Int8, correct_biases, spread_samples
@@ -38,7 +39,7 @@ def build_graph(job: GraphJob, _options: object = None) -> None:
         model = _int8_form(model, job, job.int8)
     elif job.precision is Precision.FP16:
         model = to_float16(model)
-    data = model.SerializeToString()
+    data = batched(model, job.kernels, job.targets).SerializeToString()
     open_session(data)  # a refusal belongs here, not on the first frame
     write_bytes(job.out, data)
 

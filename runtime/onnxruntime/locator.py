@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 
 from runtime.locator import HostLocator, Locator
+from runtime.onnxruntime.batch import OnnxBatch
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import Opening
+from runtime.together import in_batches
 from siamtrt import UsageError
 from siamtrt.environment import cores
 
@@ -25,5 +27,7 @@ def open_locators(opening: Opening) -> list[Locator]:
     if opening.wait is not None:
         raise UsageError("ONNX Runtime has no GPU to wait for", hint="leave --wait out")
     log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
+    if opening.card.targets > 1:
+        return in_batches(lambda: OnnxBatch(opening.engines, opening.card, threads=opening.threads), opening.count)
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     return [HostLocator(matcher) for matcher in matchers]
