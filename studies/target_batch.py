@@ -11,7 +11,7 @@ import json
 import statistics
 import sys
 import time
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import Callable
 
@@ -19,7 +19,7 @@ from runtime.followed import update_all
 from runtime.open_engines import open_locators
 from runtime.tracker import Tracker, TrackerState
 from sequences.layouts import open_sequences
-from siamtrt import Array, BoundingBox, ModelCard, cli
+from siamtrt import Array, BoundingBox, Manifest, ModelCard, cli
 from siamtrt.environment import describe
 from siamtrt.files import write_text
 
@@ -55,6 +55,7 @@ def main(options: argparse.Namespace) -> None:
     if options.out:
         document = {"model": name, "targets": len(boxes), "threads": options.threads, "ratio": ratio, "ms": samples}
         document["environment"] = describe()
+        document["engines_manifest"] = asdict(Manifest.load(options.batched, stage="engines"))
         write_text(options.out, json.dumps({"command": cli.command_line("studies.target_batch"), **document}) + "\n")
 
 
