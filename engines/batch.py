@@ -17,10 +17,12 @@ def for_targets(card: ModelCard, targets: int) -> ModelCard:
     """The card of the graphs that :func:`batched` makes; the target graph stays as it is.
 
     Raises:
-        UsageError: kernels are weights, so that each target needs a graph of its own.
+        UsageError: kernels are weights, so that each target needs a graph of its own; or the model has exits.
     """
     if targets == 1:
         return card
+    if card.search.has_exits:
+        raise UsageError(f"{card.name} stops each target at an exit of its own", hint="--targets 1")
     if not card.kernel_inputs:
         raise UsageError(
             f"{card.name} has its kernels as weights, so its engines follow one target each",

@@ -184,6 +184,7 @@ def _jobs(
             kernels=card.kernel_names if card.kernel_inputs else (),
             targets=1 if graph.role == model_card.TARGET else targets,
             int8=int8.by_graph.get(graph.name),
+            scores=card.scores_of(graph.name),
         )
         for graph in card.graphs
     ]

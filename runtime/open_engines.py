@@ -27,6 +27,7 @@ class Opening:
         threads: of the CPU backend; all cores when None.
         decode: where the box is chosen, one of ``DECODES``; None for the backend's own place, the GPU on TensorRT.
         wait: how the process waits for the GPU, one of ``WAITS``; None leaves it to the backend.
+        policy: where a model with exits stops, see ``runtime.policies.parse.HELP``; None runs all stages.
     """
 
     engines: Path
@@ -36,6 +37,7 @@ class Opening:
     threads: int | None = None
     decode: str | None = None
     wait: str | None = None
+    policy: str | None = None
 
 
 def open_locators(
@@ -45,13 +47,14 @@ def open_locators(
     threads: int | None = None,
     decode: str | None = None,
     wait: str | None = None,
+    policy: str | None = None,
 ) -> list[Locator]:
     """Open the engines of a folder on the backend they were built for; for the arguments see :class:`Opening`.
 
     Raises:
         ArtifactError: the folder is unfinished, changed, or of an unknown backend.
         MissingDependencyError: the backend is not installed.
-        UsageError: the backend has no such decode, or no such way to wait.
+        UsageError: the backend has no such decode or way to wait, or the model no such policy.
     """
     manifest = Manifest.load(engines, stage="engines")
     card = ModelCard.load(engines)
@@ -66,5 +69,6 @@ def open_locators(
             hint="rebuild it with --backend onnxruntime, or on the board with --backend tensorrt",
         )
     opener = importlib.import_module(_OPENERS[backend])
-    locators: list[Locator] = opener.open_locators(Opening(engines, card, manifest, count, threads, decode, wait))
+    opening = Opening(engines, card, manifest, count, threads, decode, wait, policy)
+    locators: list[Locator] = opener.open_locators(opening)
     return locators

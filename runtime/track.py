@@ -14,6 +14,7 @@ from runtime.annotate import VideoSink
 from runtime.draw_target import draw_target
 from runtime.followed import Followed
 from runtime.open_engines import DECODES, open_locators
+from runtime.policies.parse import HELP
 from runtime.readahead import ReadAhead
 from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import KINDS, Source, open_source
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
     parser.add_argument("--wait", choices=WAITS, help="for the GPU: on a core or asleep; by default as CUDA likes")
+    parser.add_argument("--policy", help=f"where a model with exits stops: {HELP}")
     parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 
@@ -43,7 +45,7 @@ def main(options: argparse.Namespace) -> None:
     """Track, and print the folder."""
     boxes = [BoundingBox.parse(text) for text in options.init or ()]
     source = open_source(options.source)
-    backend = {name: getattr(options, name) for name in ("threads", "decode", "wait")}
+    backend = {name: getattr(options, name) for name in ("threads", "decode", "wait", "policy")}
     track(options.engines, source, boxes, options.out, annotate=options.annotate, **backend)
     print(options.out)  # noqa: T201
 
@@ -58,6 +60,7 @@ def track(
     threads: int | None = None,
     decode: str | None = None,
     wait: str | None = None,
+    policy: str | None = None,
 ) -> None:
     """Follow each of *boxes* through *source*.
 
@@ -73,13 +76,14 @@ def track(
         threads: of the CPU backend; all cores when None.
         decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
         wait: how to wait for the GPU, see the same class.
+        policy: where a model with exits stops, see the same class.
 
     Raises:
         PipelineError: of any kind; the message says what to do.
     """
 
     def open_trackers(count: int) -> list[Tracker]:
-        locators = open_locators(engines, count, threads=threads, decode=decode, wait=wait)
+        locators = open_locators(engines, count, threads=threads, decode=decode, wait=wait, policy=policy)
         return [Tracker(locator) for locator in locators]
 
     with contextlib.ExitStack() as stack:

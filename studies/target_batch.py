@@ -69,7 +69,7 @@ def _update(trackers: list[Tracker]) -> Callable[[Array], list[TrackerState]]:
 
 
 def _apart_px(one: BoundingBox, other: BoundingBox) -> float:
-    return max(abs(a - b) for a, b in zip(astuple(one), astuple(other)))
+    return float(max(abs(a - b) for a, b in zip(astuple(one), astuple(other))))
 
 
 def _arguments() -> argparse.ArgumentParser:
