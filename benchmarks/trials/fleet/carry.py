@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Sequence
 
-from distributed import get_worker
+from distributed import Worker, get_worker
 
 from benchmarks.trials.fleet import files
 from benchmarks.trials.fleet.files import Input
@@ -55,9 +55,10 @@ def carry_out(parcel: Parcel, mark: Mark, side: Side, alone: bool) -> Answer:
         UsageError: this worker runs other software.
         PipelineError: what the work raised.
     """
-    worker = str(get_worker().address)
+    own = get_worker()
+    worker = str(own.address)
     side.require(Side.here(), f"worker {worker}")
-    places = [one.found(store()) for one in parcel.inputs]
+    places = [one.found(_store(own)) for one in parcel.inputs]
     known = [place for place in places if place is not None]
     if len(known) < len(places):
         return Answer(worker, lacking=True)
@@ -77,16 +78,15 @@ def written(folder: Path) -> list[tuple[str, bytes]]:
     return [(name.as_posix(), (folder / name).read_bytes()) for name in names]
 
 
-def store() -> Path:
-    """Where the workers of this machine keep the inputs that were sent to them."""
-    return Path(get_worker().local_directory).parent / "siamtrt-inputs"
+def lacking(inputs: Sequence[Input], dask_worker: Worker) -> list[int]:
+    """The numbers of those that are not on the machine of this worker; Dask gives the last argument."""
+    return [number for number, one in enumerate(inputs) if one.found(_store(dask_worker)) is None]
 
 
-def lacking(inputs: Sequence[Input]) -> list[int]:
-    """The numbers of those that are not here."""
-    return [number for number, one in enumerate(inputs) if one.found(store()) is None]
+def receive(batch: Sequence[tuple[str, bytes]], dask_worker: Worker) -> None:
+    """Keep what was sent, for all workers of this machine; Dask gives the last argument."""
+    files.keep(_store(dask_worker), batch)
 
 
-def receive(batch: Sequence[tuple[str, bytes]]) -> None:
-    """Keep what was sent."""
-    files.keep(store(), batch)
+def _store(worker: Worker) -> Path:
+    return Path(worker.local_directory).parent / "siamtrt-inputs"

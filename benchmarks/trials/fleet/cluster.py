@@ -6,16 +6,19 @@ was finished is in its files, and the command run again does the rest.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable, Collection, Iterator, Sequence
 
-from distributed import Client, Future, KilledWorker, LocalCluster, TimeoutError, as_completed
+from distributed import Client, Future, KilledWorker, LocalCluster, Security, TimeoutError, as_completed, rpc
+from distributed.comm import CommClosedError
 
-from benchmarks.trials.fleet import files
+from benchmarks.trials.fleet import deaf, files
 from benchmarks.trials.fleet.carry import Answer, Mark, carry_out, lacking, receive
 from benchmarks.trials.fleet.parcel import Parcel
 from benchmarks.trials.fleet.side import Side, minor
@@ -38,7 +41,13 @@ def started(workers: int, out: Path, mounted: Collection[Path] = ()) -> Iterator
         mounted: see :meth:`benchmarks.trials.fleet.parcel.Parcel.pack`.
     """
     _quieten()
-    local = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=_SILENT)
+    local = LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=_SILENT,
+        preload=[deaf.__name__],
+    )
     with local, Client(local) as client:
         yield from _opened(client, None, out, mounted)
 
@@ -57,9 +66,11 @@ def joined(address: str, resource: str | None, out: Path, mounted: Collection[Pa
         UsageError: nobody answers there, or the workers are of no use.
     """
     _quieten()
+    scheduler = address.replace("dask://", "tcp://", 1)
     try:
-        client = Client(address.replace("dask://", "tcp://", 1), timeout=_PATIENCE_S)
-    except (OSError, ValueError) as error:
+        _require_same("the scheduler", asyncio.run(_versions(scheduler)))  # another one may not understand a client
+        client = Client(scheduler, timeout=_PATIENCE_S)
+    except (OSError, ValueError, TimeoutError) as error:
         raise UsageError(f"no cluster at {address}: {error}", hint="python -m dask scheduler; docs/fleet.md") from error
     with client:
         _require_useful(client, resource)
@@ -120,7 +131,7 @@ class Cluster:
             ) from error
         except ImportError as error:
             raise UsageError(f"a worker lacks something: {error}", hint="start it in the checkout") from error
-        except CancelledError as error:
+        except (CancelledError, CommClosedError) as error:
             raise InferenceError(
                 "the scheduler is gone; what was finished is kept", hint="start it, then run the command again"
             ) from error
@@ -169,12 +180,8 @@ def _require_useful(client: Client, resource: str | None) -> None:
         client.wait_for_workers(1, timeout=_PATIENCE_S)
     except TimeoutError as error:
         raise UsageError("the cluster has no worker", hint="python -m dask worker ADDRESS --nthreads 1") from error
-    versions = client.get_versions()
-    ours = _software(versions["client"])
-    for name, theirs in {"the scheduler": versions["scheduler"], **versions["workers"]}.items():
-        if _software(theirs) != ours:
-            words = "Python {} and Dask {} here, {} and {} there".format(*ours, *_software(theirs))
-            raise UsageError(f"{name} runs other software: {words}", hint="the same on both sides; docs/fleet.md")
+    for worker, versions in client.get_versions()["workers"].items():
+        _require_same(f"worker {worker}", versions)
     try:
         workers = client.run_on_scheduler(_workers)
     except ImportError as error:
@@ -190,8 +197,21 @@ def _require_useful(client: Client, resource: str | None) -> None:
         )
 
 
-def _software(versions: dict[str, Any]) -> tuple[str, str]:
-    return minor(versions["host"]["python"]), str(versions["packages"]["distributed"])
+async def _versions(scheduler: str) -> dict[str, Any]:
+    async with rpc(scheduler, connection_args=Security().get_connection_args("client")) as asked:
+        versions: dict[str, Any] = await asyncio.wait_for(asked.versions(), _PATIENCE_S)
+    return versions
+
+
+def _require_same(where: str, versions: dict[str, Any]) -> None:
+    """Find Python and Dask of another process to be ours.
+
+    Raises:
+        UsageError: they are not.
+    """
+    ours = Side.here()
+    theirs = replace(ours, python=minor(versions["host"]["python"]), dask=str(versions["packages"]["distributed"]))
+    ours.require(theirs, where)
 
 
 def _workers(dask_scheduler: Any) -> dict[str, tuple[int, dict[str, float]]]:

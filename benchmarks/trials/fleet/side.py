@@ -51,7 +51,7 @@ class Side:
         pairs = {name: (others[name][:9], mine[:9]) for name, mine in asdict(self).items() if mine != others[name]}
         differing = [f"{name} {there} there, {here} here" for name, (there, here) in pairs.items()]
         if differing:
-            raise UsageError(f"{where} runs other software: {', '.join(differing)}", hint=_HINT)
+            raise UsageError(f"{where} runs other software: {'; '.join(differing)}", hint=_HINT)
 
 
 def minor(python: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import uuid
+from pathlib import Path
 
+from benchmarks.trials import child
 from siamtrt import UsageError
 from siamtrt.files import write_text
 
@@ -35,3 +38,7 @@ def copy(number, source, out):
     write_text(out / "times" / f"{number}.txt", "a note")
     write_text(out / "results" / f"{number}.txt", (source / "input.txt").read_text())
     return str(source)
+
+
+if __name__ == "__main__":  # a parent to be killed
+    child.run(sys.argv[2:], Path(sys.argv[1]))

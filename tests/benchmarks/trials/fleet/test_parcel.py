@@ -136,7 +136,7 @@ def test_a_trial_alone_waits_for_the_others_and_they_for_it(tmp_path):
 def test_other_software_on_a_worker_is_refused_and_named():
     ours = Side("3.11", "2026.8.0", "abc")
     ours.require(Side("3.11", "2026.8.0", "abc"), "worker tcp://one")
-    with pytest.raises(UsageError, match=r"worker tcp://one runs other software: python 3.8 there, 3.11 here, dask"):
+    with pytest.raises(UsageError, match=r"worker tcp://one runs other software: python 3.8 there, 3.11 here; dask"):
         ours.require(Side("3.8", "2023.5.0", "abc"), "worker tcp://one")
     with pytest.raises(UsageError, match="code def there, abc here"):
         ours.require(Side("3.11", "2026.8.0", "def"), "worker tcp://one")
