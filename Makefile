@@ -22,7 +22,11 @@ KERNEL_INPUTS ?= $(if $(filter typed,$(BACKEND)),1)
 FLOAT_LAYERS ?= $(KEEP)
 ##? MAX_NOISE= : or as many as bring the noise of the maps down to this share (was MAX_DRIFT)
 MAX_NOISE ?= $(MAX_DRIFT)
-##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track
+##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track, live
+##? ADDRESS=127.0.0.1 : where the page is served; any other address needs the token that is printed; live
+ADDRESS ?= 127.0.0.1
+##? PORT=8090 : of the page; live
+PORT ?= 8090
 ##? INIT= : x,y,w,h in the first frame, drawn on the display if left out; track
 ##? SEQUENCES= : a folder of videos with truth; bench and sweep render a clip without
 ##? ANNOTATIONS= : PySOT's JSON, or the folder of the sequences; evaluate
@@ -89,6 +93,7 @@ RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
 RESULT_calibrate     := $(MODEL_DIR)/calibration
 RESULT_sensitivity   := $(SENSITIVITY)
 RESULT_track         := $(or $(OUT),$(MODEL_DIR)/track/$(BUILT)/$(VIDEO)$(if $(BOX),@$(subst $(comma),-,$(BOX))))
+RESULT_live          := $(or $(OUT),$(MODEL_DIR)/live/$(BUILT))
 RESULT_demo          := $(or $(OUT),$(MODEL_DIR)/demo/$(BUILT))
 RESULT_vot           := $(or $(OUT),$(MODEL_DIR)/vot/$(BUILT))
 RESULT_vot-workspace := $(or $(OUT),$(MODEL_DIR)/vot-workspace)
@@ -147,9 +152,10 @@ FLEET    := $(if $(strip $(PLACE)),$(if $(filter .venv/%,$(PYTHON)),.venv/ready-
 SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
+WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -184,6 +190,10 @@ $(TRACK): $(ENGINES) $(if $(BOX),$(or $(call escaped,$(wildcard $(call escaped,$
 		$(THREADS_OPTION) --annotate --out "$(RESULT_track)"
 	@touch "$@"  # on Ctrl-C the boxes so far stay, and the next call tracks again
 
+live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it followed: SOURCE=video|camera:0
+	$(PYTHON) -m serving web --engines $(<D) --source "$(SOURCE)" --host $(ADDRESS) --port $(PORT) \
+		$(THREADS_OPTION) --out "$(RESULT_live)"
+
 .venv/ready: requirements/workstation.txt
 	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)
 	touch $@
@@ -196,7 +206,10 @@ $(TRACK): $(ENGINES) $(if $(BOX),$(or $(call escaped,$(wildcard $(call escaped,$
 .venv/ready-training: requirements/training.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
-.venv38/ready: requirements/board-tests.txt requirements/board.txt
+.venv/ready-web: requirements/web.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+.venv38/ready: requirements/board-tests.txt requirements/board.txt requirements/web.txt
 	$(PYTHON38) -m venv .venv38
 	.venv38/bin/python -m pip install --quiet --upgrade pip
 	.venv38/bin/python -m pip install --quiet -r $<

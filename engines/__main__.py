@@ -14,7 +14,7 @@ from pathlib import Path
 from engines.build import BACKENDS, BuildRequest, build
 from engines.int8 import Int8Options
 from engines.sensitivity import choice
-from engines.tensorrt.building import CALIBRATORS, OUR_RANGES, TensorrtOptions
+from engines.tensorrt.building import CALIBRATORS, FEATURES, FLOAT32, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
 
 
@@ -26,6 +26,7 @@ def main(options: argparse.Namespace) -> None:
         options.timing_cache,
         tuple(options.compute_capability or ()),
         options.calibrator,
+        options.features,
     )
     int8 = Int8Options(options.ranges, _float_layers(options, precisions), options.correction_samples)
     command = cli.command_line("engines")
@@ -97,6 +98,8 @@ def _arguments() -> argparse.ArgumentParser:
         default=OUR_RANGES,
         help="INT8 by the ranges as they are, or by TensorRT's own over the same samples (tensorrt)",
     )
+    about = "how what search puts out lies for xcorr: plain, or float16 with eight channels side by side (tensorrt)"
+    tensorrt.add_argument("--features", choices=FEATURES, default=FLOAT32, help=about)
     tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
     return arguments
 

@@ -175,7 +175,9 @@ def _jobs(
             precision=precisions.of(graph),
             out=out / f"{graph.name}{suffix}",
             refit=card.refitted(graph.name),
+            features=card.features(graph.name),
             int8=int8.by_graph.get(graph.name),
+            scores=card.scores_of(graph.name),
         )
         for graph in card.graphs
     ]

@@ -39,6 +39,23 @@ class Followed:
         """Take *box* in the next frame as a target."""
         self._waiting.append(box)
 
+    @property
+    def count(self) -> int:
+        """How many targets there are, those of the next frame included."""
+        return self._active + len(self._waiting)
+
+    def remove(self, index: int) -> None:
+        """Forget the target at *index* of :meth:`follow`'s states; those after it move up.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if index >= self._active:
+            del self._waiting[index - self._active]
+            return
+        self._trackers.append(self._trackers.pop(index))  # stays open, behind those that are in use
+        self._active -= 1
+
     def clear(self) -> None:
         """Forget all targets."""
         self._active = 0
@@ -51,12 +68,22 @@ class Followed:
             UsageError: there is none; or see :class:`Tracker`.
             InferenceError: the backend failed.
         """
-        if not self._active and not self._waiting:
+        if not self.count:
             raise UsageError("there is no target yet", hint="name one before the first frame")
         states = [tracker.update(frame) for tracker in self._trackers[: self._active]]
-        self.make_room(self._active + len(self._waiting))
-        for box in self._waiting:
-            states.append(self._trackers[self._active].start(frame, box))
-            self._active += 1
+        self.make_room(self.count)
+        states += [self.start(frame, box) for box in self._waiting]
         self._waiting.clear()
         return states
+
+    def start(self, frame: Array, box: BoundingBox) -> TrackerState:
+        """Take *box* in *frame* (HxWx3 uint8, BGR) as a further target, at once; the others are not moved.
+
+        Raises:
+            UsageError: see :meth:`runtime.tracker.Tracker.start`.
+            InferenceError: the backend failed.
+        """
+        self.make_room(self._active + 1)
+        state = self._trackers[self._active].start(frame, box)
+        self._active += 1
+        return state

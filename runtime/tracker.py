@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
-from runtime.locator import Locator
+from runtime.locator import ExitTaken, Locator
 from runtime.matcher import Color, StageTimes
 from runtime.open_engines import open_locators
 from siamtrt import Array, BoundingBox, UsageError
@@ -34,6 +34,7 @@ class TrackerState:
         times: of the stages of this frame.
         frame_shape: of every frame of this target: height, width, 3.
         fill: what this target's crops hold outside the frame: the mean colour of the frame it was given in.
+        exit: where a model with exits stopped; None for one without, and in the frame the target was given in.
     """
 
     box: BoundingBox
@@ -43,6 +44,7 @@ class TrackerState:
     times: StageTimes
     frame_shape: tuple[int, ...]
     fill: Color
+    exit: ExitTaken | None = None
 
 
 class Tracker:
@@ -57,20 +59,30 @@ class Tracker:
         self._state: TrackerState | None = None
 
     @classmethod
-    def open(cls, engines: Path, *, threads: int | None = None, decode: str | None = None) -> Tracker:
+    def open(
+        cls,
+        engines: Path,
+        *,
+        threads: int | None = None,
+        decode: str | None = None,
+        wait: str | None = None,
+        policy: str | None = None,
+    ) -> Tracker:
         """Open the engines of a folder.
 
         Args:
             engines: written by ``python -m engines``.
             threads: of the CPU backend; all cores when None.
             decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
+            wait: how to wait for the GPU, see the same class.
+            policy: where a model with exits stops, see the same class.
 
         Raises:
             ArtifactError: the folder is unfinished, or a file is not what its manifest says.
             MissingDependencyError: its backend is not installed.
-            UsageError: its backend has no such decode.
+            UsageError: its backend has no such decode or way to wait, or the model no such policy.
         """
-        (locator,) = open_locators(Path(engines), threads=threads, decode=decode)
+        (locator,) = open_locators(Path(engines), threads=threads, decode=decode, wait=wait, policy=policy)
         return cls(locator)
 
     def start(self, frame: Array, box: BoundingBox) -> TrackerState:
@@ -119,7 +131,7 @@ class Tracker:
             place = _moved(place, candidate, scale, card.tracker).within(frame.shape, card.tracker.min_side_px)
         lost = _is_lost(rule, candidate.score, was_lost=bool(state.lost)) if rule else None
         self._state = TrackerState(
-            place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill
+            place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill, located.exit
         )
         return self._state
 

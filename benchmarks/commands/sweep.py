@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.job import REQUEST, machine, truth_sha256
@@ -59,6 +60,7 @@ def main(options: argparse.Namespace) -> None:
     sweep, out = _sweep(options, mixes[0].label), options.out
     about = _about(sweep)
     log.info("%d mixes; what runs prints into %s", len(mixes), out / "logs")
+    warn_before()
     with opened(options, out) as place:
         rows = _measured(sweep, mixes, place, about)
         if place.alone:

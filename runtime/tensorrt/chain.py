@@ -34,11 +34,16 @@ class ChainOptions:
         graphs: replay each frame as a CUDA graph; False enqueues it step by step, as profilers need it.
         mapped: let the GPU use host memory in place instead of copying; None where they share one memory, as on a
             Jetson.
+        staged: copy the part of a mapped frame that is cut into the GPU's own memory before it is cut, see
+            :class:`FrameOnGpu`; ``python3 -m benchmarks kernels`` tells on a board whether that is faster.
+        wait: how the process waits for the GPU, see :class:`Device`.
     """
 
     decode: bool = True
     graphs: bool = True
     mapped: bool | None = None
+    staged: bool = False
+    wait: str | None = None
 
 
 class Chain:
@@ -62,11 +67,11 @@ class Chain:
         self._targets: list[Target] = []
         self._current: Target | None = None  # whose kernels xcorr has
         with contextlib.ExitStack() as resources:
-            self._device = Device(options.mapped)
+            self._device = Device(options.mapped, wait=options.wait)
             resources.callback(self._device.close)
             plans = Plans(trt, engines, card, manifest, self._device.compute_capability)
             resources.callback(plans.close)
-            self._frame = FrameOnGpu(self._device, kernels)
+            self._frame = FrameOnGpu(self._device, kernels, staged=options.staged)
             self._kernels = KernelBlock(self._device, card)
             template = card.target.inputs[0]
             self._template = self._device.allocate(template.size_bytes)

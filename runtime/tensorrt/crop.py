@@ -35,20 +35,32 @@ class CropKernel:
         """Say what the next runs cut, captured ones too; nothing may be on the stream."""
         aim(self._square.host, square, fill)
 
-    def enqueue(self, frame: Buffer, out: int, out_px: int) -> None:
+    def enqueue(self, frame: Buffer, out: int, out_px: int, *, staged: int | None = None) -> None:
         """Enqueue one crop.
 
         Args:
             frame: HxWx3 uint8, BGR.
             out: address on the GPU of 1x3xSxS float32; overwritten with 0..255 in BGR.
             out_px: S.
+            staged: address of memory for a frame, which takes the part that is cut before it is cut; None cuts it out
+                of *frame* in place.
 
         Raises:
             InferenceError: CUDA refused.
         """
         height, width = frame.host.shape[:2]
+        if staged is not None:
+            status = self._library.siamtrt_stage(
+                ctypes.c_void_p(frame.address),
+                width,
+                height,
+                ctypes.c_void_p(self._square.address),
+                ctypes.c_void_p(staged),
+                ctypes.c_void_p(self._device.stream),
+            )
+            self._device.check(status, "staging the frame")
         status = self._library.siamtrt_crop(
-            ctypes.c_void_p(frame.address),
+            ctypes.c_void_p(frame.address if staged is None else staged),
             width,
             height,
             ctypes.c_void_p(self._square.address),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from runtime.tensorrt.crop import CropKernel
-from runtime.tensorrt.device import Device
+from runtime.tensorrt.device import Device, rounded
 from siamtrt import Array
 
 
@@ -17,14 +17,17 @@ class FrameOnGpu:
     Args:
         device: the GPU.
         library: see :func:`runtime.tensorrt.compiled.load_kernels`.
+        staged: copy the part that is cut into the GPU's own memory first: it reads the host's in large words then, and
+            the crop its own byte by byte.
 
     Attributes:
         crop: cuts one square of the frame.
     """
 
-    def __init__(self, device: Device, library: Any) -> None:
-        self._device, self.crop = device, CropKernel(device, library)
+    def __init__(self, device: Device, library: Any, *, staged: bool = False) -> None:
+        self._device, self.crop, self._is_staged = device, CropKernel(device, library), staged
         self._buffer = device.buffer((1, 1, 3), np.uint8)  # until a frame's shape is known
+        self._staged: int | None = None
 
     def fits(self, frame: Array) -> bool:
         """Whether *frame* has the shape that there is memory for."""
@@ -34,6 +37,10 @@ class FrameOnGpu:
         """Take memory for frames of another shape. It voids captured graphs, and nothing may be on the stream."""
         self._device.release(self._buffer)
         self._buffer = self._device.buffer(shape, np.uint8)
+        if self._is_staged:
+            if self._staged is not None:
+                self._device.free(self._staged)
+            self._staged = self._device.allocate(rounded(self._buffer.host.nbytes))
 
     def write(self, frame: Array, part: tuple[slice, slice]) -> None:
         """Write rows and columns of *frame* (HxWx3 uint8, BGR) for the next runs, captured ones too."""
@@ -42,4 +49,4 @@ class FrameOnGpu:
     def enqueue_crop(self, out: int, out_px: int) -> None:
         """Enqueue the upload of the frame, and its crop, see :meth:`CropKernel.enqueue`."""
         self._device.send(self._buffer)
-        self.crop.enqueue(self._buffer, out, out_px)
+        self.crop.enqueue(self._buffer, out, out_px, staged=self._staged)

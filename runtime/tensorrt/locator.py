@@ -10,7 +10,7 @@ from runtime.matcher import Color
 from runtime.open_engines import Opening
 from runtime.tensorrt.chain import Chain, ChainOptions
 from runtime.tensorrt.matcher import TargetOnChain, TensorrtMatcher
-from siamtrt import Array, Manifest, ModelCard
+from siamtrt import Array, Manifest, ModelCard, UsageError
 from siamtrt.geometry import Square
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,14 @@ class TensorrtLocator(TargetOnChain):
 
 
 def open_locators(opening: Opening) -> list[Locator]:
-    """Open the engines for the targets of *opening*, see :func:`open_targets`."""
-    options = ChainOptions(decode=opening.decode != "host")
+    """Open the engines for the targets of *opening*, see :func:`open_targets`.
+
+    Raises:
+        UsageError: the model has exits, which this backend does not stop at.
+    """
+    if opening.policy is not None or opening.card.search.has_exits:
+        raise UsageError("exits are served by ONNX Runtime so far", hint="export without --exits")
+    options = ChainOptions(decode=opening.decode != "host", wait=opening.wait)
     return open_targets(opening.engines, opening.card, opening.manifest, opening.count, options)
 
 

@@ -49,7 +49,11 @@ class Stage:
         self._device, self._before, self._weights = device, before, card.refitted(stage.xcorr)
         mapped = False if maps_stay else None
         search, xcorr = card.graph(stage.search), card.graph(stage.xcorr)
-        self.features = {spec.name: device.buffer(spec.shape, np.float32, mapped=False) for spec in search.outputs}
+        self._feature_specs, self._layout = search.outputs, plans.features
+        self.features = {
+            spec.name: device.buffer(self._layout.shape(spec), self._layout.dtype, mapped=False)
+            for spec in search.outputs
+        }
         self.maps = {spec.name: device.buffer(spec.shape, np.float32, mapped=mapped) for spec in xcorr.outputs}
         self._buffers = {**self.features, **self.maps}
         addresses = {**given, **{name: buffer.address for name, buffer in self._buffers.items()}}
@@ -105,7 +109,10 @@ class Stage:
             self._device.fetch(buffer)
         self._device.synchronize()
         if self._proof:
-            self._proof.require_equal(kernels, {name: buffer.host for name, buffer in self._buffers.items()})
+            features = {
+                spec.name: self._layout.values(self.features[spec.name].host, spec) for spec in self._feature_specs
+            }
+            self._proof.require_equal(kernels, {**{name: map_.host for name, map_ in self.maps.items()}, **features})
         if capture and self._is_capturable:
             self._capture()
 
