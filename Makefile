@@ -37,6 +37,9 @@ VOT ?= $(SEQUENCES)
 ##? CONFIG=training/configs/MODEL.toml : how to train; train
 ##? NAME=BACKEND-PRECISION-SET : of the report; bench
 ##? THREADS= : of the CPU backend, all cores if left out
+##? WORKERS= : how many trials run at a time on this machine, by Dask; sweep, vot, ope
+##? CLUSTER= : address of a Dask scheduler that runs, tcp://host:8786; sweep, vot, ope
+##? RESOURCE= : use the workers of that cluster with this resource, each trial with its machine alone
 ##? OUT= : where the goal leaves its result, if not below build/
 ##? FORCE= : 1 does the goals anew; what they left is set aside as FOLDER.before
 ##? PYTHON=.venv/bin/python : runs everything; python3 on a Jetson
@@ -147,6 +150,8 @@ unchanged = $(if $(filter $(1),$(MAKECMDGOALS)),echo "$(RESULT_$(1)) is up to da
 forced    = $(if $(FORCE),$(if $(filter $(1),$(MAKECMDGOALS)),aside-$(1)))
 
 THREADS_OPTION := $(THREADS:%=--threads %)
+PLACE    := $(WORKERS:%=--workers %) $(CLUSTER:%=--cluster %) $(RESOURCE:%=--resource %)
+FLEET    := $(if $(strip $(PLACE)),$(if $(filter .venv/%,$(PYTHON)),.venv/ready-fleet))
 SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
@@ -197,6 +202,9 @@ live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it fo
 	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)
 	touch $@
 .venv/ready-dev: requirements/dev.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+.venv/ready-fleet: requirements/fleet.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
 .venv/ready-training: requirements/training.txt .venv/ready
@@ -270,13 +278,14 @@ bench: $(ENGINES) $(call forced,bench)  ## Everything measured in one page: SEQU
 	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
 		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") $(THREADS_OPTION) --out "$(RESULT_bench)"
 
-sweep: $(ONNX) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
+sweep: $(ONNX) $(FLEET) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
 	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) \
 		$(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
-		$(THREADS_OPTION) --out "$(RESULT_sweep)"
+		$(THREADS_OPTION) $(PLACE) --out "$(RESULT_sweep)"
 
-vot: need-SEQUENCES $(ENGINES) $(call forced,vot)  ## The reset-based VOT protocol: SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks vot --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_vot)"
+vot: need-SEQUENCES $(ENGINES) $(FLEET) $(call forced,vot)  ## The reset-based VOT protocol: SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks vot --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) $(PLACE) \
+		--out "$(RESULT_vot)"
 
 evaluate: need-ANNOTATIONS $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline
 	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(RESULT_vot)/results)" \
@@ -286,8 +295,9 @@ vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluat
 	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(THREADS_OPTION) \
 		--out "$(RESULT_vot-workspace)"
 
-ope: need-SEQUENCES $(ENGINES) $(call forced,ope)  ## One pass (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks ope --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_ope)"
+ope: need-SEQUENCES $(ENGINES) $(FLEET) $(call forced,ope)  ## One pass (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks ope --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) $(PLACE) \
+		--out "$(RESULT_ope)"
 
 layers: $(LAYERS)  ## Latency of each layer of each engine
 	$(call idle,layers)
