@@ -8,15 +8,16 @@ from pathlib import Path
 
 import torch
 
-from siamtrt import ArtifactError, UsageError, claim
+from siamtrt import ArtifactError, Manifest, UsageError, claim
 from siamtrt.files import sha256
+from siamtrt.manifest import FILE_NAME as MANIFEST_NAME
 from siamtrt.pruning import FILE_NAME, PruningRecord
 from training.config import Config
 from training.half import write_half
 from training.loop import BEST_NAME, Loop
 from training.place import Place
 from training.pruning.measure import Job, ScoreFile, measure
-from training.pruning.smaller import CUT_NAME, Order, close_folder, cut_to
+from training.pruning.smaller import CUT_NAME, STAGE, Order, close_folder, cut_to
 from training.report import CURVES_NAME, HISTORY_NAME, write_report
 from training.tasks import open_task
 
@@ -70,6 +71,9 @@ def prune(plan: Plan, config: Config, data: Path, out: Path, place: Place, comma
         "plan": repr(replace(plan, job=replace(plan.job, start=Path()))),
     }
     claim.take(out / REQUEST, request)
+    if (out / MANIFEST_NAME).is_file():
+        Manifest.load(out, stage=STAGE)
+        return PruningRecord.load(out / FILE_NAME)
     start = plan.job.start
     for number, share in enumerate(plan.shares, start=1):
         folder, last = out / f"round-{number}", number == plan.rounds

@@ -7,7 +7,7 @@ sqrt(G) times the maps gives an unbiased sample of it for all channels of all gr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -59,25 +59,52 @@ def fisher(
 def _fisher_of(
     network: TrackerNetwork, family: str, groups: Sequence[Group], batch: Batch, probes: int, seed: int
 ) -> dict[str, Tensor]:
-    count = len(batch.template)
-    masks = {group.name: torch.ones(count, group.width, requires_grad=True) for group in groups}
+    pairs = range(batch.number, batch.number + len(batch.template))
+
+    def drawn(response: Response) -> Iterator[tuple[Tensor, Tensor]]:
+        for probe in range(probes):
+            directions = [_directions(response, seed, pair, probe, row) for row, pair in enumerate(pairs)]
+            margin, offsets = zip(*directions, strict=True)
+            yield torch.stack(margin), torch.stack(offsets)
+
+    squares = curvature_squares(network, family, groups, batch, drawn)
+    return {name: value / (2 * probes) for name, value in squares.items()}
+
+
+def curvature_squares(
+    network: nn.Module,
+    family: str,
+    groups: Sequence[Group],
+    batch: Batch,
+    directions: Callable[[Response], Iterable[tuple[Tensor, Tensor]]],
+) -> dict[str, Tensor]:
+    """The squared derivative of the maps along *directions* by each mask, summed over pairs and directions.
+
+    Args:
+        network: see :func:`fisher`.
+        family: ``rpn`` or ``ban``.
+        groups: to score.
+        batch: B pairs.
+        directions: given the maps, directions of their shapes: BxN of the margins and Bx4xN of the offsets. Those of
+            unit variance have J'GJ as their mean; those along the axes have it as their sum.
+
+    Returns:
+        Name of a group -> float64, one value a channel.
+    """
+    masks = {group.name: torch.ones(len(batch.template), group.width, requires_grad=True) for group in groups}
     with masked(network, groups, masks):
         response = _response(network, family, batch)
-    detached = Response(response.margin.detach(), response.offsets.detach())
-    margin_root, offset_root = curvature_roots(detached)
+    margin_root, offset_root = curvature_roots(Response(response.margin.detach(), response.offsets.detach()))
     total = {group.name: torch.zeros(group.width, dtype=torch.float64) for group in groups}
-    for probe in range(probes):
-        drawn = [_directions(response, seed, batch.number + pair, probe, pair) for pair in range(count)]
-        margin_signs, offset_signs = (torch.stack(signs) for signs in zip(*drawn, strict=True))
-        projected = (margin_signs * margin_root * response.margin).sum()
-        projected = projected + (offset_signs * offset_root * response.offsets).sum()
-        gradients = torch.autograd.grad(projected, list(masks.values()), retain_graph=probe + 1 < probes)
+    for margin, offsets in directions(response):
+        projected = (margin * margin_root * response.margin).sum() + (offsets * offset_root * response.offsets).sum()
+        gradients = torch.autograd.grad(projected, list(masks.values()), retain_graph=True)
         for name, gradient in zip(masks, gradients, strict=True):
-            total[name] += gradient.double().square().sum(0) / (2 * probes)
+            total[name] += gradient.double().square().sum(0)
     return total
 
 
-def _response(network: TrackerNetwork, family: str, batch: Batch) -> Response:
+def _response(network: nn.Module, family: str, batch: Batch) -> Response:
     cls_map, loc_map = network(batch.template, batch.search)
     return Response.of(cls_map, loc_map, family)
 
