@@ -45,7 +45,7 @@ def offered(scripts, *words):
 
 def test_the_stages_and_the_short_words(scripts):
     assert offered(scripts, "") >= {*STAGES, *SHORT}
-    assert offered(scripts, "tra") == {"track", "trax", "training"}
+    assert offered(scripts, "trac") == {"track"}
 
 
 def test_the_commands_of_a_stage_and_the_options_of_a_command(scripts):
