@@ -150,10 +150,14 @@ class ModelCard:
         graphs: every graph, the target's first.
         checkpoint_sha256: digest of the checkpoint file the graphs were exported from.
         kernel_inputs: the xcorr graphs take their kernels as inputs instead of as weights.
+        targets: how many targets a run of the search and xcorr graphs serves; the first dimension of what goes into
+            and comes out of them is so many times that of one.
         parity: graph name -> largest absolute difference to the torch module, relative to the output's range.
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
         architecture: which network of its search space it is; None where its name says it all.
+        variant: what it is called beside the model that it was cut out of; None for a whole one.
+        sources: names of the videos that decided about the cut: it must not be judged on them.
     """
 
     name: str
@@ -168,10 +172,18 @@ class ModelCard:
     graphs: Tuple[GraphCard, ...]
     checkpoint_sha256: str
     kernel_inputs: bool = False
+    targets: int = 1
     parity: Dict[str, float] = field(default_factory=dict)
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE
     architecture: Optional[str] = None
+    variant: Optional[str] = None
+    sources: Tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name, and that of the variant where it is one."""
+        return f"{self.name} {self.variant}" if self.variant else self.name
 
     @property
     def search(self) -> SearchCard:
