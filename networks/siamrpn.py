@@ -112,14 +112,20 @@ class SiamRPN(TrackerNetwork):
 
     def template(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.template`."""
-        return {
-            f"kernel_{name}": depthwise_kernel(branch.conv_kernel(feature))
-            for name, branch, feature in self._branches(crop)
-        }
+        return self.kernels(self.adjusted(crop))
 
     def search(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.search`."""
-        return {f"feature_{name}": branch.conv_search(feature) for name, branch, feature in self._branches(crop)}
+        return self.features(self.adjusted(crop))
+
+    def kernels(self, adjusted: list[Tensor]) -> dict[str, Tensor]:
+        """What :meth:`template` returns, of each level's feature."""
+        branches = self._branches(adjusted)
+        return {f"kernel_{name}": depthwise_kernel(branch.conv_kernel(feature)) for name, branch, feature in branches}
+
+    def features(self, adjusted: list[Tensor]) -> dict[str, Tensor]:
+        """What :meth:`search` returns, of each level's feature."""
+        return {f"feature_{name}": branch.conv_search(feature) for name, branch, feature in self._branches(adjusted)}
 
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`TrackerNetwork.correlate`."""
@@ -132,6 +138,14 @@ class SiamRPN(TrackerNetwork):
         }
         cls, loc = (_weighted_sum(maps[kind], self.fusion(kind)) for kind in ("cls", "loc"))
         return cls, loc
+
+    def adjusted(self, crop: Tensor) -> list[Tensor]:
+        """The feature of each level as the head takes it: projected; of a template the middle."""
+        features: list[Tensor] = self.backbone(crop)
+        if not self.has_neck:
+            return features
+        layers = [getattr(self.neck, f"downsample{level}") for level in self.levels]
+        return [layer(feature) for layer, feature in zip(layers, features, strict=True)]
 
     def fusion(self, kind: str) -> Tensor | None:
         """The share of each level in the fused map (they sum to one), or None once the heads carry it themselves."""
@@ -159,12 +173,12 @@ class SiamRPN(TrackerNetwork):
         branch: DepthwiseXCorr = getattr(levelled, kind)
         return branch
 
-    def _branches(self, crop: Tensor) -> list[tuple[str, DepthwiseXCorr, Tensor]]:
-        branches = []
-        for level, feature in zip(self.levels, self.backbone(crop), strict=True):
-            adjusted = getattr(self.neck, f"downsample{level}")(feature) if self.has_neck else feature
-            branches += [(f"{kind}{level}", self._head(level, kind), adjusted) for kind in ("cls", "loc")]
-        return branches
+    def _branches(self, adjusted: list[Tensor]) -> list[tuple[str, DepthwiseXCorr, Tensor]]:
+        return [
+            (f"{kind}{level}", self._head(level, kind), feature)
+            for level, feature in zip(self.levels, adjusted, strict=True)
+            for kind in ("cls", "loc")
+        ]
 
 
 def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:

@@ -41,7 +41,7 @@ class ResNet50(nn.Module):
     """Features of stages 2, 3 and 4: 512, 1024 and 2048 channels, 31x31 for a crop of 255.
 
     Args:
-        blocks: how many blocks each of the four stages has.
+        blocks: how many blocks each of the four stages has, or of the first three alone.
     """
 
     def __init__(self, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> None:
@@ -51,7 +51,9 @@ class ResNet50(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         width = 64
-        for number, (count, (planes, stride, dilation)) in enumerate(zip(blocks, _STAGES, strict=True), start=1):
+        self._stages = len(blocks)
+        settings = zip(blocks, _STAGES[: len(blocks)], strict=True)
+        for number, (count, (planes, stride, dilation)) in enumerate(settings, start=1):
             self.add_module(f"layer{number}", _stage(width, planes, count, stride, dilation))
             width = planes * _EXPANSION
 
@@ -59,7 +61,7 @@ class ResNet50(nn.Module):
         """Bx3xSxS to the feature maps of stages 2, 3 and 4."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(crop))))
         features = []
-        for number in range(1, 5):
+        for number in range(1, self._stages + 1):
             x = getattr(self, f"layer{number}")(x)
             features.append(x)
         return features[1:]

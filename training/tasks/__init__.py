@@ -9,6 +9,7 @@ from siamtrt import UsageError
 from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
+from training.tasks.cells import CellsTask
 from training.tasks.siamrpn import SiamRPNTask
 from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
@@ -17,6 +18,7 @@ KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "siamrpn": SiamRPNTask,
     "ban": BanTask,
     "supernet": SupernetTask,
+    "cells": CellsTask,
 }
 
 
