@@ -186,6 +186,7 @@ class CellsTask:
     def losses(self, batch: Turn) -> dict[str, Tensor]:
         """Of a step of the weights the training loss; of a step of the architecture a term that has its gradient."""
         self._prepare(batch.epoch)
+        self.cell.alpha.requires_grad_(batch.validation is not None)
         if batch.validation is None:
             with self._seeded(batch.training):
                 loss = self._loss(self._behind(*self._depths(batch.training)), batch.training)
@@ -317,11 +318,9 @@ def _require_known(settings: Settings, config: Config) -> None:
             raise UsageError(f"{name} = {getattr(settings, name)!r}", hint=f"one of {', '.join(known)}")
     if not settings.alpha_videos:
         raise UsageError("the architecture needs videos of its own", hint="alpha_videos = [names]")
-    shared = set(settings.alpha_videos) & set(config.data.validation)
+    shared = set(settings.alpha_videos) & {*config.data.validation, *settings.left_out}
     if shared:
-        raise UsageError(
-            f"{min(shared)} is held out and cannot teach the architecture", hint="alpha_videos or validation"
-        )
+        raise UsageError(f"{min(shared)} cannot teach the architecture and be held out", hint="name it once")
 
 
 def _holding(config: Config, videos: tuple[str, ...]) -> Config:

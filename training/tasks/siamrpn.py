@@ -52,7 +52,8 @@ class Settings:
         start: ``imagenet`` for the trunk's published weights (EfficientNet-Lite0 alone has them), ``none`` for random
             ones, or the path of weights to go on from, whose widths and depths the network takes on; for a model on
             NanoTrackV3's trunk also the path of its weights; for one with a cell the path of weights with such a trunk.
-        architecture: the cell of a model that has one: its string, or the path of a genotype file.
+        architecture: the cell of a model that has one: its string, or the path of a genotype file; of *start* then only
+            the trunk is taken.
         trunk_lr_share: the trunk's rate relative to that of neck and heads once it trains.
         trunk_from_step: the trunk's upper stages train from this step on.
         trunk_layers: prefixes of the parameters that then train.
@@ -178,7 +179,7 @@ def _start(settings: Settings, seed: int) -> nn.Module:
         trunk, path = network.get_submodule("backbone"), Path(settings.start)
         if isinstance(trunk, NanoTrunk) and is_nanotrack(state := read_state(path)):
             load_nanotrack(trunk, state)
-        elif isinstance(network, SiamRPNCell) and genotype_of(read_state(path)) is None:
+        elif isinstance(network, SiamRPNCell) and (cell or genotype_of(read_state(path)) is None):
             load_trunk(trunk, path)
         else:
             network = load(settings.model, path)
