@@ -29,8 +29,8 @@ MAX_NOISE ?= $(MAX_DRIFT)
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
 VOT ?= $(SEQUENCES)
-##? DATA= : the folder that the configured sources are below; train
-##? CONFIG=training/configs/MODEL.toml : how to train; train
+##? DATA= : the folder that the configured sources are below; train, cells
+##? CONFIG=training/configs/MODEL.toml : how to train; train, cells
 ##? NAME=BACKEND-PRECISION-SET : of the report; bench
 ##? THREADS= : of the CPU backend, all cores if left out
 ##? OUT= : where the goal leaves its result, if not below build/
@@ -97,6 +97,7 @@ RESULT_sweep         := $(or $(OUT),$(MODEL_DIR)/sweep/$(BACKEND)-$(DATA_SET))
 RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
+RESULT_cells         := $(or $(OUT),build/cells)
 TRACK  := $(call escaped,$(RESULT_track))/finished
 DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
 LAYERS := $(call escaped,$(RESULT_layers))
@@ -144,7 +145,7 @@ DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train cells vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -243,6 +244,10 @@ $(SENSITIVITY): $(ONNX) $(RANGES) $(call forced,sensitivity) | $(SETUP)
 
 train: need-DATA $(TRAINING)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m training --config "$(or $(CONFIG),training/configs/$(MODEL).toml)" --data "$(DATA)" --out "$(RESULT_train)"
+
+cells: need-DATA $(TRAINING)  ## Search a cell between trunk and head: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m architectures cells search --config "$(or $(CONFIG),training/configs/siamrpn_nano_cells.toml)" --data "$(DATA)" \
+		--out "$(RESULT_cells)"
 
 ##@ Judge
 
