@@ -22,7 +22,11 @@ KERNEL_INPUTS ?= $(if $(filter typed,$(BACKEND)),1)
 FLOAT_LAYERS ?= $(KEEP)
 ##? MAX_NOISE= : or as many as bring the noise of the maps down to this share (was MAX_DRIFT)
 MAX_NOISE ?= $(MAX_DRIFT)
-##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track
+##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track, live
+##? ADDRESS=127.0.0.1 : where the page is served; any other address needs the token that is printed; live
+ADDRESS ?= 127.0.0.1
+##? PORT=8090 : of the page; live
+PORT ?= 8090
 ##? INIT= : x,y,w,h in the first frame, drawn on the display if left out; track
 ##? SEQUENCES= : a folder of videos with truth; bench and sweep render a clip without
 ##? ANNOTATIONS= : PySOT's JSON, or the folder of the sequences; evaluate
@@ -33,6 +37,9 @@ VOT ?= $(SEQUENCES)
 ##? CONFIG=training/configs/MODEL.toml : how to train; train, cells
 ##? NAME=BACKEND-PRECISION-SET : of the report; bench
 ##? THREADS= : of the CPU backend, all cores if left out
+##? WORKERS= : how many trials run at a time on this machine, by Dask; sweep, vot, ope
+##? CLUSTER= : address of a Dask scheduler that runs, tcp://host:8786; sweep, vot, ope
+##? RESOURCE= : use the workers of that cluster with this resource, each trial with its machine alone
 ##? OUT= : where the goal leaves its result, if not below build/
 ##? FORCE= : 1 does the goals anew; what they left is set aside as FOLDER.before
 ##? PYTHON=.venv/bin/python : runs everything; python3 on a Jetson
@@ -86,6 +93,7 @@ RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
 RESULT_calibrate     := $(MODEL_DIR)/calibration
 RESULT_sensitivity   := $(SENSITIVITY)
 RESULT_track         := $(or $(OUT),$(MODEL_DIR)/track/$(BUILT)/$(VIDEO)$(if $(BOX),@$(subst $(comma),-,$(BOX))))
+RESULT_live          := $(or $(OUT),$(MODEL_DIR)/live/$(BUILT))
 RESULT_demo          := $(or $(OUT),$(MODEL_DIR)/demo/$(BUILT))
 RESULT_vot           := $(or $(OUT),$(MODEL_DIR)/vot/$(BUILT))
 RESULT_vot-workspace := $(or $(OUT),$(MODEL_DIR)/vot-workspace)
@@ -140,12 +148,15 @@ unchanged = $(if $(filter $(1),$(MAKECMDGOALS)),echo "$(RESULT_$(1)) is up to da
 forced    = $(if $(FORCE),$(if $(filter $(1),$(MAKECMDGOALS)),aside-$(1)))
 
 THREADS_OPTION := $(THREADS:%=--threads %)
+PLACE    := $(WORKERS:%=--workers %) $(CLUSTER:%=--cluster %) $(RESOURCE:%=--resource %)
+FLEET    := $(if $(strip $(PLACE)),$(if $(filter .venv/%,$(PYTHON)),.venv/ready-fleet))
 SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
+WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track test test-all check export engines calibrate sensitivity train cells vot ope evaluate \
+.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train cells vot ope evaluate \
 	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -180,16 +191,26 @@ $(TRACK): $(ENGINES) $(if $(BOX),$(or $(call escaped,$(wildcard $(call escaped,$
 		$(THREADS_OPTION) --annotate --out "$(RESULT_track)"
 	@touch "$@"  # on Ctrl-C the boxes so far stay, and the next call tracks again
 
+live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it followed: SOURCE=video|camera:0
+	$(PYTHON) -m serving web --engines $(<D) --source "$(SOURCE)" --host $(ADDRESS) --port $(PORT) \
+		$(THREADS_OPTION) --out "$(RESULT_live)"
+
 .venv/ready: requirements/workstation.txt
 	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)
 	touch $@
 .venv/ready-dev: requirements/dev.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
+.venv/ready-fleet: requirements/fleet.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
 .venv/ready-training: requirements/training.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
-.venv38/ready: requirements/board-tests.txt requirements/board.txt
+.venv/ready-web: requirements/web.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
+.venv38/ready: requirements/board-tests.txt requirements/board.txt requirements/web.txt
 	$(PYTHON38) -m venv .venv38
 	.venv38/bin/python -m pip install --quiet --upgrade pip
 	.venv38/bin/python -m pip install --quiet -r $<
@@ -255,13 +276,14 @@ bench: $(ENGINES) $(call forced,bench)  ## Everything measured in one page: SEQU
 	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
 		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") $(THREADS_OPTION) --out "$(RESULT_bench)"
 
-sweep: $(ONNX) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
+sweep: $(ONNX) $(FLEET) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
 	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) \
 		$(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") \
-		$(THREADS_OPTION) --out "$(RESULT_sweep)"
+		$(THREADS_OPTION) $(PLACE) --out "$(RESULT_sweep)"
 
-vot: need-SEQUENCES $(ENGINES) $(call forced,vot)  ## The reset-based VOT protocol: SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks vot --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_vot)"
+vot: need-SEQUENCES $(ENGINES) $(FLEET) $(call forced,vot)  ## The reset-based VOT protocol: SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks vot --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) $(PLACE) \
+		--out "$(RESULT_vot)"
 
 evaluate: need-ANNOTATIONS $(SETUP)  ## Accuracy, robustness, EAO: ANNOTATIONS=file.json RESULTS=folder of TRACKER/baseline
 	$(PYTHON) -m benchmarks evaluate --annotations "$(ANNOTATIONS)" --results "$(or $(RESULTS),$(RESULT_vot)/results)" \
@@ -271,8 +293,9 @@ vot-workspace: $(ENGINES)  ## A workspace for the VOT toolkit's own "vot evaluat
 	$(PYTHON) -m benchmarks vot-workspace --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(THREADS_OPTION) \
 		--out "$(RESULT_vot-workspace)"
 
-ope: need-SEQUENCES $(ENGINES) $(call forced,ope)  ## One pass (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks ope --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) --out "$(RESULT_ope)"
+ope: need-SEQUENCES $(ENGINES) $(FLEET) $(call forced,ope)  ## One pass (OTB, UAV123, GOT-10k): SEQUENCES=folder; rerun to resume
+	$(PYTHON) -m benchmarks ope --engines $(dir $(ENGINES)) --sequences "$(SEQUENCES)" $(THREADS_OPTION) $(PLACE) \
+		--out "$(RESULT_ope)"
 
 layers: $(LAYERS)  ## Latency of each layer of each engine
 	$(call idle,layers)

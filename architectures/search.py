@@ -16,7 +16,8 @@ from architectures.cost import total
 from architectures.judge import SPLITS, Bench, Request, judge, open_bench
 from architectures.picture import draw
 from architectures.strategies import Choices, draw_at_random, evolve
-from benchmarks.trials.spread import Where, spread, where
+from benchmarks.trials.place import declare_place, opened
+from benchmarks.trials.spread import Where, spread
 from networks.lighttrack.architecture import Architecture, parse
 from networks.lighttrack.space import Genes
 from siamtrt import Manifest, UsageError, claim, cli
@@ -54,7 +55,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
         action="store_true",
         help="shrink the backbone alone, as suits --weights",
     )
-    arguments.add_argument("--jobs", type=cli.count, default=1, help="networks judged at a time")
+    declare_place(arguments, "networks")
     arguments.add_argument("--seed", type=cli.seed, default=0)
 
 
@@ -90,22 +91,27 @@ def main(options: argparse.Namespace) -> None:
     claim.take(options.out / "claim.json", _key(request))
     bench = open_bench(request)  # before processes are made: they share it
     limits = Limits(options.limit_ms, options.limit_mmac, options.limit_parameters)
-    run = _Run(Archive(options.out / ARCHIVE_NAME), request, bench, limits, where(options.jobs))
-    choices = Choices(bench.space.sizes, run.string, run.allowed)
+    with opened(options, options.out, mounted=[options.data]) as place:
+        run = _Run(Archive(options.out / ARCHIVE_NAME), request, bench, limits, place.many)
+        _search(run, options)
+    _write(run, options)
+
+
+def _search(run: _Run, options: argparse.Namespace) -> None:
+    choices = Choices(run.bench.space.sizes, run.string, run.allowed)
     if options.strategy == "random":
         count = options.population * options.generations
         draw_at_random(choices, run.judge, count=count, batch=options.population, seed=options.seed)
-    else:
-        run.aims = 1 if options.strategy == "ga" else 2
-        evolve(
-            choices,
-            run.judge,
-            aims=run.aims,
-            population=options.population,
-            generations=options.generations,
-            seed=options.seed,
-        )
-    _write(run, options)
+        return
+    run.aims = 1 if options.strategy == "ga" else 2
+    evolve(
+        choices,
+        run.judge,
+        aims=run.aims,
+        population=options.population,
+        generations=options.generations,
+        seed=options.seed,
+    )
 
 
 class _Run:

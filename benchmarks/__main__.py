@@ -31,6 +31,7 @@ COMMANDS = (
     ("kernels", f"{_COMMANDS}.kernels", "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),
     ("chain", f"{_COMMANDS}.chain", "a frame on TensorRT, chained on the GPU and through the host"),
     ("board-check", f"{_COMMANDS}.board_check", "what a board answers on its first day, one line a question"),
+    ("cross-check", f"{_COMMANDS}.cross_check", "a script that compares engines with their graphs by polygraphy"),
     ("harness-cost", f"{_COMMANDS}.harness_cost", "how much slower a frame looks because it is timed"),
     ("demo", f"{_COMMANDS}.demo", "track the rendered clip and show how well that went"),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 from engines.build import BACKENDS, BuildRequest, build
 from engines.int8 import Int8Options
 from engines.sensitivity import choice
-from engines.tensorrt.building import CALIBRATORS, OUR_RANGES, TensorrtOptions
+from engines.tensorrt.building import CALIBRATORS, FEATURES, FLOAT32, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, UsageError, cli
 
 
@@ -26,10 +26,13 @@ def main(options: argparse.Namespace) -> None:
         options.timing_cache,
         tuple(options.compute_capability or ()),
         options.calibrator,
+        options.features,
     )
     int8 = Int8Options(options.ranges, _float_layers(options, precisions), options.correction_samples)
     command = cli.command_line("engines")
-    build(BuildRequest(options.onnx, options.out, options.backend, precisions, command, tensorrt, int8))
+    build(
+        BuildRequest(options.onnx, options.out, options.backend, precisions, command, tensorrt, int8, options.targets)
+    )
     print(options.out)
 
 
@@ -68,6 +71,8 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
     )
+    about = "how many targets are followed in one run, of a model exported with --kernel-inputs"
+    arguments.add_argument("--targets", type=cli.count, default=1, help=about)
     int8 = arguments.add_argument_group("int8 only")
     int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
     int8.add_argument(
@@ -97,6 +102,8 @@ def _arguments() -> argparse.ArgumentParser:
         default=OUR_RANGES,
         help="INT8 by the ranges as they are, or by TensorRT's own over the same samples (tensorrt)",
     )
+    about = "how what search puts out lies for xcorr: plain, or float16 with eight channels side by side (tensorrt)"
+    tensorrt.add_argument("--features", choices=FEATURES, default=FLOAT32, help=about)
     tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
     return arguments
 

@@ -30,7 +30,11 @@ class GraphJob:
         precision: what it shall compute in.
         out: the engine file to write, whole or not at all.
         refit: the weights that have to stay replaceable in the engine, by name.
+        features: its tensors that go from search to xcorr, by name.
+        kernels: its inputs that are kernels, by name.
+        targets: how many targets a run of the engine serves, see :mod:`engines.batch`.
         int8: what INT8 needs beside the graph; None exactly where the precision is another one.
+        scores: outputs that decide where a search stops; what only they need stays float32.
     """
 
     source: Path
@@ -38,7 +42,11 @@ class GraphJob:
     precision: Precision
     out: Path
     refit: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+    targets: int = 1
     int8: Int8 | None = None
+    scores: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision.is_int8 != (self.int8 is not None):
@@ -78,7 +86,9 @@ def float_correlations(model: onnx.ModelProto, precision: Precision, refit: Sequ
     return correlations(model, refit) if precision is Precision.INT8 else []
 
 
-def float_layers(model: onnx.ModelProto, role: str, precision: Precision, refit: Sequence[str]) -> list[str]:
+def float_layers(
+    model: onnx.ModelProto, role: str, precision: Precision, refit: Sequence[str], scores: Collection[str] = ()
+) -> list[str]:
     """The convolutions that an INT8 engine of ONNX Runtime computes in floating point without being asked to.
 
     The last ones before the maps of the tracker, since an integer kernel of ONNX Runtime can only yield bytes, and a
@@ -87,14 +97,35 @@ def float_layers(model: onnx.ModelProto, role: str, precision: Precision, refit:
     """
     if role != XCORR:
         return []
-    return [*last_convolutions(model.graph), *float_correlations(model, precision, refit)]
+    return [*last_convolutions(model.graph, scores), *float_correlations(model, precision, refit)]
 
 
-def last_convolutions(graph: onnx.GraphProto) -> list[str]:
-    """Names of the convolutions with no convolution between them and an output of *graph*, in the order they run."""
+def score_nodes(graph: onnx.GraphProto, scores: Collection[str]) -> list[str]:
+    """Names of the nodes that no output of *graph* but *scores* depends on.
+
+    They are a thousandth of the work, and half precision would make zeros of the moments of a map.
+    """
+    if not scores:
+        return []
+    makers = {name: node for node in graph.node for name in node.output}
+    needed: set[str] = set()
+    pending = [output.name for output in graph.output if output.name not in scores]
+    while pending:
+        node = makers.get(pending.pop())
+        if node is not None and node.name not in needed:
+            needed.add(node.name)
+            pending += node.input
+    return [node.name for node in graph.node if node.name not in needed]
+
+
+def last_convolutions(graph: onnx.GraphProto, scores: Collection[str] = ()) -> list[str]:
+    """Names of the convolutions with no convolution between them and an output of *graph*, in the order they run.
+
+    Outputs that are *scores* are left aside: they read what other layers leave.
+    """
     makers = {name: node for node in graph.node for name in node.output}
     last: set[str] = set()
-    pending = [output.name for output in graph.output]
+    pending = [output.name for output in graph.output if output.name not in scores]
     while pending:
         node = makers.get(pending.pop())
         if node is not None and node.op_type == "Conv":

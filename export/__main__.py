@@ -13,6 +13,7 @@ from pathlib import Path
 
 from export.write import write
 from networks.checkpoint import load
+from networks.exits import with_exits
 from networks.models import MODELS
 from networks.seeded import seeded
 from siamtrt import UsageError, cli
@@ -23,6 +24,8 @@ def main(options: argparse.Namespace) -> None:
     if (options.checkpoint is None) == (options.seed is None):
         raise UsageError("name the weights once", hint="--checkpoint FILE, or --seed N for random weights")
     network = load(options.model, options.checkpoint) if options.checkpoint else seeded(options.model, options.seed)
+    if options.exits:
+        network = with_exits(network).eval()
     command = cli.command_line("export")
     write(
         network,
@@ -31,6 +34,7 @@ def main(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         command=command,
         kernel_inputs=options.kernel_inputs,
+        exits=options.exits,
     )
     print(options.out)
 
@@ -42,6 +46,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
     arguments.add_argument("--out", type=Path, required=True, help="folder for the graphs")
     arguments.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
+    arguments.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
     return arguments
 
 

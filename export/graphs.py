@@ -28,6 +28,8 @@ class TracedGraph:
         module: in evaluation mode.
         inputs: name -> example tensor.
         outputs: name -> what the module has to return for these examples.
+        rescaled: outputs in whose scale folding has a say; all others stay what the network put out before.
+        scores: outputs from 0 to 1, however little they vary in these examples.
     """
 
     name: str
@@ -35,6 +37,8 @@ class TracedGraph:
     module: nn.Module
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+    rescaled: frozenset[str] = frozenset()
+    scores: frozenset[str] = frozenset()
 
     def card(self, exported: ModelProto) -> GraphCard:
         """Names, shapes and work, for the model card."""
@@ -67,21 +71,33 @@ class _Search(nn.Module):
         return tuple(self.network.search(search).values())
 
 
-class _Xcorr(nn.Module):
-    """Kernels that are no inputs are parameters, so that they become initializers of their names."""
+class XcorrGraph(nn.Module):
+    """A graph that correlates: kernels that are no inputs are parameters, hence initializers of their names.
 
-    def __init__(
-        self, network: TrackerNetwork, inputs: tuple[str, ...], features: tuple[str, ...], kernels: dict[str, Tensor]
-    ) -> None:
+    Args:
+        inputs: names of its inputs, in order.
+        kernels: of the reference template.
+    """
+
+    def __init__(self, inputs: tuple[str, ...], kernels: dict[str, Tensor]) -> None:
         super().__init__()
-        self.network, self._inputs, self._features, self._kernels = network, inputs, features, tuple(kernels)
+        self._inputs, self._kernels = inputs, tuple(kernels)
         for name in (name for name in kernels if name not in inputs):
             self.register_parameter(name, nn.Parameter(kernels[name]))
 
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+    def sorted(self, tensors: tuple[Tensor, ...]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The inputs by name, and the kernels by name."""
         given = dict(zip(self._inputs, tensors, strict=True))
-        kernels = {name: given[name] if name in given else getattr(self, name) for name in self._kernels}
-        return self.network.correlate({name: given[name] for name in self._features}, kernels)
+        return given, {name: given[name] if name in given else getattr(self, name) for name in self._kernels}
+
+
+class _Xcorr(XcorrGraph):
+    def __init__(self, network: TrackerNetwork, inputs: tuple[str, ...], kernels: dict[str, Tensor]) -> None:
+        super().__init__(inputs, kernels)
+        self.network = network
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.correlate(*self.sorted(tensors))
 
 
 @torch.no_grad()
@@ -99,18 +115,23 @@ def trace(
     Returns:
         By name: target, then search and xcorr of each size.
     """
-    template = reference_crop(template_px)
-    kernels = {name: kernel[0] for name, kernel in network.template(template).items()}
-    graphs = [TracedGraph(TARGET, TARGET, _Target(network).eval(), {"template": template}, kernels)]
+    target = target_graph(network, reference_crop(template_px))
+    graphs, kernels = [target], target.outputs
     for suffix, search_px in sizes.items():
         search = reference_crop(search_px)
         features = network.search(search)
         maps = dict(zip(("cls", "loc"), network.correlate(features, kernels), strict=True))
         inputs = {**features, **kernels} if kernel_inputs else features
-        xcorr = _Xcorr(network, tuple(inputs), tuple(features), kernels)
+        xcorr = _Xcorr(network, tuple(inputs), kernels)
         graphs.append(TracedGraph(f"{SEARCH}{suffix}", SEARCH, _Search(network).eval(), {"search": search}, features))
         graphs.append(TracedGraph(f"{XCORR}{suffix}", XCORR, xcorr.eval(), inputs, maps))
     return {graph.name: graph for graph in graphs}
+
+
+def target_graph(network: TrackerNetwork, template: Tensor) -> TracedGraph:
+    """The graph that makes kernels of a template, on the crop *template*."""
+    kernels = {name: kernel[0] for name, kernel in network.template(template).items()}
+    return TracedGraph(TARGET, TARGET, _Target(network).eval(), {"template": template}, kernels)
 
 
 def reference_crop(side_px: int) -> Tensor:

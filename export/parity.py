@@ -29,19 +29,20 @@ def measure(
 
     Returns:
         Name -> largest absolute difference of any output, relative to that output's range; infinite where a value is
-        not finite. ``chain`` is xcorr fed by the ONNX search graph instead of by torch's features; the other searches
-        have the suffix of their xcorr graph there.
+        not finite. ``chain`` is xcorr fed by the ONNX search graph instead of by torch's features; other searches, and
+        the stages of one with exits, have the suffix of their xcorr graph there.
 
     Raises:
         ParityError: one of them is above the tolerance.
     """
     results = {name: _run(models[name], _arrays(graph.inputs)) for name, graph in graphs.items()}
-    differences = {name: _distance(results[name], graph.outputs) for name, graph in graphs.items()}
+    differences = {name: _distance(results[name], graph) for name, graph in graphs.items()}
     for search in searches:
         tensors = {**results[TARGET], **results[search.crop]}
         for name in search.graphs[1:]:
             tensors.update(_run(models[name], {key: tensors[key] for key in graphs[name].inputs}))
-        differences[f"chain{name.removeprefix(XCORR)}"] = _distance(tensors, graphs[name].outputs)
+            if graphs[name].role == XCORR:
+                differences[f"chain{name.removeprefix(XCORR)}"] = _distance(tensors, graphs[name])
     worst = max(differences, key=lambda name: differences[name])
     if differences[worst] > TOLERANCE:
         raise ParityError(
@@ -62,11 +63,15 @@ def _arrays(tensors: dict[str, Tensor]) -> Tensors:
     return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
-def _distance(got: Tensors, wanted: dict[str, Tensor]) -> float:
-    return max(_relative(got[name], tensor.detach().numpy()) for name, tensor in wanted.items())
+def _distance(got: Tensors, graph: TracedGraph) -> float:
+    wanted = _arrays(graph.outputs)
+    return max(
+        _relative(got[name], values, 1.0 if name in graph.scores else float(np.ptp(values)))
+        for name, values in wanted.items()
+    )
 
 
-def _relative(got: Array, wanted: Array) -> float:
+def _relative(got: Array, wanted: Array, span: float) -> float:
     if not (np.isfinite(got).all() and np.isfinite(wanted).all()):
         return math.inf  # max() would skip a NaN
-    return float(np.abs(got - wanted).max() / max(float(np.ptp(wanted)), np.finfo(np.float32).tiny))
+    return float(np.abs(got - wanted).max() / max(span, np.finfo(np.float32).tiny))

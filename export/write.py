@@ -15,10 +15,12 @@ from torch import Tensor
 from export.fold_norms import fold_norms
 from export.graphs import TracedGraph, trace
 from export.parity import measure
+from export.staged import stage_cards, trace_stages
 from export.to_onnx import to_onnx
+from networks.exits import ExitSiamRPN
 from networks.models import ModelSpec, spec
 from networks.tracker import TrackerNetwork
-from siamtrt import Manifest, ModelCard, TensorSpec
+from siamtrt import Manifest, ModelCard, TensorSpec, UsageError
 from siamtrt import card as model_card
 from siamtrt.card import SEARCH, TARGET, XCORR, LostRule, SearchCard, StageCard
 from siamtrt.environment import describe
@@ -30,7 +32,14 @@ log = logging.getLogger(__name__)
 
 
 def write(
-    network: TrackerNetwork, name: str, out: Path, *, checkpoint: Path | None, command: str, kernel_inputs: bool = False
+    network: TrackerNetwork,
+    name: str,
+    out: Path,
+    *,
+    checkpoint: Path | None,
+    command: str,
+    kernel_inputs: bool = False,
+    exits: bool = False,
 ) -> ModelCard:
     """Export *network*.
 
@@ -42,11 +51,13 @@ def write(
             and bytes of the state dict.
         command: recorded in the manifest.
         kernel_inputs: make the kernels inputs of the xcorr graph.
+        exits: a search and an xcorr graph a stage, so that a tracker can stop early; the network has exits then.
 
     Returns:
         The model card.
 
     Raises:
+        UsageError: exits of a network without, or of a long-term model.
         BuildError: a graph cannot be exported.
         ParityError: ONNX Runtime and torch disagree.
         ArtifactError: *out* cannot be written.
@@ -54,10 +65,11 @@ def write(
     started_ns = time.perf_counter_ns()
     model = spec(name)
     digest = _digest(network)
-    graphs = _folded(network, model, kernel_inputs=kernel_inputs)
+    stages = _stages(network, model) if exits else ()
+    graphs = _folded(network, model, kernel_inputs=kernel_inputs, exits=exits)
     exported = {graph_name: to_onnx(graph) for graph_name, graph in graphs.items()}
     digest = sha256(checkpoint) if checkpoint else digest
-    card = _card(name, model, graphs, exported, digest, kernel_inputs=kernel_inputs)
+    card = _card(name, model, graphs, exported, digest, stages, kernel_inputs=kernel_inputs)
     card = replace(card, architecture=network.architecture, parity=measure(graphs, exported, card.searches))
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
@@ -68,7 +80,7 @@ def write(
         stage="export",
         command=command,
         parents=[checkpoint] if checkpoint else [],
-        settings={"model": name, "kernel_inputs": kernel_inputs},
+        settings={"model": name, "kernel_inputs": kernel_inputs, **({"exits": True} if exits else {})},
         environment=describe(),
     ).save(out)
     seconds = (time.perf_counter_ns() - started_ns) / 1e9
@@ -78,14 +90,30 @@ def write(
     return card
 
 
-def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool) -> dict[str, TracedGraph]:
+def _stages(network: TrackerNetwork, model: ModelSpec) -> tuple[StageCard, ...]:
+    if model.lost:
+        raise UsageError("a long-term model has no exits: its two searches share their heads", hint="leave out --exits")
+    if not isinstance(network, ExitSiamRPN):
+        raise UsageError("this network has no exits", hint="networks.exits.with_exits")
+    return stage_cards(network)
+
+
+def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool, exits: bool) -> dict[str, TracedGraph]:
     """Fold in place; the graphs have to return what the network did before, so that parity proves the folding too."""
     sizes = {"": model.search_px, **({_LOST: model.lost.search_px} if model.lost else {})}
     traced = partial(trace, network, model.template_px, sizes, kernel_inputs=kernel_inputs)
+    if exits and isinstance(network, ExitSiamRPN):
+        traced = partial(trace_stages, network, model.template_px, model.search_px, kernel_inputs=kernel_inputs)
     before = traced()
     network.fold()
     fold_norms(network)
-    return {name: replace(graph, outputs=before[name].outputs) for name, graph in traced().items()}
+    return {name: _proved_by(graph, before[name]) for name, graph in traced().items()}
+
+
+def _proved_by(graph: TracedGraph, before: TracedGraph) -> TracedGraph:
+    """*graph* with the outputs it had before folding, but for those in whose scale folding has a say."""
+    kept = {name: tensor for name, tensor in before.outputs.items() if name not in graph.rescaled}
+    return replace(graph, outputs={**graph.outputs, **kept})
 
 
 def _card(
@@ -94,6 +122,7 @@ def _card(
     graphs: dict[str, TracedGraph],
     exported: dict[str, ModelProto],
     checkpoint_sha256: str,
+    stages: tuple[StageCard, ...],
     *,
     kernel_inputs: bool,
 ) -> ModelCard:
@@ -105,7 +134,7 @@ def _card(
         anchor_ratios=model.anchor_ratios,
         anchor_scales=model.anchor_scales,
         tracker=model.tracker,
-        searches=_searches(model, graphs),
+        searches=_searches(model, graphs, stages),
         kernels=tuple(_spec(kernel_name, kernel) for kernel_name, kernel in graphs[TARGET].outputs.items()),
         graphs=tuple(graph.card(exported[graph.name]) for graph in graphs.values()),
         checkpoint_sha256=checkpoint_sha256,
@@ -113,12 +142,14 @@ def _card(
     )
 
 
-def _searches(model: ModelSpec, graphs: dict[str, TracedGraph]) -> tuple[SearchCard, ...]:
+def _searches(
+    model: ModelSpec, graphs: dict[str, TracedGraph], stages: tuple[StageCard, ...]
+) -> tuple[SearchCard, ...]:
     kernels = tuple(graphs[TARGET].outputs)
 
     def search(suffix: str, search_px: int, influence: float, rule: LostRule | None = None) -> SearchCard:
-        stage = StageCard(f"{SEARCH}{suffix}", f"{XCORR}{suffix}", kernels)
-        return SearchCard(search_px, graphs[stage.xcorr].outputs["cls"].shape[-1], influence, (stage,), rule)
+        parts = stages or (StageCard(f"{SEARCH}{suffix}", f"{XCORR}{suffix}", kernels),)
+        return SearchCard(search_px, graphs[parts[-1].xcorr].outputs["cls"].shape[-1], influence, parts, rule)
 
     ordinary, lost = search("", model.search_px, model.tracker.window_influence), model.lost
     return (ordinary, search(_LOST, lost.search_px, lost.window_influence, lost.rule)) if lost else (ordinary,)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from networks.exits import PREFIX, with_exits
 from networks.models import MODELS, build, spec
 from networks.tracker import TrackerNetwork
 from siamtrt import ArtifactError
@@ -43,7 +44,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
             any floating type become float32.
 
     Returns:
-        The network in evaluation mode, as wide and deep as the checkpoint.
+        The network in evaluation mode, as wide and deep as the checkpoint, with exits where it has them.
 
     Raises:
         UsageError: unknown name.
@@ -52,10 +53,13 @@ def load(name: str, path: Path) -> TrackerNetwork:
     """
     state = read_state(path)
     published = _published(name)
-    fitting = name if _shapes(state) == published else _fitting_model(state)
+    plain = {key: tensor for key, tensor in state.items() if not key.startswith(PREFIX)}
+    fitting = name if _shapes(plain) == published else _fitting_model(plain)
     if fitting not in (name, None):  # two models may differ in nothing but widths, which would be taken on below
-        raise _misfit(path, name, _difference(state, published), f"MODEL={fitting}")
-    network = build(name, state)
+        raise _misfit(path, name, _difference(plain, published), f"MODEL={fitting}")
+    network = build(name, plain)
+    if len(plain) < len(state):
+        network = with_exits(network, state)
     difference = _difference(state, _shapes(network.state_dict()))
     if difference:
         raise _misfit(path, name, difference, "see README.md for the models and their checkpoints")

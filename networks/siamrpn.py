@@ -42,9 +42,24 @@ class DepthwiseXCorr(nn.Module):
         self.conv_search = _conv_bn_relu(inputs, hidden, 3)
         self.head = nn.Sequential(*_conv_bn_relu(hidden, hidden, 1), nn.Conv2d(hidden, outputs, 1))
 
-    def predict(self, feature: Tensor, kernel: Tensor) -> Tensor:
-        """Correlate a prepared feature with a prepared kernel and apply the head."""
-        prediction: Tensor = self.head(correlation(feature, kernel))
+    @property
+    def width(self) -> int:
+        """Channels of what :meth:`hidden` returns."""
+        return next(self.head[3].parameters()).shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the map."""
+        return next(self.head[3].parameters()).shape[0]
+
+    def hidden(self, feature: Tensor, kernel: Tensor) -> Tensor:
+        """Correlate a prepared feature with a prepared kernel and apply the head but for its last convolution."""
+        values: Tensor = self.head[:3](correlation(feature, kernel))
+        return values
+
+    def map(self, hidden: Tensor) -> Tensor:
+        """Apply the last convolution of the head."""
+        prediction: Tensor = self.head[3](hidden)
         return prediction
 
 
@@ -112,11 +127,11 @@ class SiamRPN(TrackerNetwork):
 
     def template(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.template`."""
-        return self.kernels(self.adjusted(crop))
+        return self.kernels(self.level_features(crop))
 
     def search(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.search`."""
-        return self.features(self.adjusted(crop))
+        return self.features(self.level_features(crop))
 
     def kernels(self, adjusted: list[Tensor]) -> dict[str, Tensor]:
         """What :meth:`template` returns, of each level's feature."""
@@ -130,22 +145,16 @@ class SiamRPN(TrackerNetwork):
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`TrackerNetwork.correlate`."""
         maps = {
-            kind: [
-                self._head(level, kind).predict(features[f"feature_{kind}{level}"], kernels[f"kernel_{kind}{level}"])
-                for level in self.levels
-            ]
+            kind: [self.head(level, kind).map(self.hidden(level, kind, features, kernels)) for level in self.levels]
             for kind in ("cls", "loc")
         }
-        cls, loc = (_weighted_sum(maps[kind], self.fusion(kind)) for kind in ("cls", "loc"))
+        cls, loc = (weighted_sum(maps[kind], self.fusion(kind)) for kind in ("cls", "loc"))
         return cls, loc
 
-    def adjusted(self, crop: Tensor) -> list[Tensor]:
-        """The feature of each level as the head takes it: projected; of a template the middle."""
-        features: list[Tensor] = self.backbone(crop)
-        if not self.has_neck:
-            return features
-        layers = [getattr(self.neck, f"downsample{level}") for level in self.levels]
-        return [layer(feature) for layer, feature in zip(layers, features, strict=True)]
+    def level_features(self, crop: Tensor) -> list[Tensor]:
+        """The feature map of each level as the heads take it."""
+        levels = zip(self.levels, self.backbone(crop), strict=True)
+        return [self.adjusted(level, feature) for level, feature in levels]
 
     def fusion(self, kind: str) -> Tensor | None:
         """The share of each level in the fused map (they sum to one), or None once the heads carry it themselves."""
@@ -164,21 +173,31 @@ class SiamRPN(TrackerNetwork):
             if shares is None:
                 continue
             for level, share in zip(self.levels, shares, strict=True):
-                for parameter in self._head(level, kind).head[3].parameters():
+                for parameter in self.head(level, kind).head[3].parameters():
                     parameter.mul_(share)
         self.folded = True
 
-    def _head(self, level: str, kind: str) -> DepthwiseXCorr:
+    def hidden(self, level: str, kind: str, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> Tensor:
+        """What the last convolution of a level's head sees: BxHxRxR."""
+        name = f"{kind}{level}"
+        return self.head(level, kind).hidden(features[f"feature_{name}"], kernels[f"kernel_{name}"])
+
+    def head(self, level: str, kind: str) -> DepthwiseXCorr:
+        """The branch ``cls`` or ``loc`` of a level."""
         levelled = getattr(self.rpn_head, f"rpn{level}") if level else self.rpn_head
         branch: DepthwiseXCorr = getattr(levelled, kind)
         return branch
 
     def _branches(self, adjusted: list[Tensor]) -> list[tuple[str, DepthwiseXCorr, Tensor]]:
         return [
-            (f"{kind}{level}", self._head(level, kind), feature)
+            (f"{kind}{level}", self.head(level, kind), feature)
             for level, feature in zip(self.levels, adjusted, strict=True)
             for kind in ("cls", "loc")
         ]
+
+    def adjusted(self, level: str, feature: Tensor) -> Tensor:
+        """The trunk's feature map of a level, behind the neck where there is one."""
+        return getattr(self.neck, f"downsample{level}")(feature) if self.has_neck else feature
 
 
 def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
@@ -186,7 +205,8 @@ def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
-def _weighted_sum(maps: list[Tensor], shares: Tensor | None) -> Tensor:
+def weighted_sum(maps: list[Tensor], shares: Tensor | None) -> Tensor:
+    """The sum of the levels' maps, each with its share; the plain sum without shares."""
     weighted = maps if shares is None else [share * level for share, level in zip(shares, maps, strict=True)]
     total = weighted[0]
     for level in weighted[1:]:

@@ -75,8 +75,8 @@ class SiamRPNCell(SiamRPN):
         if isinstance(cell, Genotype):
             self.architecture = str(cell)
 
-    def adjusted(self, crop: Tensor) -> list[Tensor]:
-        """See :meth:`SiamRPN.adjusted`."""
+    def level_features(self, crop: Tensor) -> list[Tensor]:
+        """See :meth:`SiamRPN.level_features`."""
         return [self.neck(*self.depths(crop))]
 
     def depths(self, crop: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,13 @@ _TEXT_SCALE, _GROUND = 0.65, (30, 30, 30)
 log = logging.getLogger(__name__)
 
 
+def label_of(state: TrackerState) -> str:
+    """The score, and the exit of a model that has some; empty in the frame that the target was given in."""
+    if state.score is None:
+        return ""
+    return f"{state.score:.2f}" + (f" exit {state.exit.number}/{state.exit.count}" if state.exit else "")
+
+
 def draw_box(frame: Array, box: BoundingBox, color: tuple[int, int, int], label: str = "") -> None:
     """Draw *box* and a label above it into *frame* (HxWx3 uint8, BGR), in place."""
     corner = (round(box.x), round(box.y))
@@ -117,8 +124,7 @@ class VideoSink:
         if frame is not None:
             canvas = frame.copy()
             for state in states:
-                label = "" if state.score is None else f"{state.score:.2f}"
-                draw_box(canvas, state.box, RED if state.lost else GREEN, label)
+                draw_box(canvas, state.box, RED if state.lost else GREEN, label_of(state))
             self._video.write(canvas)
 
     def close(self) -> None:

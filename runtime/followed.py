@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from runtime.frames import as_bgr
+from runtime.together import locate_all
 from runtime.tracker import Tracker, TrackerState
 from siamtrt import Array, BoundingBox, UsageError
+
+
+def update_all(trackers: Sequence[Tracker], frame: Array) -> list[TrackerState]:
+    """Find the target of each tracker in the next *frame*, at once where their engines take a batch.
+
+    Raises:
+        UsageError: see :meth:`Tracker.update`.
+        InferenceError: the backend failed.
+    """
+    frame = as_bgr(frame)
+    located = locate_all(frame, [(tracker.locator, tracker.asked(frame)) for tracker in trackers])
+    return [tracker.moved_by(one) for tracker, one in zip(trackers, located)]
 
 
 class Followed:
@@ -39,6 +53,23 @@ class Followed:
         """Take *box* in the next frame as a target."""
         self._waiting.append(box)
 
+    @property
+    def count(self) -> int:
+        """How many targets there are, those of the next frame included."""
+        return self._active + len(self._waiting)
+
+    def remove(self, index: int) -> None:
+        """Forget the target at *index* of :meth:`follow`'s states; those after it move up.
+
+        Raises:
+            IndexError: there is none.
+        """
+        if index >= self._active:
+            del self._waiting[index - self._active]
+            return
+        self._trackers.append(self._trackers.pop(index))  # stays open, behind those that are in use
+        self._active -= 1
+
     def clear(self) -> None:
         """Forget all targets."""
         self._active = 0
@@ -51,12 +82,22 @@ class Followed:
             UsageError: there is none; or see :class:`Tracker`.
             InferenceError: the backend failed.
         """
-        if not self._active and not self._waiting:
+        if not self.count:
             raise UsageError("there is no target yet", hint="name one before the first frame")
-        states = [tracker.update(frame) for tracker in self._trackers[: self._active]]
-        self.make_room(self._active + len(self._waiting))
-        for box in self._waiting:
-            states.append(self._trackers[self._active].start(frame, box))
-            self._active += 1
+        states = update_all(self._trackers[: self._active], frame)
+        self.make_room(self.count)
+        states += [self.start(frame, box) for box in self._waiting]
         self._waiting.clear()
         return states
+
+    def start(self, frame: Array, box: BoundingBox) -> TrackerState:
+        """Take *box* in *frame* (HxWx3 uint8, BGR) as a further target, at once; the others are not moved.
+
+        Raises:
+            UsageError: see :meth:`runtime.tracker.Tracker.start`.
+            InferenceError: the backend failed.
+        """
+        self.make_room(self._active + 1)
+        state = self._trackers[self._active].start(frame, box)
+        self._active += 1
+        return state

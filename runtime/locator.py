@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Mapping, Protocol
 
 from runtime.decode import Candidate, decoders
 from runtime.matcher import Color, Matcher, StageTimes
@@ -13,11 +13,29 @@ from siamtrt.geometry import Square
 
 
 @dataclass(frozen=True)
+class ExitTaken:
+    """Where a search that may stop early stopped.
+
+    Attributes:
+        number: of the exit, from 1.
+        count: how many there are.
+        scores: what each exit that was reached said of itself.
+        stage_ns: how long the graphs of each stage took that ran.
+    """
+
+    number: int
+    count: int
+    scores: tuple[Mapping[str, float], ...]
+    stage_ns: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Located:
-    """The chosen box of one frame, and the times of the stages behind it."""
+    """The chosen box of one frame, the times of the stages behind it, and the exit if the model has some."""
 
     candidate: Candidate
     times: StageTimes
+    exit: ExitTaken | None = None
 
 
 class Locator(Protocol):

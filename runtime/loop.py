@@ -22,7 +22,7 @@ class Sink(Protocol):
 
         Args:
             frame: HxWx3 uint8, BGR, not to be changed; None for a frame that could not be read.
-            states: one a target; where there is no frame, those of the frame before.
+            states: one a target, none before the first; where there is no frame, those of the frame before.
 
         Raises:
             ArtifactError: it cannot be written.
@@ -36,8 +36,8 @@ def run(frames: Iterable[Array | None], followed: Followed, sinks: Sequence[Sink
     """Follow the targets through *frames*; None among them is a frame that could not be read, and moves no target.
 
     Args:
-        frames: the first one must be there.
-        followed: its targets are added; it stays the caller's, as the sinks do.
+        frames: the first one with a target must be there.
+        followed: targets may join and leave between frames; it stays the caller's, as the sinks do.
         sinks: take each frame in this order.
 
     Raises:
@@ -48,7 +48,7 @@ def run(frames: Iterable[Array | None], followed: Followed, sinks: Sequence[Sink
     try:
         for frame in frames:
             if frame is not None:
-                states = followed.follow(frame)
+                states = followed.follow(frame) if followed.count else []
             started_ns = started_ns or time.perf_counter_ns()  # the targets have been taken
             for sink in sinks:
                 sink.add(frame, states)

@@ -33,6 +33,25 @@ class Response:
     times: StageTimes
 
 
+@dataclass(frozen=True)
+class StageResponse:
+    """What one stage of a search with exits puts out.
+
+    Attributes:
+        cls: (2A, R, R) float32, of this exit.
+        loc: (4A, R, R) float32.
+        scores: what the exit says of itself, by the names on the model card.
+        times: of the graphs of this stage.
+
+    The arrays belong to the matcher and stay valid until it begins the next frame.
+    """
+
+    cls: Array
+    loc: Array
+    scores: Mapping[str, float]
+    times: StageTimes
+
+
 class Matcher(Protocol):
     """A model on one backend, for one target at a time; like a :class:`runtime.locator.Locator`, but for ``match``."""
 
@@ -48,6 +67,34 @@ class Matcher(Protocol):
 
         Raises:
             InferenceError: the backend failed, or no target was remembered.
+        """
+
+    def close(self) -> None:
+        """Free the backend's resources."""
+
+
+class StagedMatcher(Protocol):
+    """A model with exits on one backend, for one target at a time; like :class:`Matcher`, but a stage at a time."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model it runs."""
+
+    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+        """Take the target in *square* of *frame*."""
+
+    def begin(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+        """Crop the search region from *frame*; no graph runs yet.
+
+        Raises:
+            InferenceError: no target was remembered.
+        """
+
+    def step(self, number: int) -> StageResponse:
+        """Run stage *number* on the frame that was begun, all stages before it having run.
+
+        Raises:
+            InferenceError: the backend failed.
         """
 
     def close(self) -> None:

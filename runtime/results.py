@@ -67,15 +67,21 @@ def as_text(_: int, state: TrackerState | None) -> str:
 
 
 def as_json(frame: int, state: TrackerState | None) -> str:
-    """Frame, box, score, whether the target is lost (null for a model that cannot tell), and milliseconds a stage.
+    """The :func:`fields` of a frame as a line of JSON."""
+    return json.dumps(fields(frame, state))
 
-    The stage ``network`` is all graphs together.
+
+def fields(frame: int, state: TrackerState | None) -> dict[str, object]:
+    """Frame, box, score, whether the target is lost (None for a model that cannot tell), and milliseconds a stage.
+
+    The stage ``network`` is all graphs together. A model with exits adds the number of the exit that was taken. A frame
+    that could not be read has no box, and the reason.
     """
-    entry: dict[str, object] = {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
-    if state is not None:
-        box = [round(value, 4) for value in astuple(state.box)]
-        entry = {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times)}
-    return json.dumps(entry)
+    if state is None:
+        return {"frame": frame, "box": None, "score": None, "reason": "unreadable frame"}
+    box = [round(value, 4) for value in astuple(state.box)]
+    taken = {"exit": state.exit.number} if state.exit else {}
+    return {"frame": frame, "box": box, "score": state.score, "lost": state.lost, "times_ms": _ms(state.times), **taken}
 
 
 def _ms(times: StageTimes) -> dict[str, float | None]:

@@ -14,11 +14,13 @@ from runtime.annotate import VideoSink
 from runtime.draw_target import draw_target
 from runtime.followed import Followed
 from runtime.open_engines import DECODES, open_locators
+from runtime.policies.parse import HELP
 from runtime.readahead import ReadAhead
 from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import KINDS, Source, open_source
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, UsageError, cli
+from siamtrt.libraries.cuda import WAITS
 from siamtrt.progress import progress_bar
 
 VIDEO_NAME = "annotated.mp4"
@@ -34,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for boxes.txt, boxes.jsonl, annotated.mp4")
     parser.add_argument("--annotate", action="store_true", help="write the annotated video too")
     parser.add_argument("--threads", type=cli.count, help="of the CPU backend; all cores by default")
+    parser.add_argument("--wait", choices=WAITS, help="for the GPU: on a core or asleep; by default as CUDA likes")
+    parser.add_argument("--policy", help=f"where a model with exits stops: {HELP}")
     parser.add_argument("--decode", choices=DECODES, help="where the box is chosen; by default the GPU on TensorRT")
 
 
@@ -41,8 +45,8 @@ def main(options: argparse.Namespace) -> None:
     """Track, and print the folder."""
     boxes = [BoundingBox.parse(text) for text in options.init or ()]
     source = open_source(options.source)
-    settings = {"annotate": options.annotate, "threads": options.threads, "decode": options.decode}
-    track(options.engines, source, boxes, options.out, **settings)
+    backend = {name: getattr(options, name) for name in ("threads", "decode", "wait", "policy")}
+    track(options.engines, source, boxes, options.out, annotate=options.annotate, **backend)
     print(options.out)  # noqa: T201
 
 
@@ -55,6 +59,8 @@ def track(
     annotate: bool = False,
     threads: int | None = None,
     decode: str | None = None,
+    wait: str | None = None,
+    policy: str | None = None,
 ) -> None:
     """Follow each of *boxes* through *source*.
 
@@ -69,13 +75,16 @@ def track(
         annotate: write ``annotated.mp4``.
         threads: of the CPU backend; all cores when None.
         decode: where the box is chosen, see :class:`runtime.open_engines.Opening`.
+        wait: how to wait for the GPU, see the same class.
+        policy: where a model with exits stops, see the same class.
 
     Raises:
         PipelineError: of any kind; the message says what to do.
     """
 
     def open_trackers(count: int) -> list[Tracker]:
-        return [Tracker(locator) for locator in open_locators(engines, count, threads=threads, decode=decode)]
+        locators = open_locators(engines, count, threads=threads, decode=decode, wait=wait, policy=policy)
+        return [Tracker(locator) for locator in locators]
 
     with contextlib.ExitStack() as stack:
         frames = stack.enter_context(ReadAhead(source.frames()))

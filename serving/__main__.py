@@ -10,7 +10,10 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 from siamtrt import cli
 
-COMMANDS = (("trax", "serving.trax.serve", "track for a program that speaks TraX, as vot evaluate"),)
+COMMANDS = (
+    ("trax", "serving.trax.serve", "track for a program that speaks TraX, as vot evaluate"),
+    ("web", "serving.web.serve", "a page to draw a target on and see it followed"),
+)
 
 if __name__ == "__main__":
     sys.exit(cli.run_table("serving", "Serve a tracker to another program.", COMMANDS))

@@ -56,6 +56,19 @@ class GraphCard:
 
 
 @dataclass(frozen=True)
+class ExitCard:
+    """What a stage says of its own answer, so that the search may stop there.
+
+    Attributes:
+        output: the tensor of the xcorr graph that holds its scores, 1xS, each 0..1.
+        scores: what they are, in this order; ``peak`` is the largest probability of the map.
+    """
+
+    output: str
+    scores: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StageCard:
     """One step of a search: features, then maps.
 
@@ -63,11 +76,13 @@ class StageCard:
         search: name of the graph that puts out features.
         xcorr: name of the graph that correlates them.
         kernels: names of the kernels that this xcorr graph needs.
+        exit: the search may stop behind this stage, with the maps so far; None where all stages run.
     """
 
     search: str
     xcorr: str
     kernels: Tuple[str, ...]
+    exit: Optional[ExitCard] = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,11 @@ class SearchCard:
         """Names of its graphs in the order they run."""
         return tuple(name for stage in self.stages for name in (stage.search, stage.xcorr))
 
+    @property
+    def has_exits(self) -> bool:
+        """Whether it may stop before its last stage."""
+        return any(stage.exit for stage in self.stages)
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -130,6 +150,8 @@ class ModelCard:
         graphs: every graph, the target's first.
         checkpoint_sha256: digest of the checkpoint file the graphs were exported from.
         kernel_inputs: the xcorr graphs take their kernels as inputs instead of as weights.
+        targets: how many targets a run of the search and xcorr graphs serves; the first dimension of what goes into
+            and comes out of them is so many times that of one.
         parity: graph name -> largest absolute difference to the torch module, relative to the output's range.
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
@@ -148,6 +170,7 @@ class ModelCard:
     graphs: Tuple[GraphCard, ...]
     checkpoint_sha256: str
     kernel_inputs: bool = False
+    targets: int = 1
     parity: Dict[str, float] = field(default_factory=dict)
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE
@@ -189,16 +212,38 @@ class ModelCard:
                 return graph
         raise ArtifactError(f"model {self.name} has no graph {name!r}: {', '.join(g.name for g in self.graphs)}")
 
+    def stage_macs(self, search: SearchCard) -> Tuple[int, ...]:
+        """Multiply-accumulates of each stage of *search*.
+
+        Raises:
+            ArtifactError: the exporter did not count them.
+        """
+        counts = [[self.graph(name).macs for name in (stage.search, stage.xcorr)] for stage in search.stages]
+        if any(not macs for pair in counts for macs in pair):
+            raise ArtifactError(f"the card of {self.name} does not say what its graphs cost", hint=_FORMAT.hint)
+        return tuple(sum(macs or 0 for macs in pair) for pair in counts)
+
     def crop_of(self, graph: str) -> Optional[str]:
         """The kind of crop that *graph* sees, after which the folder of its samples is named; None if it sees none."""
         if graph == self.target.name:
             return self.target.inputs[0].name
         return graph if any(graph == search.crop for search in self.searches) else None
 
+    def scores_of(self, graph: str) -> Tuple[str, ...]:
+        """The outputs of *graph* that are scores of an exit: they decide where to stop, and are no maps."""
+        stages = [stage for search in self.searches for stage in search.stages if stage.xcorr == graph]
+        return tuple(stage.exit.output for stage in stages if stage.exit)
+
     def refitted(self, graph: str) -> Tuple[str, ...]:
         """The weights of *graph* that change with the target; none where kernels are inputs."""
         stages = [stage for search in self.searches for stage in search.stages if stage.xcorr == graph]
         return stages[0].kernels if stages and not self.kernel_inputs else ()
+
+    def features(self, graph: str) -> Tuple[str, ...]:
+        """The tensors of *graph* that go from search to xcorr."""
+        card = self.graph(graph)
+        sides: Dict[str, Tuple[TensorSpec, ...]] = {SEARCH: card.outputs, XCORR: card.inputs}
+        return tuple(spec.name for spec in sides.get(card.role, ()) if spec.name not in self.kernel_names)
 
     def save(self, folder: Path) -> Path:
         """Write ``model.json`` into *folder* and return its path."""
@@ -243,6 +288,28 @@ class ModelCard:
                 f"names {', '.join(missing)} without saying what they are" if missing else "has no target and search"
             )
             raise ArtifactError(f"{path} {problem}", hint=_FORMAT.hint)
+        for search in self.searches:
+            if search.has_exits:
+                self._require_exits(search, path)
+
+    def _require_exits(self, search: SearchCard, path: Path) -> None:
+        """Prove that a search with exits has two or more, all with scores, each kernel in one of them, and costs.
+
+        Raises:
+            ArtifactError: it has not.
+        """
+        kernels = [name for stage in search.stages for name in stage.kernels]
+        exits = [stage.exit for stage in search.stages]
+        outputs = [
+            exit_card is not None and exit_card.output in {spec.name for spec in self.graph(stage.xcorr).outputs}
+            for stage, exit_card in zip(search.stages, exits)
+        ]
+        if len(exits) < 2 or not all(outputs) or sorted(kernels) != sorted(self.kernel_names):
+            raise ArtifactError(
+                f"{path} has exits that do not share out its kernels, or have no scores", hint=_FORMAT.hint
+            )
+        if min(self.stage_macs(search)) <= 0:
+            raise ArtifactError(f"{path} has a stage that costs nothing", hint=_FORMAT.hint)
 
 
 def _from_schema_1(document: Mapping[str, Any], path: Path) -> Dict[str, Any]:

@@ -6,12 +6,14 @@ import argparse
 import importlib
 import logging
 import os
+import re
 import select
 import shlex
 import signal
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
@@ -21,6 +23,7 @@ from siamtrt.version import VERSION
 INTERRUPTED, _NOBODY_READS = 130, 141  # 128 and the signal's number, as shells have it
 _STANDARD_OUTPUT = 1
 _MOST = 2**31 - 1
+_ANY_PYTHON = re.compile(r"\bpython[\d.]* -m (?=\w)")
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class _Help(argparse.HelpFormatter):
 def parser(stage: str, description: str) -> argparse.ArgumentParser:
     """An argument parser for ``python -m STAGE`` with the options every command has."""
     made = argparse.ArgumentParser(
-        prog=f"python -m {stage}", description=description, allow_abbrev=False, formatter_class=_Help
+        prog=f"{_python()} -m {stage}", description=description, allow_abbrev=False, formatter_class=_Help
     )
     made.add_argument("--version", action="version", version=f"siamtrt {VERSION}")
     _add_quiet(made, default=False)
@@ -104,7 +107,7 @@ def run(
             main(options)
             sys.stdout.flush()
     except PipelineError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {as_typed_here(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; what was finished is kept\n")
@@ -141,7 +144,28 @@ def _reader_is_gone() -> bool:
 
 def start_log(level: int) -> None:
     """Log to standard error, since standard output carries results."""
-    logging.basicConfig(level=level, format="%(levelname).1s %(name)s: %(message)s", stream=sys.stderr, force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(levelname).1s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class _Lines(logging.Formatter):
+    """Lines whose commands can be typed on this machine."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return as_typed_here(super().format(record))
+
+
+def as_typed_here(text: str) -> str:
+    """*text* with each ``python -m`` by the name of the Python that runs: a Jetson has ``python3`` and no ``python``.
+
+    Manifests carry commands from machine to machine, so the name is set where they are shown.
+    """
+    return _ANY_PYTHON.sub(f"{_python()} -m ", text)
+
+
+def _python() -> str:
+    return Path(sys.executable or "python3").name
 
 
 def count(text: str) -> int:
@@ -163,4 +187,4 @@ def _whole(text: str, least: int) -> int:
 def command_line(stage: str, argv: Optional[List[str]] = None) -> str:
     """The command being run, as a user would type it again; stored in manifests."""
     words = sys.argv[1:] if argv is None else argv
-    return " ".join(["python", "-m", stage, *(shlex.quote(word) for word in words)])
+    return " ".join([_python(), "-m", stage, *(shlex.quote(word) for word in words)])

@@ -36,14 +36,16 @@ def main(options: argparse.Namespace) -> None:
     """Cut what is not there yet, and print the folder."""
     known = options.out / "boxes.json"
     boxes = read_json(known) if known.is_file() else {}
-    for track in progress_bar(tracks(options.layout, options.root, options.split), desc="cut", unit="object"):
-        frames = [entry for entry in track.frames[:: options.every] if _is_seen(entry[1])]
-        if len(frames) == 1 and f"{track.name}.jpg" not in boxes:
-            boxes[f"{track.name}.jpg"] = _as_list(_cut(options.out / f"{track.name}.jpg", *frames[0]))
-        elif len(frames) > 1:
-            _cut_video(options.out / track.name, Track(track.name, tuple(frames)))
-    if boxes:
-        write_text(known, json.dumps(boxes) + "\n")
+    try:
+        for track in progress_bar(tracks(options.layout, options.root, options.split), desc="cut", unit="object"):
+            frames = [entry for entry in track.frames[:: options.every] if _is_seen(entry[1])]
+            if len(frames) == 1 and f"{track.name}.jpg" not in boxes:
+                boxes[f"{track.name}.jpg"] = _as_list(_cut(options.out / f"{track.name}.jpg", *frames[0]))
+            elif len(frames) > 1:
+                _cut_video(options.out / track.name, Track(track.name, tuple(frames)))
+    finally:  # an interruption, or a damaged annotation, keeps what was cut before it
+        if boxes:
+            write_text(known, json.dumps(boxes) + "\n")
     print(options.out)  # noqa: T201
 
 

@@ -7,6 +7,7 @@ sec. 3.1 (quality focal loss): soft labels, weighted by how far the student is o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from networks.models import spec
 from siamtrt import UsageError
 from training.batches import Batch
 
+_SAME_REACH = 0.01
 _CONFIDENT = 0.7  # a teacher's box below this teaches its score alone
 
 
@@ -43,22 +45,27 @@ class Teacher:
     Args:
         model: a key of ``networks.models.MODELS`` of the family ``ban``.
         weights: its checkpoint.
-        student: the model it teaches, which must take crops of the same sizes.
+        student: the model it teaches. Crops of another size are scaled to the teacher's: 255 pixels to LightTrack's 256
+            show the same piece of the frame to 0.4 %.
         cells: side of the student's map.
         device: what it computes on.
 
     Raises:
-        UsageError: the teacher is of another family, or takes other crops.
+        UsageError: the teacher is of another family, or its crops show another piece of the frame.
     """
 
     def __init__(self, model: str, weights: Path, student: str, cells: int, device: torch.device) -> None:
         taught, own = spec(student), spec(model)
-        if own.family != "ban" or (own.search_px, own.template_px) != (taught.search_px, taught.template_px):
+        reaches = [each.search_px / each.template_px for each in (own, taught)]
+        if own.family != "ban" or not math.isclose(*reaches, rel_tol=_SAME_REACH):
             raise UsageError(
-                f"{model} cannot teach {student}", hint="a teacher of the family ban with crops of the same sizes"
+                f"{model} cannot teach {student}",
+                hint="a teacher of the family ban whose search crop is as many templates wide",
             )
         self._network = load(model, weights).requires_grad_(False).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device, self._stride, self._search_px = device, own.stride, own.search_px
+        self._device, self._stride = device, own.stride
+        self._template_px, self._search_px = own.template_px, own.search_px
+        self._shrink = taught.search_px / own.search_px
         self._reach_px = taught.stride * (cells // 2)
         self._cells = cells
 
@@ -66,7 +73,7 @@ class Teacher:
     def answer(self, template: Tensor, search: Tensor) -> Answer:
         """Answer for Bx3x127x127 and Bx3xSxS crops; the map is on the teacher's device, the rest on the CPU."""
         with torch.autocast(self._device.type, torch.bfloat16):
-            cls, sides = self._network(template.to(self._device), search.to(self._device))
+            cls, sides = self._network(self._crop(template, self._template_px), self._crop(search, self._search_px))
         foreground = cls.float().softmax(1)[:, 1]
         best = foreground.flatten(1).argmax(1)
         line = self._points(foreground.shape[-1])
@@ -74,7 +81,14 @@ class Teacher:
         left, top, right, bottom = sides.float().flatten(2)[torch.arange(len(best)), :, best].T
         x, y = columns.flatten()[best], rows.flatten()[best]
         boxes = torch.stack([x + (right - left) / 2, y + (bottom - top) / 2, left + right, top + bottom], 1)
-        return Answer(self._on_student(foreground), boxes.cpu(), foreground.flatten(1).amax(1).cpu())
+        boxes = boxes.cpu() * self._shrink
+        return Answer(self._on_student(foreground), boxes, foreground.flatten(1).amax(1).cpu())
+
+    def _crop(self, crop: Tensor, side: int) -> Tensor:
+        crop = crop.to(self._device)
+        if crop.shape[-1] == side:
+            return crop
+        return F.interpolate(crop, (side, side), mode="bilinear", align_corners=False)
 
     def _points(self, count: int) -> Tensor:
         """Where the teacher's points lie along a side of the crop, in pixels."""
@@ -83,8 +97,10 @@ class Teacher:
 
     def _on_student(self, foreground: Tensor) -> Tensor:
         """The teacher's map at the places of the student's cells."""
-        half_px = self._stride * (foreground.shape[-1] // 2)
-        line = torch.linspace(-self._reach_px, self._reach_px, self._cells, device=self._device) / half_px
+        count = foreground.shape[-1]
+        reach = torch.linspace(-self._reach_px, self._reach_px, self._cells, device=self._device)
+        index = reach / (self._stride * self._shrink) + count // 2  # a map of even side has its middle right of it
+        line = 2 * index / (count - 1) - 1
         rows, columns = torch.meshgrid(line, line, indexing="ij")
         places = torch.stack([columns, rows], -1).expand(len(foreground), -1, -1, -1)
         return F.grid_sample(foreground[:, None], places, align_corners=True)[:, 0].clamp(0, 1)

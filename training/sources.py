@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import cachetools
 import cv2
 import numpy as np
 
@@ -21,7 +23,7 @@ from training.config import Config, SourceConfig
 _MIN_SIDE_PX = 8.0
 _MAX_ASPECT = 8.0
 _MIN_STILL_PX = 16.0
-_CACHED_IMAGES = 6000
+_CACHE_BYTES = 3 << 30  # of frames, and as much of masks at most; data that do not fit are read again
 _PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
 
@@ -194,8 +196,13 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
     raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
 
-_read = functools.lru_cache(maxsize=_CACHED_IMAGES)(read_frame)
-_read_mask = functools.lru_cache(maxsize=_CACHED_IMAGES)(read_mask)
+def _cached(read: Callable[[Path], Array]) -> Callable[[Path], Array]:
+    """Keep what *read* returns, the least recently used dropped once the bytes do not fit; for any thread."""
+    cache = cachetools.LRUCache[Path, Array](_CACHE_BYTES, getsizeof=lambda image: int(image.nbytes))
+    return cachetools.cached(cache, lock=threading.Lock())(read)
+
+
+_read, _read_mask = _cached(read_frame), _cached(read_mask)
 
 
 def _open_sequences(root: Path, skip: tuple[str, ...], only: tuple[str, ...] | None) -> list[Sequence]:

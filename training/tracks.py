@@ -49,9 +49,8 @@ def lasot(root: Path, split: str) -> Iterator[Track]:
     listed = root / f"{split}.txt"
     names = set(listed.read_text(encoding="utf-8").split()) if listed.is_file() else None
     for kind in sorted(path for path in root.iterdir() if path.is_dir()):
-        for sequence in open_sequences(kind):
-            if names is not None and sequence.name not in names:
-                continue
+        chosen = {path.name for path in kind.iterdir() if names is None or path.name in names}
+        for sequence in open_sequences(kind, chosen.__contains__) if chosen else ():
             folder = kind / sequence.name
             marks = [_flags(folder / name, len(sequence)) for name in ("full_occlusion.txt", "out_of_view.txt")]
             yield _track(sequence.name, sequence, [any(pair) for pair in zip(*marks, strict=True)])

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.profiling.power.probe import AUTO, CHOICES, ProbeChoice, program
 from benchmarks.profiling.power.tegrastats_process import COMMAND
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.reports.bench import bench
 from benchmarks.reports.job import Job
 from siamtrt import UsageError
@@ -39,5 +40,6 @@ def main(options: argparse.Namespace) -> None:
         probe=ProbeChoice(options.probe, tegrastats=options.tegrastats),
         command=command_line("benchmarks"),
     )
+    warn_before()
     bench(job, show=print)
     print(job.out / "report.html")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.chain.ways import ChainTimes, measure
+from benchmarks.profiling.speed.conditions import warn_before
 from sequences.annotated import load_sequence
 from siamtrt import Manifest, UsageError, documents
 from siamtrt.cli import command_line
@@ -30,6 +31,7 @@ def main(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.engines} holds no TensorRT engines", hint="make engines BACKEND=tensorrt")
     if options.frames < 1:
         raise UsageError("nothing would be timed", hint="--frames 300")
+    warn_before()
     times = measure(options.engines, manifest, load_sequence(options.clip), options.frames)
     if options.out:
         provenance = {"environment": describe(), "engines_manifest": asdict(manifest)}

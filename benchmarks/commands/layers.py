@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.evaluation.options import declare
 from benchmarks.profiling.layers.profile import profile
 from benchmarks.profiling.layers.tables import summary
+from benchmarks.profiling.speed.conditions import warn_before
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Profile, write the report, and print it by layer type."""
+    warn_before()
     report = profile(options.engines, options.runs, options.threads)
     report.save(options.out)
     print(summary(report))

@@ -12,11 +12,13 @@ from benchmarks.evaluation.ope.results import result_path
 from benchmarks.evaluation.ope.run import run_sequence
 from benchmarks.evaluation.options import RunOptions
 from benchmarks.evaluation.plan import Plan, declare_plan
-from benchmarks.trials.spread import spread, where
+from benchmarks.trials.place import declare_place, opened
+from benchmarks.trials.spread import spread
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare_plan(parser)
+    declare_place(parser, "sequences")
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
 
 
@@ -27,7 +29,9 @@ def main(options: argparse.Namespace) -> None:
     if options.engines or options.opencv:
         plan = Plan.of(run, sequences, options.out, None, options.tracker, options.opencv)
         work = partial(run_sequence, plan=plan)
-        list(spread(work, plan.waiting(sequences, result_path), where(options.jobs), "ope"))
+        waiting = plan.waiting(sequences, result_path)
+        with opened(options, options.out) as place:
+            list(spread(work, waiting, place.many, "ope"))
     out, measures = options.out, evaluate(options.out / "results", sequences)
     names = [sequence.name for sequence in sequences]
     print(table(measures) + conclude(measures, "ope", out, names, out / "ope.json"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice, add_probe_arguments
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.profiling.speed.run import Settings, measure
 from benchmarks.profiling.speed.table import table
 from benchmarks.profiling.speed.vot_run import summarise
@@ -20,6 +21,7 @@ from sequences.annotated import load_sequence
 from sequences.sequence import Sequence
 from siamtrt import UsageError
 from siamtrt.cli import command_line
+from siamtrt.libraries.cuda import WAITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, help="one sequence in place of --sequences")
     parser.add_argument("--warm-up", type=int, default=10, help="updates before each sequence, kept apart")
     parser.add_argument("--block-mib", type=int, default=512, help="memory for frames that are decoded ahead")
+    parser.add_argument("--wait", choices=WAITS, help="for the GPU: on a core, the default, or asleep")
     add_probe_arguments(parser)
     parser.add_argument("--idle-s", type=float, default=3.0, help="rest beforehand, to read the power at idle")
     parser.add_argument("--run", type=Path, help="in place of engines: the --out folder of python -m benchmarks vot")
@@ -45,11 +48,13 @@ def main(options: argparse.Namespace) -> None:
         settings = Settings(
             Protocol.load(options.protocol),
             threads=options.threads,
+            wait=options.wait,
             warm_up_updates=options.warm_up,
             block_bytes=options.block_mib << 20,
             probe=ProbeChoice.of(options),
             idle_s=options.idle_s,
         )
+        warn_before(settings.probe.root)
         report = measure(options.engines, _sequences(options), settings, command=command)
     print(table(report))  # first, so that no failure to write takes the figures along
     if options.out:

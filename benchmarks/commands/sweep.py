@@ -12,11 +12,13 @@ from typing import Any
 
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.vot.protocol import Protocol
+from benchmarks.profiling.speed.conditions import warn_before
 from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.job import REQUEST, machine, truth_sha256
-from benchmarks.trials.spread import here, spread
-from benchmarks.trials.sweep.mix import Sweep
+from benchmarks.trials.place import Place, declare_place, opened
+from benchmarks.trials.spread import Where, spread
+from benchmarks.trials.sweep.mix import Sweep, Turn
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, save
 from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, claim
@@ -40,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--annotations", type=Path, help="PySOT's JSON; made from the sequences by default")
     about = "times that the mixes are timed in turns, whose median and spread are shown; %(default)s by default"
     parser.add_argument("--rounds", type=int, default=3, help=about)
+    declare_place(parser, "mixes", jobs=False)
     parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
 
 
@@ -56,13 +59,14 @@ def main(options: argparse.Namespace) -> None:
     mixes = [GraphPrecisions(dict(zip(ROLES, mix))) for mix in itertools.product(precisions, repeat=len(ROLES))]
     sweep, out = _sweep(options, mixes[0].label), options.out
     about = _about(sweep)
-    rows: list[Row] = []
     log.info("%d mixes; what runs prints into %s", len(mixes), out / "logs")
-    for mix, row in spread(sweep.measured, mixes, here, "sweep"):
-        rows.append(row)
-        log.info("%s: %s", mix.label, row.skipped or f"EAO {figure(row.eao)}, {figure(row.fps, 1)} FPS")
-        save(out / "sweep.json", rows, about)
-    rows = timed_in_turns(sweep, mixes, rows, options.rounds)
+    warn_before()
+    with opened(options, out) as place:
+        rows = _measured(sweep, mixes, place, about)
+        if place.alone:
+            rows = timed_in_turns(sweep, mixes, rows, options.rounds, place.alone)
+        else:
+            log.warning("no times: no machines are named to time on; --resource chooses them")
     save(out / "sweep.json", rows, about)
     write_text(out / "sweep.html", sweep_page(rows, about, published()))
     print(table(rows))
@@ -74,15 +78,40 @@ def main(options: argparse.Namespace) -> None:
         )
 
 
-def timed_in_turns(sweep: Sweep, mixes: list[GraphPrecisions], rows: list[Row], rounds: int) -> list[Row]:
+def _measured(sweep: Sweep, mixes: list[GraphPrecisions], place: Place, about: dict[str, Any]) -> list[Row]:
+    """The rows of *mixes*, in their order whatever the order they come in, saved as they come."""
+    rows = {mix.label: row for mix in mixes for row in [sweep.known(mix)] if row}
+    early: list[tuple[GraphPrecisions, Row]] = []  # drift needs the reference
+    missing = [mix for mix in mixes if mix.label not in rows]
+    for mix, row in spread(sweep.measured, missing, place.many, "sweep"):
+        log.info("%s: %s", mix.label, row.skipped or f"EAO {figure(row.eao)}, {figure(row.fps, 1)} FPS")
+        early.append((mix, row))
+        if sweep.reference in rows or mix.label == sweep.reference:
+            for one, measured in early:
+                rows[one.label] = sweep.concluded(one, measured, disturbed=not place.undisturbed)
+            early = []
+        save(sweep.out / "sweep.json", _in_order(rows, mixes), about)
+    return _in_order(rows, mixes)
+
+
+def _in_order(rows: dict[str, Row], mixes: list[GraphPrecisions]) -> list[Row]:
+    return [rows[mix.label] for mix in mixes if mix.label in rows]
+
+
+def timed_in_turns(
+    sweep: Sweep, mixes: list[GraphPrecisions], rows: list[Row], rounds: int, alone: Where[Turn, SpeedReport | None]
+) -> list[Row]:
     """The rows with the times of *rounds* in each of which every mix that was measured has its turn."""
     measured = {row.label for row in rows if not row.skipped}
-    turns = [(mix, number) for number in range(1, rounds + 1) for mix in mixes if mix.label in measured]
-    times: dict[str, list[SpeedReport]] = defaultdict(list)
-    for (mix, _), report in spread(lambda turn: sweep.timed(*turn), turns, here, "rounds"):
+    turns = [sweep.turn(mix, number) for number in range(1, rounds + 1) for mix in mixes if mix.label in measured]
+    times = {turn: sweep.known_time(turn) for turn in turns}
+    missing = [turn for turn, report in times.items() if report is None]
+    times.update(spread(sweep.timed, missing, alone, "rounds"))
+    of_label: dict[str, list[SpeedReport]] = defaultdict(list)
+    for turn, report in times.items():
         if report:
-            times[mix.label].append(report)
-    return [row.timed(times[row.label]) for row in rows]
+            of_label[turn.label].append(report)
+    return [row.timed(of_label[row.label]) for row in rows]
 
 
 def _sweep(options: argparse.Namespace, reference: str) -> Sweep:

@@ -11,11 +11,13 @@ from benchmarks.evaluation.plan import Plan, declare_plan
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import result_path
 from benchmarks.evaluation.vot.run import run_sequence
-from benchmarks.trials.spread import spread, where
+from benchmarks.trials.place import declare_place, opened
+from benchmarks.trials.spread import spread
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare_plan(parser)
+    declare_place(parser, "sequences")
     declare(parser, "protocol")
     parser.add_argument("--out", type=Path, required=True, help="results go to OUT/results, times to OUT/times")
 
@@ -26,5 +28,7 @@ def main(options: argparse.Namespace) -> None:
     sequences = run.load(options.sequences)
     plan = Plan.of(run, sequences, options.out, protocol.rules, options.tracker, options.opencv)
     work = partial(run_sequence, plan=plan, protocol=protocol)
-    list(spread(work, plan.waiting(sequences, result_path), where(options.jobs), "vot"))
+    waiting = plan.waiting(sequences, result_path)
+    with opened(options, options.out) as place:
+        list(spread(work, waiting, place.many, "vot"))
     print(options.out / "results")

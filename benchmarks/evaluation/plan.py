@@ -15,7 +15,7 @@ from benchmarks.evaluation.leaks import require_no_leak
 from benchmarks.evaluation.options import RunOptions, declare
 from benchmarks.evaluation.trackers import OPENCV_TRACKERS, BoxTracker, OpencvTracker, OurTracker
 from sequences.sequence import Sequence
-from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError, cli, documents
+from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError, documents
 from siamtrt.files import read_json
 
 _KEY = "made_by"
@@ -139,6 +139,3 @@ def declare_plan(parser: argparse.ArgumentParser) -> None:
     declare(parser, "engines", "sequences", "only", "threads", "allow_leak", required=["sequences"])
     parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
     parser.add_argument("--tracker", help="name of the results; made from the engines by default")
-    parser.add_argument(
-        "--jobs", type=cli.count, default=1, help="sequences run at a time; more than one spoils the times"
-    )

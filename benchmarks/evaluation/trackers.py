@@ -10,8 +10,10 @@ import cv2
 
 from runtime.tracker import Tracker
 from sequences.sequence import Sequence
-from siamtrt import Array, ArtifactError, BoundingBox, MissingDependencyError, UsageError
+from siamtrt import Array, ArtifactError, BoundingBox, Manifest, MissingDependencyError, UsageError
+from siamtrt.libraries.cuda import SPIN
 
+_NO_GPU = "onnxruntime"
 OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")
 
 
@@ -39,6 +41,11 @@ def named(sequence: Sequence, done: Sized) -> Iterator[None]:
         raise ArtifactError(problem, hint="mend the annotation, or fetch the sequence anew") from error
 
 
+def waiting(backend: str, asked: str | None = None) -> str | None:
+    """How a benchmark of *backend* waits for the GPU: as *asked*, else on a core; None where there is none."""
+    return asked or (None if backend == _NO_GPU else SPIN)
+
+
 class OurTracker:
     """The tracker of this project.
 
@@ -48,7 +55,8 @@ class OurTracker:
     """
 
     def __init__(self, engines: Path, threads: int | None) -> None:
-        self._tracker = Tracker.open(engines, threads=threads)
+        backend = Manifest.load(engines, stage="engines").settings["backend"]
+        self._tracker = Tracker.open(engines, threads=threads, wait=waiting(backend))
 
     def start(self, frame: Array, box: BoundingBox) -> None:
         self._tracker.start(frame, box)

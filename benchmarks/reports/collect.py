@@ -32,7 +32,7 @@ def collect(job: Job) -> None:
     sizes, layers = read_json(job.truth), read_json(job.out / "layers.json")
     notes = {name: read_json(notes_path(job.out / "vot", TRACKER, name)) for name in job.names}
     document = {
-        "title": title(card, manifest.settings["backend"], precisions.label),
+        "title": title(card, manifest.settings["backend"], str(precisions)),
         "command": job.command,
         "finished_utc": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         "environment": describe(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,8 @@ from siamtrt.files import write_error
 
 _ROOT = Path(__file__).parents[2]
 _BUG = 1
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _ERROR, _HINT = "error: ", "\n  try: "
 
 
@@ -43,7 +47,9 @@ def run(words: Sequence[object], log: Path) -> str | None:
         with log.open("w", encoding="utf-8") as stream:
             stream.write(f"{' '.join(command)}\n")
             stream.flush()
-            code = subprocess.call(command, stdout=stream, stderr=stream, env=_environment())
+            code = subprocess.call(
+                command, stdout=stream, stderr=stream, env=_environment(), preexec_fn=_end_with_parent
+            )
     except OSError as error:
         raise write_error(log, error) from error
     printed = log.read_text(encoding="utf-8", errors="replace")
@@ -65,6 +71,12 @@ def output(words: Sequence[object]) -> str:
     if done.returncode:
         raise _error_of(done)
     return done.stdout
+
+
+def _end_with_parent() -> None:
+    """Runs in the child before its program: a parent that is killed shall not leave it at work in the same folder."""
+    if _LIBC is not None:
+        _LIBC.prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _command(words: Sequence[object]) -> list[str]:

@@ -8,8 +8,18 @@ from typing import Sequence
 
 import onnx
 
+from engines.batch import batched
 from engines.float16 import to_float16
-from engines.graph import GraphJob, IntegerNode, correlations, float_layers, integer_nodes, read_graph, without
+from engines.graph import (
+    GraphJob,
+    IntegerNode,
+    correlations,
+    float_layers,
+    integer_nodes,
+    read_graph,
+    score_nodes,
+    without,
+)
 from engines.int8 import Int8, correct_biases, spread_samples
 from engines.onnxruntime.quantize import quantize, raw_output
 from siamtrt import ModelCard, Precision, Tensors, UsageError
@@ -37,8 +47,8 @@ def build_graph(job: GraphJob, _options: object = None) -> None:
     if job.int8 is not None:
         model = _int8_form(model, job, job.int8)
     elif job.precision is Precision.FP16:
-        model = to_float16(model)
-    data = model.SerializeToString()
+        model = to_float16(model, float32_nodes=score_nodes(model.graph, job.scores))
+    data = batched(model, job.kernels, job.targets).SerializeToString()
     open_session(data)  # a refusal belongs here, not on the first frame
     write_bytes(job.out, data)
 
@@ -77,7 +87,7 @@ def _int8_form(model: onnx.ModelProto, job: GraphJob, int8: Int8) -> onnx.ModelP
             f"{job.graph.name} takes its kernels as inputs, which ONNX Runtime does not correlate in INT8",
             hint="--precision int8, or export without --kernel-inputs",
         )
-    floats = float_layers(model, job.graph.role, job.precision, job.refit)
+    floats = float_layers(model, job.graph.role, job.precision, job.refit, job.scores)
     plan = without(integer_nodes(model.graph), floats)
     _require_integers([layer for layer in int8.floats if layer not in floats], plan, job.graph.name)
     samples: list[Tensors] = []

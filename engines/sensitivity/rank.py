@@ -132,7 +132,10 @@ class _Judge:
     def way_out(self, losses: Sequence[Loss], most_steps: int) -> list[Step]:
         """The steps out of INT8; what ``int8`` leaves in floating point is so from the start."""
         card = self.graphs.card
-        fixed = float_layers(self.model, card.graph(self.graph).role, Precision.INT8, card.refitted(self.graph))
+        graph = card.graph(self.graph)
+        fixed = float_layers(
+            self.model, graph.role, Precision.INT8, card.refitted(self.graph), card.scores_of(self.graph)
+        )
         free = [loss for loss in losses if loss.layer not in fixed]
         with progress_bar(desc=f"{self.graph}, way out of INT8", unit="trial") as bar:
 

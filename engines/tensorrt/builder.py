@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from engines.batch import batched
 from engines.graph import GraphJob, read_graph
 from engines.tensorrt.biases import with_corrected_biases
-from engines.tensorrt.building import Building, TensorrtOptions
+from engines.tensorrt.building import FLOAT32, OUR_RANGES, Building, TensorrtOptions
 from engines.tensorrt.int8 import int8_plan
 from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.environment import describe
@@ -19,7 +20,7 @@ from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
 OWN_PROCESS = True
-OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator")
+OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator", "features")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
 
     Raises:
         MissingDependencyError: TensorRT is not installed, or is too old or too new for this builder.
-        UsageError: this GPU has no fast kernels of that precision.
+        UsageError: this GPU has no fast kernels of that precision, or FP32 is to put out features in FP16.
         ArtifactError: the graph is not ONNX; see :func:`engines.tensorrt.int8.int8_plan` for what INT8 takes.
         BuildError: TensorRT refused the graph, the plan lacks a weight of ``job.refit``, or an INT8 one has no INT8.
     """
@@ -42,13 +43,22 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     model = read_graph(job.source)
     if job.int8:
         model = with_corrected_biases(model, job, job.int8)
+    model = batched(model, job.kernels, job.targets)
     cache_path = _timing_cache_path(trt, options)
+
+    if job.targets > 1 and options.calibrator != OUR_RANGES:
+        raise UsageError("TensorRT's own calibrator takes one crop at a time", hint="--calibrator ranges")
+    if job.features and options.features != FLOAT32 and job.precision is Precision.FP32:
+        raise UsageError(
+            f"{job.graph.name} in fp32 has no features in {options.features}", hint="leave --features out, or fp16"
+        )
 
     def start() -> Building:
         kind = trt.NetworkDefinitionCreationFlag.EXPLICIT_BATCH
         building = Building.of(trt, kind, model, job.source, options)
         if job.refit:
             building.config.set_flag(trt.BuilderFlag.REFIT)
+        building.lay_out(job.features, options.features)
         _load_timing_cache(building.config, cache_path)
         return building
 

@@ -17,6 +17,7 @@ from siamtrt import BuildError
 from siamtrt.libraries import tensorrt as library
 from siamtrt.libraries.inspector import fused_names, integer_share, plan_layers
 
+FLOAT32, HWC8 = FEATURES = ("float32", "hwc8")
 OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
 _HEARTBEAT_S = 10.0
 _EXPECTED_SHARE = 0.5
@@ -49,12 +50,15 @@ class TensorrtOptions:
             choice to the library.
         calibrator: one of ``CALIBRATORS``: take the ranges of the calibration as they are, or let TensorRT measure its
             own over the samples; xcorr, whose samples are not stored, always takes the former.
+        features: how what search puts out lies for xcorr, one of ``FEATURES``: plain float32, or float16 with eight
+            channels side by side, which saves both engines a conversion where their kernels work in that.
     """
 
     workspace_mib: int = 1024
     timing_cache: Path | None = None
     compute_capabilities: tuple[str, ...] = ()
     calibrator: str = OUR_RANGES
+    features: str = FLOAT32
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,18 @@ class Building:
     def layers(self) -> list[Any]:
         """The layers of the network."""
         return [self.network.get_layer(index) for index in range(self.network.num_layers)]
+
+    def lay_out(self, names: Sequence[str], features: str) -> None:
+        """Let the inputs and outputs *names* lie as *features* says, one of ``FEATURES``."""
+        if features == FLOAT32:
+            return
+        network = self.network
+        inputs = [network.get_input(index) for index in range(network.num_inputs)]
+        outputs = [network.get_output(index) for index in range(network.num_outputs)]
+        for tensor in (*inputs, *outputs):
+            if tensor.name in names:
+                tensor.dtype = self.trt.DataType.HALF
+                tensor.allowed_formats = 1 << int(self.trt.TensorFormat.HWC8)
 
     def serialized(self, name: str, *, hint: str) -> bytes:
         """Build the network into the plan *name*, with a line in the log every few seconds.

@@ -13,8 +13,9 @@ from typing import Any, Sequence
 
 import onnx
 
+from engines.batch import batched
 from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
-from engines.graph import GraphJob, float_correlations, read_graph
+from engines.graph import GraphJob, float_correlations, read_graph, score_nodes
 from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import Building, TensorrtOptions
 from engines.tensorrt.quantize import quantize_symmetric
@@ -43,7 +44,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     """
     trt = require_library()
     kind = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
-    building = Building.of(trt, kind, typed_graph(job), job.source, options)
+    building = Building.of(trt, kind, batched(typed_graph(job), job.kernels, job.targets), job.source, options)
     if options.compute_capabilities:
         _set_targets(trt, building.config, options.compute_capabilities)
     write_bytes(job.out, building.serialized(job.out.name, hint="--precision fp32"))
@@ -62,7 +63,7 @@ def typed_graph(job: GraphJob) -> onnx.ModelProto:
     if job.int8:
         floats = {*job.int8.floats, *float_correlations(model, job.precision, job.refit)}
         model = quantize_symmetric(with_corrected_biases(model, job, job.int8), job.int8.ranges, floats)
-    return to_float16(model, TENSORRT_FLOAT32_OPERATORS)
+    return to_float16(model, TENSORRT_FLOAT32_OPERATORS, score_nodes(model.graph, job.scores))
 
 
 def environment() -> dict[str, str]:

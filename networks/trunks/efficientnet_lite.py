@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from networks.trunks.staged import StagedTrunk
+
 # expansion, kernel, width, blocks, stride, dilation, padding of the strided convolution
 _STAGES = (
     (1, 3, 16, 1, 1, 1, 1),
@@ -48,11 +50,13 @@ class InvertedResidual(nn.Module):
         return x + out if self.shortcut else out
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0(StagedTrunk):
     """Features of stages 3, 4 and 5: 40, 80 and 112 channels, 31x31 for a crop of 255.
 
     The stem takes BGR 0..255 like every network here; training folds the ImageNet normalisation into its weights.
     """
+
+    levels = len(_USED_STAGES)
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,12 +81,11 @@ class EfficientNetLite0(nn.Module):
                 inputs = outputs
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
 
-    def forward(self, crop: Tensor) -> list[Tensor]:
-        """Bx3xSxS to the feature maps of stages 3, 4 and 5."""
-        x = self.stem(crop)
-        features = []
-        for number in range(1, len(_STAGES) + 1):
+    def stage(self, level: int, x: Tensor) -> Tensor:
+        """See :meth:`StagedTrunk.stage`."""
+        if level == 0:
+            x = self.stem(x)
+        first = _USED_STAGES[level - 1] + 1 if level else 1
+        for number in range(first, _USED_STAGES[level] + 1):
             x = getattr(self, f"layer{number}")(x)
-            if number in _USED_STAGES:
-                features.append(x)
-        return features
+        return x

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from networks.trunks.staged import StagedTrunk
+
 _STEM_WIDTH = 32
 # expansion, width, blocks, stride, dilation of each stage
 _STAGES = (
@@ -46,8 +48,10 @@ class InvertedResidual(nn.Module):
         return x + out if self.shortcut else out
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(StagedTrunk):
     """Features of stages 3, 5 and 7: 44, 134 and 448 channels at the width 1.4, 31x31 for a crop of 255."""
+
+    levels = len(_USED_STAGES)
 
     def __init__(self, width: float = 1.4) -> None:
         super().__init__()
@@ -64,12 +68,11 @@ class MobileNetV2(nn.Module):
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             inputs, previous = outputs, dilation
 
-    def forward(self, crop: Tensor) -> list[Tensor]:
-        """Bx3xSxS to the feature maps of stages 3, 5 and 7."""
-        x = self.layer0(crop)
-        features = []
-        for number in range(1, len(_STAGES) + 1):
+    def stage(self, level: int, x: Tensor) -> Tensor:
+        """See :meth:`StagedTrunk.stage`."""
+        if level == 0:
+            x = self.layer0(x)
+        first = _USED_STAGES[level - 1] + 1 if level else 1
+        for number in range(first, _USED_STAGES[level] + 1):
             x = getattr(self, f"layer{number}")(x)
-            if number in _USED_STAGES:
-                features.append(x)
-        return features
+        return x

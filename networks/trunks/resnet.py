@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from networks.trunks.staged import StagedTrunk
+
 _EXPANSION = 4
 _STAGES = ((64, 1, 1), (128, 2, 1), (256, 1, 2), (512, 1, 4))  # planes, stride, dilation
 
@@ -37,7 +39,7 @@ class Bottleneck(nn.Module):
         return summed
 
 
-class ResNet50(nn.Module):
+class ResNet50(StagedTrunk):
     """Features of stages 2, 3 and 4: 512, 1024 and 2048 channels, 31x31 for a crop of 255.
 
     Args:
@@ -51,20 +53,18 @@ class ResNet50(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         width = 64
-        self._stages = len(blocks)
+        self.levels = len(blocks) - 1
         settings = zip(blocks, _STAGES[: len(blocks)], strict=True)
         for number, (count, (planes, stride, dilation)) in enumerate(settings, start=1):
             self.add_module(f"layer{number}", _stage(width, planes, count, stride, dilation))
             width = planes * _EXPANSION
 
-    def forward(self, crop: Tensor) -> list[Tensor]:
-        """Bx3xSxS to the feature maps of stages 2, 3 and 4."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(crop))))
-        features = []
-        for number in range(1, self._stages + 1):
-            x = getattr(self, f"layer{number}")(x)
-            features.append(x)
-        return features[1:]
+    def stage(self, level: int, x: Tensor) -> Tensor:
+        """See :meth:`StagedTrunk.stage`."""
+        if level == 0:
+            x = self.get_submodule("layer1")(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        deeper: Tensor = getattr(self, f"layer{level + 2}")(x)
+        return deeper
 
 
 def _stage(inputs: int, planes: int, count: int, stride: int, dilation: int) -> nn.Sequential:

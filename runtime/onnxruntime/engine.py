@@ -28,12 +28,17 @@ class Engine:
     Raises:
         ArtifactError: the file is not a whole graph.
         EngineMismatchError: it does not have the tensors or weights that the card names.
+
+    Attributes:
+        name: of the graph.
+        runs: how often it has run.
     """
 
     def __init__(
         self, path: Path, graph: GraphCard, weights: Sequence[str] = (), *, threads: int | None = None
     ) -> None:
         self._path, self._threads = path, threads
+        self.name, self.runs = graph.name, 0
         self._inputs, self._outputs = ([spec.name for spec in side] for side in (graph.inputs, graph.outputs))
         self._session = open_session(path, threads=threads)
         self._require_interface(graph)
@@ -52,6 +57,7 @@ class Engine:
             InferenceError: ONNX Runtime failed.
         """
         feeds = {name: tensors[name] for name in self._inputs if name in tensors}
+        self.runs += 1
         try:
             return dict(zip(self._outputs, self._session.run(self._outputs, feeds)))
         except RUN_ERRORS as error:

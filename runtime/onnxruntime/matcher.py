@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from runtime.crop import crop, network_input
-from runtime.matcher import Color, Response, StageTimes
+from runtime.matcher import Color, Response, StageResponse, StageTimes
 from runtime.onnxruntime.engine import SUFFIX, Engine
 from siamtrt import Array, InferenceError, ModelCard, Tensors
 from siamtrt.geometry import Square
 
 
 class OnnxMatcher:
-    """A model on the CPU.
+    """A model on the CPU, whole or a stage at a time.
 
     Args:
         engines: folder of a build for ``onnxruntime``, or of an export.
@@ -29,11 +29,15 @@ class OnnxMatcher:
 
     def __init__(self, engines: Path, card: ModelCard, *, threads: int | None = None) -> None:
         self._card = card
-        self._target = _Pipeline(engines, card, [card.target.name], threads)
+        self._target = _Pipeline(engines, card, [[card.target.name]], threads)
         self._searches = {
-            search.search_px: _Pipeline(engines, card, search.graphs, threads) for search in card.searches
+            search.search_px: _Pipeline(
+                engines, card, [(stage.search, stage.xcorr) for stage in search.stages], threads
+            )
+            for search in card.searches
         }
         self._kernels: Tensors = {}
+        self._begun: _Pipeline | None = None
 
     @property
     def card(self) -> ModelCard:
@@ -48,46 +52,89 @@ class OnnxMatcher:
         self._kernels = kernels
         return {**times, "refit": time.perf_counter_ns() - started_ns}
 
+    @property
+    def runs(self) -> dict[str, int]:
+        """How often each graph of the searches has run."""
+        return {name: count for search in self._searches.values() for name, count in search.runs.items()}
+
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
+        maps, times = self._pipeline(square).run(frame, square, fill, self._kernels)
+        return Response(maps["cls"][0], maps["loc"][0], times)
+
+    def begin(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+        """See :class:`runtime.matcher.StagedMatcher`."""
+        self._begun = self._pipeline(square)
+        return self._begun.begin(frame, square, fill, self._kernels)
+
+    def step(self, number: int) -> StageResponse:
+        """See :class:`runtime.matcher.StagedMatcher`."""
+        stage = self._card.search.stages[number - 1]
+        if self._begun is None or stage.exit is None:
+            raise InferenceError("no frame was begun in stages", hint="call begin first")
+        tensors, times = self._begun.step(number - 1)
+        values = tensors[stage.exit.output][0].tolist()
+        scores = dict(zip(stage.exit.scores, values))
+        return StageResponse(tensors["cls"][0], tensors["loc"][0], scores, times)
+
+    def _pipeline(self, square: Square) -> _Pipeline:
         if not self._kernels:
             raise InferenceError("no target was remembered", hint="call remember first")
-        maps, times = self._searches[square.out_px].run(frame, square, fill, self._kernels)
-        return Response(maps["cls"][0], maps["loc"][0], times)
+        return self._searches[square.out_px]
 
     def close(self) -> None:
         """Forget the sessions, which are freed with the objects."""
         self._searches.clear()
-        self._kernels = {}
+        self._kernels, self._begun = {}, None
 
 
 class _Pipeline:
-    """A crop and the graphs that run on it, each taking what it needs, by name, of all that came before."""
+    """A crop and the stages that run on it, each graph taking what it needs, by name, of all that came before."""
 
-    def __init__(self, engines: Path, card: ModelCard, names: Sequence[str], threads: int | None) -> None:
-        graphs = [card.graph(name) for name in names]
-        self._steps = [
-            (graph.role, Engine(engines / f"{graph.name}{SUFFIX}", graph, card.refitted(graph.name), threads=threads))
-            for graph in graphs
-        ]
-        picture = graphs[0].inputs[0]
+    def __init__(self, engines: Path, card: ModelCard, stages: Sequence[Sequence[str]], threads: int | None) -> None:
+        self._stages = [[self._open(engines, card, name, threads) for name in names] for names in stages]
+        picture = card.graph(stages[0][0]).inputs[0]
         self._picture = {picture.name: np.zeros(picture.shape, np.float32)}
+        self._tensors: Tensors = {}
 
-    def run(self, frame: Array, square: Square, fill: Color, kernels: Tensors) -> tuple[Tensors, StageTimes]:
-        """The outputs of all graphs, and how long the crop and the graphs of each role took."""
+    @property
+    def runs(self) -> dict[str, int]:
+        """How often each graph has run."""
+        return {engine.name: engine.runs for stage in self._stages for _, engine in stage}
+
+    def begin(self, frame: Array, square: Square, fill: Color, kernels: Tensors) -> StageTimes:
+        """Crop, and forget the outputs of the last frame."""
         started_ns = time.perf_counter_ns()
         for picture in self._picture.values():
             network_input(crop(frame, square, fill), picture)
+        self._tensors = {**kernels, **self._picture}
+        return {"crop": time.perf_counter_ns() - started_ns}
+
+    def step(self, index: int) -> tuple[Tensors, StageTimes]:
+        """All tensors so far once stage *index* has run, and how long its graphs of each role took."""
+        times: dict[str, int] = {}
         done_ns = time.perf_counter_ns()
-        times = {"crop": done_ns - started_ns}
-        outputs: Tensors = {}
-        for role, engine in self._steps:
+        for role, engine in self._stages[index]:
             started_ns = done_ns
-            outputs.update(engine.run({**kernels, **self._picture, **outputs}))
+            self._tensors.update(engine.run(self._tensors))
             done_ns = time.perf_counter_ns()
             times[role] = times.get(role, 0) + done_ns - started_ns
-        return outputs, times
+        return self._tensors, times
+
+    def run(self, frame: Array, square: Square, fill: Color, kernels: Tensors) -> tuple[Tensors, StageTimes]:
+        """The outputs of all graphs, and how long the crop and the graphs of each role took."""
+        times = dict(self.begin(frame, square, fill, kernels))
+        for index in range(len(self._stages)):
+            for role, spent_ns in self.step(index)[1].items():
+                times[role] = times.get(role, 0) + spent_ns
+        return {name: tensor for name, tensor in self._tensors.items() if name not in self._picture}, times
 
     def refit(self, kernels: Tensors) -> None:
         """Give the kernels of a new target to the graphs that hold kernels as weights."""
-        for _, engine in self._steps:
-            engine.refit(kernels)
+        for stage in self._stages:
+            for _, engine in stage:
+                engine.refit(kernels)
+
+    @staticmethod
+    def _open(engines: Path, card: ModelCard, name: str, threads: int | None) -> tuple[str, Engine]:
+        graph = card.graph(name)
+        return graph.role, Engine(engines / f"{name}{SUFFIX}", graph, card.refitted(name), threads=threads)

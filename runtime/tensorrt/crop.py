@@ -30,25 +30,38 @@ class CropKernel:
     def __init__(self, device: Device, library: Any) -> None:
         self._device, self._library = device, library
         self._square = device.buffer((1,), SQUARE, mapped=True)
+        self.aim(Square(0.0, 0.0, 1, 1), (0, 0, 0))  # a run that nobody aimed cuts something, and nothing wild
 
     def aim(self, square: Square, fill: Color) -> None:
         """Say what the next runs cut, captured ones too; nothing may be on the stream."""
         aim(self._square.host, square, fill)
 
-    def enqueue(self, frame: Buffer, out: int, out_px: int) -> None:
+    def enqueue(self, frame: Buffer, out: int, out_px: int, *, staged: int | None = None) -> None:
         """Enqueue one crop.
 
         Args:
             frame: HxWx3 uint8, BGR.
             out: address on the GPU of 1x3xSxS float32; overwritten with 0..255 in BGR.
             out_px: S.
+            staged: address of memory for a frame, which takes the part that is cut before it is cut; None cuts it out
+                of *frame* in place.
 
         Raises:
             InferenceError: CUDA refused.
         """
         height, width = frame.host.shape[:2]
+        if staged is not None:
+            status = self._library.siamtrt_stage(
+                ctypes.c_void_p(frame.address),
+                width,
+                height,
+                ctypes.c_void_p(self._square.address),
+                ctypes.c_void_p(staged),
+                ctypes.c_void_p(self._device.stream),
+            )
+            self._device.check(status, "staging the frame")
         status = self._library.siamtrt_crop(
-            ctypes.c_void_p(frame.address),
+            ctypes.c_void_p(frame.address if staged is None else staged),
             width,
             height,
             ctypes.c_void_p(self._square.address),
@@ -57,6 +70,11 @@ class CropKernel:
             ctypes.c_void_p(self._device.stream),
         )
         self._device.check(status, "cropping")
+
+
+def crop_bytes(out_px: int) -> int:
+    """Bytes of one crop."""
+    return 3 * out_px * out_px * np.dtype(np.float32).itemsize
 
 
 def aim(record: Array, square: Square, fill: Color) -> None:

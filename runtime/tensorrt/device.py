@@ -16,6 +16,12 @@ _HOST_ALLOC_MAPPED = 2
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _ON_DEVICE = 1, 2, 3
 _STREAM_NON_BLOCKING = 1
 _CAPTURE_THREAD_LOCAL = 1
+_WORD_BYTES = 16  # the most that a thread loads at once
+
+
+def rounded(size_bytes: int) -> int:
+    """The size of memory that is read in whole words."""
+    return -(-size_bytes // _WORD_BYTES) * _WORD_BYTES
 
 
 @dataclass(frozen=True)
@@ -40,14 +46,17 @@ class Device:
 
     Args:
         mapped: let the GPU use host memory in place instead of copying; by default where they share one memory.
+        wait: how the process waits for the GPU, one of :data:`siamtrt.libraries.cuda.WAITS`; None leaves it to CUDA.
 
     Raises:
         MissingDependencyError: there is no CUDA runtime.
-        InferenceError: there is no usable GPU.
+        InferenceError: there is no usable GPU, or this process waits in another way already.
     """
 
-    def __init__(self, mapped: bool | None = None) -> None:
+    def __init__(self, mapped: bool | None = None, *, wait: str | None = None) -> None:
         self._lib = cuda.load()
+        if wait is not None:
+            cuda.wait_by(self._lib, wait)
         self.compute_capability = cuda.compute_capability(self._lib)
         self.mapped = cuda.shares_memory(self._lib) if mapped is None else mapped
         self._allocated: list[tuple[str, int]] = []
@@ -84,7 +93,8 @@ class Device:
         """
         size_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
         pointer, on_device = ctypes.c_void_p(), ctypes.c_void_p()
-        status = self._lib.cudaHostAlloc(ctypes.byref(pointer), ctypes.c_size_t(size_bytes), _HOST_ALLOC_MAPPED)
+        room = ctypes.c_size_t(rounded(size_bytes))
+        status = self._lib.cudaHostAlloc(ctypes.byref(pointer), room, _HOST_ALLOC_MAPPED)
         self.check(status, f"allocating {size_bytes / 1e6:.1f} MB of the host")
         host_address = int(pointer.value or 0)
         self._allocated.append(("cudaFreeHost", host_address))
@@ -152,8 +162,11 @@ class Device:
         if not buffer.mapped:
             places.append(("cudaFree", buffer.address))
         for place in places:
-            self._allocated.remove(place)
-            self.check(getattr(self._lib, place[0])(ctypes.c_void_p(place[1])), "freeing memory")
+            self._free(place)
+
+    def free(self, address: int) -> None:
+        """Free memory of :meth:`allocate` before :meth:`close` does; nothing may be on the stream."""
+        self._free(("cudaFree", address))
 
     def close(self) -> None:
         """Free all memory and the stream."""
@@ -163,6 +176,10 @@ class Device:
         if self.stream:
             self._lib.cudaStreamDestroy(ctypes.c_void_p(self.stream))
             self.stream = 0
+
+    def _free(self, place: tuple[str, int]) -> None:
+        self._allocated.remove(place)
+        self.check(getattr(self._lib, place[0])(ctypes.c_void_p(place[1])), "freeing memory")
 
     def _copy(self, to: int, origin: int, size_bytes: int, kind: int) -> None:
         status = self._lib.cudaMemcpyAsync(

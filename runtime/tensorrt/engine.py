@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from runtime.tensorrt.layout import LINEAR, Layout
 from siamtrt import EngineMismatchError, GraphCard, InferenceError, Tensors
 from siamtrt.libraries import tensorrt as library
 
@@ -24,6 +25,7 @@ class Engine:
         path: of the plan.
         graph: what the model card says of it.
         addresses: tensor name -> address on the GPU; has every tensor of *graph*.
+        layouts: tensor name -> how it lies there, where that is another way than plain float32.
 
     Raises:
         EngineMismatchError: the plan is of another TensorRT, GPU or model.
@@ -31,7 +33,14 @@ class Engine:
     """
 
     def __init__(
-        self, trt: Any, runtime: Any, logger: Any, path: Path, graph: GraphCard, addresses: dict[str, int]
+        self,
+        trt: Any,
+        runtime: Any,
+        logger: Any,
+        path: Path,
+        graph: GraphCard,
+        addresses: dict[str, int],
+        layouts: Mapping[str, Layout],
     ) -> None:
         self._trt, self._logger, self._path = trt, logger, path
         self._names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
@@ -39,7 +48,7 @@ class Engine:
         self._engine = runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise EngineMismatchError(f"TensorRT cannot load {path}: {library.problems(logger)}", hint=_REBUILD)
-        self._require_interface(graph)
+        self._require_interface(graph, layouts)
         self._context = self._new_context()
 
     def enqueue(self, stream: int) -> None:
@@ -93,18 +102,21 @@ class Engine:
                 raise InferenceError(f"TensorRT cannot bind {name} of {self._path}")
         return context
 
-    def _require_interface(self, graph: GraphCard) -> None:
+    def _require_interface(self, graph: GraphCard, layouts: Mapping[str, Layout]) -> None:
         engine, modes = self._engine, self._trt.TensorIOMode
         tensors = {}
         for index in range(engine.num_io_tensors):
             name = engine.get_tensor_name(index)
             is_input = engine.get_tensor_mode(name) == modes.INPUT
-            is_float32 = engine.get_tensor_dtype(name) == self._trt.DataType.FLOAT
-            tensors[name] = (is_input, is_float32, tuple(engine.get_tensor_shape(name)))
-        wanted = {spec.name: (True, True, spec.shape) for spec in graph.inputs}
-        wanted.update({spec.name: (False, True, spec.shape) for spec in graph.outputs})
+            lies = engine.get_tensor_dtype(name).name, engine.get_tensor_format(name).name
+            tensors[name] = (is_input, *lies, tuple(engine.get_tensor_shape(name)))
+        wanted = {}
+        for is_input, specs in ((True, graph.inputs), (False, graph.outputs)):
+            for spec in specs:
+                layout = layouts.get(spec.name, LINEAR)
+                wanted[spec.name] = (is_input, layout.type_name, layout.format_name, spec.shape)
         if tensors != wanted:
             raise EngineMismatchError(
-                f"{self._path} has the tensors {tensors} (input, float32, shape), its model card says {wanted}",
+                f"{self._path} has the tensors {tensors} (input, type, format, shape), its model card says {wanted}",
                 hint=_REBUILD,
             )

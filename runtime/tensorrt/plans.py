@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from runtime.tensorrt.engine import Engine
+from runtime.tensorrt.layout import features_of
 from runtime.tensorrt.refit_proof import RefitProof
 from siamtrt import EngineMismatchError, GraphPrecisions, Manifest, ModelCard
 from siamtrt.environment import describe
@@ -27,8 +28,12 @@ class Plans:
         manifest: of the build.
         compute_capability: of the GPU of this machine.
 
+    Attributes:
+        features: how what search puts out for xcorr lies in memory.
+
     Raises:
         EngineMismatchError: they were built with another TensorRT or for another GPU.
+        ArtifactError: their features lie in a way that is unknown here.
     """
 
     def __init__(self, trt: Any, engines: Path, card: ModelCard, manifest: Manifest, compute_capability: str) -> None:
@@ -39,11 +44,13 @@ class Plans:
         self._folder, self._card = engines, card
         self._precisions = GraphPrecisions.parse(manifest.settings["precision"])
         self._engines: list[Engine] = []
+        self.features = features_of(manifest)
 
     def open(self, graph: str, addresses: dict[str, int]) -> Engine:
         """Load the plan of the graph called *graph*, see :class:`Engine`."""
         path = self._folder / f"{graph}{SUFFIX}"
-        engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses)
+        layouts = dict.fromkeys(self._card.features(graph), self.features)
+        engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses, layouts)
         self._engines.append(engine)
         return engine
 

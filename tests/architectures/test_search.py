@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import pytest
@@ -48,7 +49,7 @@ def search(data, out, *more):
 
 
 @pytest.mark.slow
-def test_a_killed_search_and_one_in_processes_end_as_a_whole_one_does(data, tmp_path, capsys):
+def test_a_killed_search_and_one_in_processes_or_on_a_cluster_end_as_a_whole_one_does(data, tmp_path, capsys):
     assert search(data, tmp_path / "whole") == 0
     printed = capsys.readouterr().out.splitlines()
     whole = (tmp_path / "whole" / "front.json").read_bytes()
@@ -66,6 +67,9 @@ def test_a_killed_search_and_one_in_processes_end_as_a_whole_one_does(data, tmp_
 
     assert search(data, tmp_path / "two", "--jobs", 2) == 0
     assert (tmp_path / "two" / "front.json").read_bytes() == whole
+    if importlib.util.find_spec("distributed"):
+        assert search(data, tmp_path / "cluster", "--workers", 2) == 0
+        assert (tmp_path / "cluster" / "front.json").read_bytes() == whole
     best = load("lighttrack_mobile", tmp_path / "whole" / "best.pth")
     assert best.architecture in {row["architecture"] for row in rows}
 

@@ -79,7 +79,7 @@ def commands_of(parser):
     return [one for action in parser._actions if isinstance(action.choices, dict) for one in action.choices.values()]
 
 
-@of(r"python3? -m (?!pip |pytest |studies\.|STAGE)|torchrun ")
+@of(r"python3? -m (?!pip |pytest |dask |studies\.|STAGE)|torchrun ")
 def test_python_knows_the_options(command, monkeypatch):
     stage, *words = shlex.split(re.sub(r".* -m ", "", command.line))
     words = ["1" if word == "N" else word for word in words if word != "..."]
@@ -92,6 +92,16 @@ def test_python_knows_the_options(command, monkeypatch):
             action.required = action.required and isinstance(action.choices, dict)  # a sentence leaves options out
     if words and "--help" not in words:
         parser.parse_args(words)
+
+
+@of(r"python3? -m dask ")
+def test_dask_knows_the_options(command):
+    pytest.importorskip("distributed", reason="needs requirements/fleet.txt")
+    program, *words = shlex.split(command.line)[3:]
+    shown = subprocess.run(
+        [sys.executable, "-m", "dask", program, "--help"], capture_output=True, text=True, check=True
+    )
+    assert [word for word in words if word.startswith("--") and word not in shown.stdout] == []
 
 
 @of(r"python3? -m studies\.")

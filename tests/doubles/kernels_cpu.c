@@ -1,6 +1,7 @@
 /* The kernels' arithmetic on the CPU, behind the kernels' own interface. */
 #include "crop.h"
 #include "decode.h"
+#include "stage.h"
 
 int siamtrt_crop(const uint8_t *frame, int width, int height, const siamtrt_square *square, float *out, int out_px,
                  void *stream)
@@ -11,6 +12,17 @@ int siamtrt_crop(const uint8_t *frame, int width, int height, const siamtrt_squa
             for (int column = 0; column < out_px; ++column)
                 out[(channel * out_px + row) * out_px + column] =
                     siamtrt_crop_value(frame, width, height, square, channel, column, row);
+    return 0;
+}
+
+int siamtrt_stage(const uint8_t *frame, int width, int height, const siamtrt_square *square, uint8_t *staged,
+                  void *stream)
+{
+    (void)stream;
+    int64_t words = ((int64_t)width * height * 3 + 15) / 16;
+    for (int64_t index = 0; index < words; ++index)
+        if (siamtrt_is_read(width, square, index))
+            ((siamtrt_word *)staged)[index] = ((const siamtrt_word *)frame)[index];
     return 0;
 }
 

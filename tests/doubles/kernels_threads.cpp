@@ -60,3 +60,4 @@ template <typename Kernel> static void launch(dim3 blocks, dim3 threads, Kernel 
 
 #include "crop_kernel.inc"
 #include "decode_kernel.inc"
+#include "stage_kernel.inc"

@@ -9,8 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.profiling.layers.onnx_profile import macs_of
 from engines.float16 import to_float16
+from engines.graph import score_nodes
 from siamtrt import BuildError
 from siamtrt.libraries.onnxruntime import open_session
+from tests.tiny_cascade import write_tiny_cascade
 
 RNG = np.random.default_rng(0)
 MACS = 8 * 8 * 4 * (3 + 4) * 9
@@ -68,3 +70,21 @@ def test_values_differ_by_the_rounding_of_float16_only():
 def test_a_weight_that_does_not_fit_is_refused_by_name(weight):
     with pytest.raises(BuildError, match=r"weight second reaches .* float16 only 65504"):
         to_float16(relu6_graph(weight))
+
+
+def test_what_only_a_score_needs_stays_float32(tmp_path):
+    card = write_tiny_cascade(tmp_path)
+    original = onnx.load(str(tmp_path / "xcorr_1.onnx"))
+    names = score_nodes(original.graph, card.scores_of("xcorr_1"))
+    assert {"margin", "peak", "gate", "exit_1"} <= set(names)
+    assert not {"cls", "loc", "correlation_cls"} & set(names)
+    converted = to_float16(onnx.load(str(tmp_path / "xcorr_1.onnx")), float32_nodes=names)
+    inferred = onnx.shape_inference.infer_shapes(converted).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*inferred.value_info, *inferred.output)}
+    assert {kinds[name] for name in ("margin", "probability", "peak", "exit_1")} == {onnx.TensorProto.FLOAT}
+    assert kinds["correlation_cls"] == onnx.TensorProto.FLOAT16
+    assert [output.name for output in converted.graph.output] == [output.name for output in original.graph.output]
+    rng = np.random.default_rng(0)
+    feed = {spec.name: rng.random(spec.shape, dtype=np.float32) for spec in card.graph("xcorr_1").inputs}
+    for half, whole in zip(*(open_session(m.SerializeToString()).run(None, feed) for m in (converted, original))):
+        np.testing.assert_allclose(half, whole, atol=0.01 * np.abs(whole).max())

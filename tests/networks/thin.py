@@ -8,13 +8,16 @@ from networks.genotype import PUBLISHED, Genotype
 from networks.models import ModelSpec
 from networks.siamrpn import SiamRPN
 from networks.siamrpn_cell import SiamRPNCell, genotype_of
+from networks.trunks.staged import StagedTrunk
 from siamtrt.card import TrackerConstants
 
 LEVELS = ("2", "3", "4")
 
 
-class ThinTrunk(nn.Module):
+class ThinTrunk(StagedTrunk):
     """Three feature maps of 4, 6 and 8 channels: 15x15 for a crop of 127, 31x31 for 255, as ResNet-50's."""
+
+    levels = 3
 
     def __init__(self):
         super().__init__()
@@ -22,10 +25,8 @@ class ThinTrunk(nn.Module):
         self.wider = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU())
         self.widest = nn.Sequential(nn.Conv2d(6, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
 
-    def forward(self, crop):
-        first = self.stem(crop)
-        second = self.wider(first)
-        return [first, second, self.widest(second)]
+    def stage(self, level, x):
+        return (self.stem, self.wider, self.widest)[level](x)
 
 
 def thin_siamrpn(*, weighted=True, width=8):

@@ -56,6 +56,32 @@ def test_a_target_joins_those_that_are_followed(followed):
     assert (states[1].box, states[1].score) == (OTHER, None)
 
 
+def test_a_target_starts_at_once_in_a_frame_that_was_seen(followed):
+    followed.add(BOX)
+    followed.follow(FRAME)
+    state = followed.start(FRAME, OTHER)
+    assert (state.box, state.score) == (OTHER, None)
+    assert followed.count == 2
+    assert [one.score is not None for one in followed.follow(FRAME)] == [True, True]
+
+
+def test_a_target_that_is_removed_leaves_the_others_as_they_were_and_its_tracker_open(followed, opened):
+    third = BoundingBox(10, 80, 50, 30)
+    for box in (BOX, OTHER, third):
+        followed.add(box)
+    followed.follow(FRAME)
+    followed.add(BOX)
+    followed.remove(0)
+    followed.remove(2)  # the one that waits
+    centers = [state.place.center_x for state in followed.follow(FRAME)]
+    assert centers == pytest.approx([OTHER.center[0], third.center[0]], abs=40)
+    followed.start(FRAME, BOX)
+    assert followed.count == 3
+    assert sum(map(len, opened)) == 3
+    with pytest.raises(IndexError):
+        followed.remove(3)
+
+
 def test_there_has_to_be_a_target(followed):
     with pytest.raises(UsageError, match="there is no target yet"):
         followed.follow(FRAME)

@@ -48,6 +48,19 @@ def test_targets_may_join_between_frames(followed):
     assert memory.taken == [(True, [True]), (True, [False, True])]
 
 
+def test_frames_without_a_target_reach_the_sinks(followed):
+    followed.clear()
+
+    def frames():
+        yield FRAME
+        followed.add(OTHER)
+        yield FRAME
+
+    memory = Memory()
+    loop.run(frames(), followed, [memory])
+    assert memory.taken == [(True, []), (True, [True])]
+
+
 def test_what_stops_the_run_is_raised_after_the_rate_was_told(followed, caplog):
     class Full(Memory):
         def add(self, frame, states):

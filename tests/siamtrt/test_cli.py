@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import signal
 import subprocess
@@ -51,7 +52,27 @@ def test_success_is_zero_and_quiet_is_heard():
     assert heard == [True]
 
 
-def test_the_recorded_command_can_be_typed_again():
+@pytest.mark.parametrize("python", ["python", "python3", "python3.8"])
+def test_commands_are_named_by_the_python_that_runs(monkeypatch, capsys, python):
+    monkeypatch.setattr(sys, "executable", f"/usr/bin/{python}")
+    monkeypatch.setattr(sys, "argv", ["engines", "--out", "b"])
+
+    def main(options):
+        logging.getLogger("demo").warning("stale: python3 -m export --out a")
+        raise ArtifactError("the graphs are gone", hint="python -m export --out a, see python-matters")
+
+    assert run(main) == 4
+    told = capsys.readouterr().err
+    assert told == (
+        f"W demo: stale: {python} -m export --out a\n"
+        f"error: the graphs are gone\n  try: {python} -m export --out a, see python-matters\n"
+    )
+    assert cli.command_line("engines") == f"{python} -m engines --out b"
+    assert cli.parser("engines", "").prog == f"{python} -m engines"
+
+
+def test_the_recorded_command_can_be_typed_again(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/somewhere/python")
     assert cli.command_line("runtime", ["track", "--source", "my clip.mp4"]) == (
         "python -m runtime track --source 'my clip.mp4'"
     )

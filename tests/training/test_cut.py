@@ -135,6 +135,23 @@ def test_what_was_cut_is_not_cut_again(tmp_path, got10k):
     assert {path.parent.name for path in set(made) - kept} == {"GOT-10k_Train_000002"}
 
 
+def test_an_unlisted_video_of_lasot_may_be_damaged(lasot):
+    (lasot / "cat" / "cat-1" / "groundtruth.txt").write_text("no numbers\n")
+    (found,) = tracks("lasot", lasot, "training_set")
+    assert found.name == "cat-2"
+
+
+def test_images_that_were_cut_before_a_damaged_one_are_kept(tmp_path, coco):
+    path = coco / "annotations" / "instances_train2017.json"
+    table = json.loads(path.read_text())
+    table["images"].append({"id": 10, "file_name": "lost.jpg"})
+    table["annotations"].append({"id": 7, "image_id": 10, "bbox": [60, 40, 40, 30], "iscrowd": 0})
+    path.write_text(json.dumps(table))
+    with pytest.raises(ArtifactError, match=r"lost\.jpg"):
+        cut(tmp_path, "coco", coco, "train2017")
+    assert list(json.loads((tmp_path / "out" / "boxes.json").read_text())) == ["000000000009_5.jpg"]
+
+
 def test_damaged_annotations_are_named(tmp_path, coco, vid):
     with pytest.raises(UsageError, match="unknown layout"):
         list(tracks("got11k", coco, "train"))

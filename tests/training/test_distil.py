@@ -10,6 +10,7 @@ from siamtrt import UsageError
 from training.distil import Answer, Teacher, distillation, joint_answer, told
 
 CPU = torch.device("cpu")
+CROPS = torch.zeros(1, 3, 127, 127), torch.zeros(1, 3, 255, 255)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def one_hot_maps(row, column):
 
 def test_a_teachers_point_lies_on_the_students_cell_at_the_same_pixel(teacher):
     teacher._network = Fixed(*one_hot_maps(8, 5))  # 16 px below the middle, 32 px left of it
-    answer = teacher.answer(torch.zeros(1), torch.zeros(1))
+    answer = teacher.answer(*CROPS)
     best = int(answer.foreground[0].argmax())
     assert divmod(best, 25) == (12 + 2, 12 - 4)
     assert answer.foreground[0].max() > 0.99
@@ -50,10 +51,32 @@ def test_a_teachers_point_lies_on_the_students_cell_at_the_same_pixel(teacher):
 
 def test_the_box_spans_the_sides_the_teacher_puts_out(teacher):
     teacher._network = Fixed(*one_hot_maps(8, 5))
-    answer = teacher.answer(torch.zeros(1), torch.zeros(1))
+    answer = teacher.answer(*CROPS)
     x, y = 127.5 - 32, 127.5 + 16
     torch.testing.assert_close(answer.boxes, torch.tensor([[x + 10, y + 10, 40.0, 60.0]]))
     assert answer.confidence.item() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_teacher_with_larger_crops_answers_in_the_students_pixels(tmp_path):
+    torch.manual_seed(0)
+    torch.save(build("lighttrack_mobile").state_dict(), tmp_path / "teacher.pth")
+    teacher = Teacher("lighttrack_mobile", tmp_path / "teacher.pth", "siamrpn_nano", 25, CPU)
+    seen = []
+
+    class Watching(Fixed):
+        def forward(self, template, search):
+            seen.extend([template.shape[-1], search.shape[-1]])
+            return self.maps
+
+    cls = torch.zeros(1, 2, 16, 16)
+    cls[0, 0] = 9.0
+    cls[0, :, 10, 8] = torch.tensor([0.0, 9.0])  # two cells of 16 px below the middle of 256 px
+    loc = torch.full((1, 4, 16, 16), 32.0)
+    teacher._network = Watching(cls, loc)
+    answer = teacher.answer(*CROPS)
+    assert seen == [127, 256]
+    torch.testing.assert_close(answer.boxes, torch.tensor([[128.0, 160.0, 64.0, 64.0]]) * 255 / 256)
+    assert divmod(int(answer.foreground[0].argmax()), 25) == (12 + 4, 12)  # 32 px are four of the student's cells
 
 
 def test_the_loss_falls_as_the_student_nears_the_teacher():

@@ -7,6 +7,7 @@ import pytest
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from tests.training.data import write_images, write_masks, write_videos
 from tests.videos import write_video
+from training import sources
 from training.config import Config, DataConfig, SourceConfig
 from training.sources import Composites, Images, Patches, Videos, open_sources
 
@@ -135,3 +136,17 @@ def test_held_out_videos_are_known_at_any_depth(tmp_path):
     for seed in range(9):
         assert source.views(np.random.default_rng(seed))[0][0].parent.name == "one"
         assert held.views(np.random.default_rng(seed))[0][0].parent.name == "held"
+
+
+def test_images_are_kept_up_to_a_number_of_bytes_not_of_images(monkeypatch):
+    monkeypatch.setattr(sources, "_CACHE_BYTES", 100)
+    reads = []
+
+    def read(name):
+        reads.append(name)
+        return np.zeros(40, np.uint8)
+
+    cached = sources._cached(read)
+    for name in ("a", "b", "a", "c", "a", "b"):  # two fit; c drops b, which was used longest ago
+        cached(name)
+    assert reads == ["a", "b", "c", "b"]

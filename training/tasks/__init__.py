@@ -10,12 +10,14 @@ from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
 from training.tasks.cells import CellsTask
+from training.tasks.exits import ExitsTask
 from training.tasks.siamrpn import SiamRPNTask
 from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
 
 KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "siamrpn": SiamRPNTask,
+    "exits": ExitsTask,
     "ban": BanTask,
     "supernet": SupernetTask,
     "cells": CellsTask,

@@ -65,6 +65,7 @@ class Settings:
         teachers: whose answers are learned beside the truth, and instead of it where there is none.
         distil_weight: of what is learned from them relative to the classification loss.
         loc_weight: of the box loss relative to the classification loss.
+        overlap_weight: of what the boxes lack of a whole overlap, beside the offsets in the box loss.
     """
 
     model: str
@@ -80,6 +81,7 @@ class Settings:
     teachers: tuple[TeacherSettings, ...] = ()
     distil_weight: float = 0.0
     loc_weight: float = 1.2
+    overlap_weight: float = 0.0
 
 
 class SiamRPNTask:
@@ -96,25 +98,30 @@ class SiamRPNTask:
     """
 
     network: nn.Module
+    settings: Settings
 
     def __init__(self, config: Config, data: Path, place: Place) -> None:
-        self.settings = parsed(Settings, config.task, "[task]")
-        self._config, self._place = config, place
+        self.settings = self.read_settings(config)
+        self._config, self.place = config, place
         model = spec(self.settings.model)
         if model.family != "rpn":
             raise UsageError(
                 f"{self.settings.model} is of the family {model.family}; this task trains rpn", hint='kind = "ban"'
             )
-        self._sampler = PairSampler(open_sources(config, data), config, model)
+        self.sampler = PairSampler(open_sources(config, data), config, model)
         apart = PairSampler(open_sources(config, data, validation=True), config, model, augmented=False)
-        self._held_out = held_out(apart, config.data.validation_pairs)
+        self.held_out = held_out(apart, config.data.validation_pairs)
         self.network = _start(self.settings, config.seed).to(place.device)
         self._trunk = self.network.get_submodule("backbone")
-        self._grid, cells = _grid(self.network, model, place.device)
+        self.grid, cells = _grid(self.network, model, place.device)
         self._teachers = [
             Teacher(teacher.model, Path(teacher.weights), self.settings.model, cells, place.device)
             for teacher in self.settings.teachers
         ]
+
+    def read_settings(self, config: Config) -> Settings:
+        """The table ``[task]``."""
+        return parsed(Settings, config.task, "[task]")
 
     def groups(self) -> list[Group]:
         """Neck and heads; then the layers of the trunk that may train."""
@@ -133,33 +140,34 @@ class SiamRPNTask:
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Pairs, drawn ahead on a thread."""
-        return batches(self._sampler, first, last, self._config.data.batch, self._place.rank, self._place.world)
+        return batches(self.sampler, first, last, self._config.data.batch, self.place.rank, self.place.world)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Classification, box, what teachers say, and the weighted sum of them all."""
         self.network.train()
         self._trunk.eval()  # its norms keep the statistics of the weights it started from
-        cls, loc = maps(self.network, batch, self._place.device)
+        cls, loc = maps(self.network, batch, self.place.device)
         answer = joint_answer([teacher.answer(batch.template, batch.search) for teacher in self._teachers])
-        parts = losses(cls, loc, self._targets(batch, cls, answer), self.settings.loc_weight)
+        settings = self.settings
+        parts = losses(cls, loc, self.targets(batch, cls, answer), settings.loc_weight, settings.overlap_weight)
         named = {"loss": parts.total, "cls": parts.cls, "loc": parts.loc}
         if answer is None:
             return named
         taught = distillation(cls, answer.foreground)
-        return {**named, "loss": parts.total + self.settings.distil_weight * taught, "distil": taught}
+        return {**named, "loss": parts.total + settings.distil_weight * taught, "distil": taught}
 
-    def _targets(self, batch: Batch, cls: Tensor, answer: Answer | None) -> Targets:
+    def targets(self, batch: Batch, cls: Tensor, answer: Answer | None) -> Targets:
         """What the heads should say to *batch*, on the device of *cls*."""
         generator = torch.Generator().manual_seed(self._config.seed * 1_000_003 + batch.number)
         boxes, known = told(batch, answer)
-        assigned = assign(self._grid, boxes, batch.positive, generator, self.settings.least_overlap)
-        targets = only_where(assigned, known).to(self._place.device)
+        assigned = assign(self.grid, boxes, batch.positive, generator, self.settings.least_overlap)
+        targets = only_where(assigned, known).to(self.place.device)
         hard = self.settings.hard_negatives
         return with_hard_negatives(targets, cls, hard) if hard else targets
 
     def score(self, network: nn.Module) -> float:
         """Mean overlap of the best-scored box with the truth on the held-out pairs."""
-        return validation_overlap(network, self._held_out, self._grid, self._place.device)
+        return validation_overlap(network, self.held_out, self.grid, self.place.device)
 
 
 def _start(settings: Settings, seed: int) -> nn.Module:

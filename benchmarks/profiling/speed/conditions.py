@@ -5,14 +5,20 @@ Sources: Linux ``cpufreq``, ``devfreq`` and ``thermal`` in sysfs; L4T offers the
 
 from __future__ import annotations
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Optional, Sequence, Tuple
 
 from benchmarks.profiling.power.rails import COLDEST_C, Reading
 
 _GPU_DEVICES = ("*gv11b*", "*ga10b*", "*gp10b*", "*gm20b*", "*gpu*")
+
+_SLOWS_DOWN = re.compile(r"cpu|gpu|processor|devfreq|balanced|throttle|clamp", re.IGNORECASE)  # no fan, no backlight
+_FULL_CLOCK = 0.98  # tegrastats rounds
+
+log = logging.getLogger(__name__)
 
 Range = Tuple[float, float]
 
@@ -25,11 +31,15 @@ class MachineState:
         cpu_mhz: of each core that is online.
         gpu_mhz: of the GPU.
         temperatures_c: zone -> degrees Celsius.
+        cooling: what slows the machine down when it is hot, no fans: name -> how hard, 0 for not at all.
+        alarms: times that a rail drew too much current since the board was started, which lowers clocks.
     """
 
     cpu_mhz: Tuple[float, ...]
     gpu_mhz: Optional[float]
     temperatures_c: Dict[str, float]
+    cooling: Dict[str, int] = field(default_factory=dict)
+    alarms: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class Conditions:
         temperatures_start_c: zone -> degrees Celsius, before the first frame.
         temperatures_end_c: zone -> degrees Celsius, after the last.
         reasons: name of a field that is None -> why.
+        throttling: what held the machine back, a sentence each; None where that does not show.
     """
 
     power_mode: Optional[str]
@@ -55,14 +66,19 @@ class Conditions:
     temperatures_start_c: Optional[Dict[str, float]]
     temperatures_end_c: Optional[Dict[str, float]]
     reasons: Dict[str, str]
+    throttling: Optional[Tuple[str, ...]] = None
 
     @property
     def doubts(self) -> Tuple[str, ...]:
         """What of them makes figures doubtful, a sentence each."""
+        held_back = self.throttling or ()
         if self.gpu_clock_fixed is not False:
-            return ()
+            return held_back
         seen = f", seen at {self.gpu_mhz[0]:.0f} to {self.gpu_mhz[1]:.0f} MHz" if self.gpu_mhz else ""
-        return (f"the GPU's clock was free to change{seen}: run nvpmodel, then jetson_clocks, before measuring",)
+        return (
+            f"the GPU's clock was free to change{seen}: run nvpmodel, then jetson_clocks, before measuring",
+            *held_back,
+        )
 
 
 def read_state(root: Path = Path("/")) -> MachineState:
@@ -71,7 +87,16 @@ def read_state(root: Path = Path("/")) -> MachineState:
     Args:
         root: where ``/sys`` and ``/proc`` are looked up; another folder in tests.
     """
-    return MachineState(_cpu_mhz(root), _gpu(root, "cur_freq"), _temperatures_c(root))
+    return MachineState(_cpu_mhz(root), _gpu(root, "cur_freq"), _temperatures_c(root), _cooling(root), _alarms(root))
+
+
+def warn_before(root: Path = Path("/")) -> None:
+    """Say in which power mode and at which clocks a benchmark is about to run, and what should be done first."""
+    conditions = conditions_of([read_state(root)], root=root)
+    if conditions.power_mode is not None:
+        log.info("power mode %s, governor %s", conditions.power_mode, conditions.governor)
+    for doubt in conditions.doubts:
+        log.warning("%s", doubt)
 
 
 def conditions_of(
@@ -100,6 +125,7 @@ def conditions_of(
         temperatures_start_c=before or None,
         temperatures_end_c=after or None,
         reasons={},
+        throttling=_throttling(states, gpu, lowest if lowest == highest else None),
     )
     conditions.reasons.update({name: why for name, why in _WHY.items() if getattr(conditions, name) is None})
     return conditions
@@ -113,7 +139,42 @@ _WHY = {
     "gpu_clock_fixed": "this machine has no GPU whose clock devfreq shows",
     "temperatures_start_c": "this machine shows no thermal zone",
     "temperatures_end_c": "this machine shows no thermal zone",
+    "throttling": "this machine shows no cooling device, no alarm of currents, and no fixed clock of a GPU",
 }
+
+
+def _throttling(
+    states: Sequence[MachineState], gpu_mhz: Sequence[float], fixed_mhz: float | None
+) -> tuple[str, ...] | None:
+    """What held the machine back between the states."""
+    if fixed_mhz is None and not any(state.cooling or state.alarms is not None for state in states):
+        return None
+    found = []
+    if fixed_mhz is not None and gpu_mhz and min(gpu_mhz) < _FULL_CLOCK * fixed_mhz:
+        found.append(f"the GPU ran at {min(gpu_mhz):.0f} MHz, though its clock is fixed at {fixed_mhz:.0f} MHz")
+    hardest = {name: max(state.cooling.get(name, 0) for state in states) for name in states[0].cooling}
+    found += [f"{name} slowed the machine down, step {step}" for name, step in hardest.items() if step > 0]
+    alarms = [state.alarms for state in states if state.alarms is not None]
+    if alarms and alarms[-1] > alarms[0]:
+        found.append(f"{alarms[-1] - alarms[0]} alarms of too much current")
+    return tuple(found)
+
+
+def _cooling(root: Path) -> dict[str, int]:
+    """Source: Linux, Documentation/ABI/testing/sysfs-class-thermal."""
+    steps: dict[str, int] = {}
+    for folder in _in_order(list((root / "sys/class/thermal").glob("cooling_device*"))):
+        kind, step = _text(folder / "type"), _number(folder / "cur_state")
+        if kind and step is not None and _SLOWS_DOWN.search(kind):
+            steps[kind] = max(step, steps.get(kind, 0))
+    return steps
+
+
+def _alarms(root: Path) -> int | None:
+    """Source: Jetson Linux Developer Guide, "Over-Current Throttling": ``oc1_event_cnt`` and so on, since the start."""
+    counts = [_number(path) for path in sorted((root / "sys/class/hwmon").glob("hwmon*/oc*_event_cnt"))]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _power_mode(root: Path) -> str | None:

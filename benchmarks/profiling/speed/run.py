@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Sequence
 
+from benchmarks.evaluation.trackers import waiting
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import FAILED, SKIPPED
 from benchmarks.evaluation.vot.run import follow
@@ -37,6 +38,7 @@ class Settings:
     Attributes:
         protocol: says how many frames are skipped after a failure.
         threads: of the CPU backend; all cores when None.
+        wait: how to wait for the GPU, see :class:`runtime.open_engines.Opening`; on a core when None.
         warm_up_updates: before each sequence, apart.
         block_bytes: memory for frames that are decoded ahead; power is read over one block after the other.
         probe: of the power beside; its root is where the machine's ``/sys`` is looked up.
@@ -45,6 +47,7 @@ class Settings:
 
     protocol: Protocol
     threads: int | None = None
+    wait: str | None = None
     warm_up_updates: int = 10
     block_bytes: int = 512 << 20
     probe: ProbeChoice = _NO_PROBE
@@ -66,12 +69,13 @@ def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Setti
         PipelineError: of the runtime.
     """
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
-    root = settings.probe.root
+    backend, root = manifest.settings["backend"], settings.probe.root
+    wait = waiting(backend, settings.wait)
     states = [read_state(root)]
     runs: list[TimedRun] = []
     origin_ns = time.perf_counter_ns()
     with watching(settings.probe, settings.idle_s) as watched, Tracker.open(
-        engines, threads=settings.threads
+        engines, threads=settings.threads, wait=wait
     ) as tracker:
         recorder = Recorder(tracker)
         for sequence in sequences:
@@ -83,7 +87,7 @@ def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Setti
     figures = _figures(videos, conditions)
     timed_ns = sum(sum(video.samples.total_ns) for video in videos)
     return SpeedReport(
-        title=title(card, manifest.settings["backend"], manifest.settings["precision"]),
+        title=title(card, backend, manifest.settings["precision"]),
         command=command,
         window=WINDOW,
         figures=figures,
@@ -92,7 +96,8 @@ def measure(engines: Path, sequences: Sequence[videos.Sequence], settings: Setti
         conditions=conditions,
         environment=describe(root),
         engines_manifest=asdict(manifest),
-        threads=threads_of(manifest.settings["backend"], settings.threads),
+        threads=threads_of(backend, settings.threads),
+        wait=wait,
     )
 
 

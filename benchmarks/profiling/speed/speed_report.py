@@ -59,6 +59,7 @@ class SpeedReport:
         environment: of the machine, see :func:`siamtrt.environment.describe`; None as for the conditions.
         engines_manifest: of the engines that ran; None as for the conditions.
         threads: of the CPU backend, for one operator; None where something else computes, or it was not kept.
+        wait: how the process waited for the GPU, ``spin`` or ``block``; None where there was none, or it was not kept.
     """
 
     title: str
@@ -71,6 +72,7 @@ class SpeedReport:
     environment: Optional[Dict[str, Any]]
     engines_manifest: Optional[Dict[str, Any]]
     threads: Optional[int] = None
+    wait: Optional[str] = None
 
     def save(self, path: Path) -> None:
         """Write the report as JSON, whole or not at all."""

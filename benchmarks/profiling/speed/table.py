@@ -27,10 +27,11 @@ def table(report: SpeedReport) -> str:
 
 
 def setting_of(report: SpeedReport) -> str:
-    """What the engines compute in and on how many threads, as far as that is known."""
+    """What the engines compute in, on how many threads, and how the GPU is waited for, as far as that is known."""
     settings = (report.engines_manifest or {}).get("settings", {})
     threads = "" if report.threads is None else f"{report.threads} thread{'s' if report.threads > 1 else ''}"
-    return ", ".join(filter(None, [threads, arithmetic(settings)]))
+    wait = "" if report.wait is None else f"waits by {report.wait}"
+    return ", ".join(filter(None, [threads, arithmetic(settings), wait]))
 
 
 def _line(name: str, times: Distribution | None) -> str:

@@ -64,6 +64,8 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_words(entry)}" for name, entry in value.items()) or "-"
+    if isinstance(value, tuple) and all(isinstance(entry, str) for entry in value):
+        return "; ".join(value) or "no"
     if isinstance(value, (list, tuple)):
         return " to ".join(f"{entry:,.0f}" for entry in value) if len(value) == 2 else json.dumps(value)
     return str(value)

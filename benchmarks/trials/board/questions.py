@@ -99,7 +99,8 @@ def questions(board: Board) -> Mapping[str, Question]:
         "can a frame be captured, and what does that save?": lambda: _capture(board),
         "is the box chosen on the GPU that of the host?": lambda: _decode(board),
         "are the boxes those of ONNX Runtime?": lambda: _boxes(board),
-        "is a mapped frame faster than a copied one?": lambda: _mapped(board),
+        "is a mapped frame faster than a staged or a copied one?": lambda: _mapped(board),
+        "do features in half precision save time?": lambda: _features(board),
         "are kernels as inputs as fast as kernels as weights?": lambda: _inputs(board),
         "how long do crop and decode take alone?": lambda: _alone(board),
         "do the tests of the GPU pass?": lambda: _tests(board),
@@ -225,8 +226,19 @@ def _boxes(board: Board) -> str:
 
 
 def _mapped(board: Board) -> str:
-    mapped, copied = (_follow(board, board.built("fp16"), ChainOptions(mapped=mapped)) for mapped in (True, False))
-    return f"mapped {mapped.frame_ms:.2f} ms a frame, copied {copied.frame_ms:.2f} ms"
+    ways = {
+        "mapped": ChainOptions(mapped=True),
+        "staged": ChainOptions(mapped=True, staged=True),
+        "copied": ChainOptions(mapped=False),
+    }
+    times = {name: _follow(board, board.built("fp16"), options).frame_ms for name, options in ways.items()}
+    return ", ".join(f"{name} {frame_ms:.2f} ms a frame" for name, frame_ms in times.items())
+
+
+def _features(board: Board) -> str:
+    _build(board, "fp16-hwc8", board.onnx, "--features", "hwc8")
+    plain, wide = (_follow(board, board.built(name), ChainOptions()) for name in ("fp16", "fp16-hwc8"))
+    return f"float32 {plain.frame_ms:.2f} ms a frame, float16 in eights {wide.frame_ms:.2f} ms"
 
 
 def _inputs(board: Board) -> str:

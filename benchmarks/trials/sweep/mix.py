@@ -24,6 +24,26 @@ _ROUND_FRAMES = 300
 
 
 @dataclass(frozen=True)
+class Turn:
+    """A mix in one round of timing.
+
+    Attributes:
+        engines: its folder.
+        label: of the mix.
+        number: of the round.
+    """
+
+    engines: Path
+    label: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Names its files."""
+        return f"{self.label}.{self.number}"
+
+
+@dataclass(frozen=True)
 class Sweep:
     """What every mix of a sweep has in common.
 
@@ -49,57 +69,24 @@ class Sweep:
     reference: str
     request: Mapping[str, Any]
 
-    def measured(self, mix: GraphPrecisions) -> Row:
-        """The row of *mix*; what an earlier run finished is taken as it is.
+    def known(self, mix: GraphPrecisions) -> Row | None:
+        """The row of *mix* that an earlier run finished; None where there is none.
 
         Raises:
-            InferenceError: a process ended in a traceback.
-            ArtifactError: what it left is damaged.
+            ArtifactError: its record is damaged.
         """
-        settings = {**self.request, "precision": str(mix), "drift_from": self.reference}
-        trial, report = Trial(mix.label, self.out / "trials", settings), self._report(mix)
-        result = trial.result()
+        result, report = self._trial(mix).result(), self._report(mix)
         if result and report.is_file() and sha256(report) == result["report_sha256"]:
             return documents.build(Row, result)
-        row = self._carried_out(mix)
-        if not (row.skipped or row.no_drift):
-            trial.finish(asdict(row))
-        return row
+        return None
 
-    def timed(self, mix: GraphPrecisions, number: int) -> SpeedReport | None:
-        """Time *mix* again, as its turn in round *number*; None where that is refused, which its log explains.
-
-        One mix after another is measured in other hours, and the hour is not what shall be compared.
+    def measured(self, mix: GraphPrecisions) -> Row:
+        """The row of *mix*, without the drift, which needs the boxes of another one.
 
         Raises:
             InferenceError: a process ended in a traceback.
             ArtifactError: what it left is damaged.
         """
-        engines, name = self.out / "engines" / mix.label, f"{mix.label}.{number}"
-        report = self.out / "rounds" / f"{name}.json"
-        files = Manifest.load(engines, stage="engines").files
-        if report.is_file():
-            done = SpeedReport.load(report)
-            if done.engines_manifest and done.engines_manifest["files"] == files:
-                return done
-        run = replace(self.run, engines=engines, only=self._of_a_round(), allow_leak=False)
-        words = ["benchmarks", "speed", *child.words_of(run), "--probe", "none", "--idle-s", 0, "--out", report]
-        refused = child.run([*words, "--protocol", self.run.protocol], self.out / "logs" / f"{name}.speed.txt")
-        return None if refused else SpeedReport.load(report)
-
-    def _of_a_round(self) -> tuple[str, ...]:
-        """The shortest sequences, as many as make up the frames of a round."""
-        names: list[str] = []
-        frames = 0
-        for video in sorted(self.videos, key=len):
-            if frames >= _ROUND_FRAMES:
-                break
-            names.append(video.name)
-            frames += len(video)
-        return tuple(names)
-
-    def _carried_out(self, mix: GraphPrecisions) -> Row:
-        """Do what of *mix* is not done."""
         engines, report, logs = self.out / "engines" / mix.label, self._report(mix), self.out / "logs"
         run = child.words_of(replace(self.run, engines=engines))
         if not report.is_file():
@@ -119,15 +106,71 @@ class Sweep:
             refused = child.run(words, logs / f"{mix.label}.ope.txt")
             if refused:
                 return replace(row, no_drift=refused)
-        return self._with_drift(row)
+        return row
 
-    def _with_drift(self, row: Row) -> Row:
-        """How closely the boxes without resets follow those of the reference."""
+    def concluded(self, mix: GraphPrecisions, row: Row, *, disturbed: bool = False) -> Row:
+        """Finish the trial of *mix*: how closely its boxes without resets follow those of the reference.
+
+        Args:
+            mix: that *row* is of.
+            row: as it was measured.
+            disturbed: other trials ran beside it, so its times and watts count for nothing.
+        """
+        if disturbed:
+            row = row.without_times()
+        if row.skipped or row.no_drift:
+            return row
         if not self._has_boxes(self.reference):
             return replace(row, no_drift=f"{self.reference} has no boxes to compare with")
         boxes = self.out / "ope" / "results"
         drifts = [drift(read(boxes, row.label, one), read(boxes, self.reference, one)) for one in self.videos]
-        return replace(row, drift_overlap=float(np.mean([one.mean_overlap for one in drifts])))
+        row = replace(row, drift_overlap=float(np.mean([one.mean_overlap for one in drifts])))
+        self._trial(mix).finish(asdict(row))
+        return row
+
+    def turn(self, mix: GraphPrecisions, number: int) -> Turn:
+        """That of *mix* in round *number*."""
+        return Turn(self.out / "engines" / mix.label, mix.label, number)
+
+    def known_time(self, turn: Turn) -> SpeedReport | None:
+        """The report of a turn that an earlier run took with these engines.
+
+        Raises:
+            ArtifactError: a report or the engines are damaged.
+        """
+        report, files = self._round(turn), Manifest.load(turn.engines, stage="engines").files
+        done = SpeedReport.load(report) if report.is_file() else None
+        return done if done and done.engines_manifest and done.engines_manifest["files"] == files else None
+
+    def timed(self, turn: Turn) -> SpeedReport | None:
+        """Time a mix again, as its turn in a round; None where that is refused, which its log explains.
+
+        One mix after another is measured in other hours, and the hour is not what shall be compared.
+
+        Raises:
+            InferenceError: a process ended in a traceback.
+            ArtifactError: what it left is damaged.
+        """
+        report = self._round(turn)
+        run = replace(self.run, engines=turn.engines, only=self._of_a_round(), allow_leak=False)
+        words = ["benchmarks", "speed", *child.words_of(run), "--probe", "none", "--idle-s", 0, "--out", report]
+        refused = child.run([*words, "--protocol", self.run.protocol], self.out / "logs" / f"{turn.name}.speed.txt")
+        return None if refused else SpeedReport.load(report)
+
+    def _of_a_round(self) -> tuple[str, ...]:
+        """The shortest sequences, as many as make up the frames of a round."""
+        names: list[str] = []
+        frames = 0
+        for video in sorted(self.videos, key=len):
+            if frames >= _ROUND_FRAMES:
+                break
+            names.append(video.name)
+            frames += len(video)
+        return tuple(names)
+
+    def _trial(self, mix: GraphPrecisions) -> Trial:
+        settings = {**self.request, "precision": str(mix), "drift_from": self.reference}
+        return Trial(mix.label, self.out / "trials", settings)
 
     def _has_boxes(self, label: str) -> bool:
         boxes = self.out / "ope" / "results"
@@ -135,6 +178,9 @@ class Sweep:
 
     def _report(self, mix: GraphPrecisions) -> Path:
         return self.out / "reports" / mix.label / "report.json"
+
+    def _round(self, turn: Turn) -> Path:
+        return self.out / "rounds" / f"{turn.name}.json"
 
     def _engine_words(self, mix: GraphPrecisions, out: Path) -> list[object]:
         words: list[object] = ["--onnx", self.onnx, "--backend", self.backend, "--precision", mix, "--out", out]

@@ -14,6 +14,7 @@ from siamtrt.documents import Format
 from siamtrt.files import sha256
 
 FORMAT = Format("a sweep", schema=1, hint="run python -m benchmarks sweep again", kind="sweep")
+_DISTURBED = "other trials ran beside it"
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,13 @@ class Row:
     unstable: Tuple[str, ...] = ()
     leaked: bool = False
     fps_rounds: Tuple[float, ...] = ()
+
+    def without_times(self) -> Row:
+        """The same mix where other trials ran beside it, so that its times and watts are not its own."""
+        reason = None if self.skipped else _DISTURBED
+        return replace(
+            self, fps=None, update_p50_ms=None, mean_w=None, joules_a_frame=None, no_power=reason, unstable=()
+        )
 
     def timed(self, rounds: Sequence[SpeedReport]) -> Row:
         """The same mix with the times of *rounds*; without any, its own."""

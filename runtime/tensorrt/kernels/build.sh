@@ -4,4 +4,4 @@
 set -e
 here=$(dirname "$0")
 nvcc -O3 -fmad=false -arch="${1:-sm_72}" -cudart shared -shared -Xcompiler -fPIC \
-    -o "${2:-$here}/libsiamtrt_kernels.so" "$here/crop.cu" "$here/decode.cu"
+    -o "${2:-$here}/libsiamtrt_kernels.so" "$here/crop.cu" "$here/decode.cu" "$here/stage.cu"

@@ -18,9 +18,10 @@ from benchmarks.reports import bench as bench_module
 from benchmarks.reports.cards.failures import thumbnail
 from benchmarks.reports.cards.sections import report_page
 from benchmarks.reports.document import Report
-from siamtrt import ArtifactError, Manifest, ModelCard, UsageError
+from siamtrt import ArtifactError, GraphPrecisions, Manifest, ModelCard, UsageError
 from tests.benchmarks.profiling.power.boards import FOR_EVER, program
 from tests.benchmarks.reports.call import call
+from tests.built import build
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,14 @@ def doubt(out, *doubts):
     speed = json.loads((out / "speed.json").read_text())
     speed["figures"]["warnings"] = doubts
     (out / "speed.json").write_text(json.dumps(speed))
+
+
+def test_a_mix_of_precisions_is_benched_under_its_name(tiny_onnx, two_clips, tmp_path):
+    mix = GraphPrecisions.parse("target=fp32,search=fp16,xcorr=fp32")
+    build(tiny_onnx, tmp_path / "engines", "onnxruntime", mix, "make engines")
+    words = arguments(tmp_path / "engines", two_clips, tmp_path / "out")
+    assert call(*words, "--only", "one", "--layer-runs", 0) == 0
+    assert Report.load(tmp_path / "out" / "report.json").title.startswith("tiny onnxruntime fp32+fp16+fp32")
 
 
 def test_a_finished_bench_is_kept_and_a_part_of_it_done_again(tiny_engines, two_clips, benched, tmp_path, monkeypatch):

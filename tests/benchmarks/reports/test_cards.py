@@ -218,7 +218,11 @@ def test_machine_and_conditions_are_written_down():
     found = dict(rows(card))
     assert found["seen: cpu mhz"] == "1,190 to 2,265"
     assert "<li>gpu mhz: no GPU here</li>" in card
-    assert "<summary>3 conditions that this machine does not show</summary>" in card
+    for throttling, words in (((), "no"), (("hot", "an alarm"), "hot; an alarm")):
+        held = replace(report.speed, conditions=replace(seen, throttling=throttling))
+        told = cards(provenance(replace(report, speed=held)))["Machine"]
+        assert dict(rows(told))["seen: throttling"] == words
+    assert "<summary>4 conditions that this machine does not show</summary>" in card
     assert found["seen: governor"] == "schedutil"
     assert found["seen: gpu clock fixed"] == "no"
     assert found["seen: temperatures start c"] == "CPU-therm 41.5"

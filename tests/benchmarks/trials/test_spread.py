@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from benchmarks.trials.spread import spread, where
 from benchmarks.trials.trial import Trial
+from sequences.rendered.command import write_clip
 from siamtrt import InferenceError, UsageError
+from tests.benchmarks.trials.fleet import jobs
+
+ROOT = Path(__file__).parents[3]
 
 
 def note(folder, number):
@@ -67,3 +74,18 @@ def test_a_trial_is_finished_for_its_own_settings_alone(tmp_path):
     assert Trial("fp16", tmp_path / "trials", {"inputs": ["a"], "threads": 1}).result() == {"eao": 0.4}
     assert Trial("fp16", tmp_path / "trials", {"inputs": ["b"], "threads": 1}).result() is None
     assert Trial("fp32", tmp_path / "trials", trial.settings).result() is None
+
+
+def test_a_killed_parent_takes_its_child_along(tiny_engines, tmp_path):
+    write_clip(tmp_path / "videos" / "long", 1, 600)
+    log = tmp_path / "log.txt"
+    words = ["benchmarks", "vot", "--engines", tiny_engines, "--sequences", tmp_path / "videos", "--out", tmp_path]
+    parent = subprocess.Popen([sys.executable, "-m", jobs.__name__, log, *map(str, words)], cwd=ROOT)
+    while not (log.is_file() and "threads" in log.read_text()):
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while not log.read_text().endswith("interrupted; what was finished is kept\n"):
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)

@@ -15,6 +15,7 @@ from benchmarks.evaluation.options import RunOptions
 from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.reports import job
 from benchmarks.trials import child
+from benchmarks.trials.spread import here
 from benchmarks.trials.sweep.mix import Sweep
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, front
@@ -166,7 +167,12 @@ def ready(benched, one_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(child, "run", recorded)
     run, videos = RunOptions(sequences=one_clip), load_sequences(one_clip)
     sweep = Sweep(tmp_path, run, videos, None, None, "onnxruntime", tmp_path, "fp32", {"threads": None})
-    return lambda label: sweep.measured(GraphPrecisions.parse(label)), recorded
+
+    def row_of(label):
+        mix = GraphPrecisions.parse(label)
+        return sweep.known(mix) or sweep.concluded(mix, sweep.measured(mix))
+
+    return row_of, recorded
 
 
 def test_drift_is_the_overlap_with_the_boxes_of_the_reference(ready, tmp_path):
@@ -351,7 +357,7 @@ def test_every_mix_has_its_turn_in_each_round_and_a_finished_turn_is_kept(
     run, videos = RunOptions(sequences=one_clip), load_sequences(one_clip)
     sweep = Sweep(tmp_path, run, videos, None, None, "onnxruntime", tmp_path, "fp32", {"threads": None})
     rows = [Row("fp32", fps=1.0), Row("fp16", fps=1.0), Row("int8", skipped="no")]
-    again = [timed_in_turns(sweep, mixes, rows, 2) for _ in range(2)]
+    again = [timed_in_turns(sweep, mixes, rows, 2, here) for _ in range(2)]
     assert turns == ["fp32", "fp16"] * 2
     assert [len(row.fps_rounds) for row in again[1]] == [2, 2, 0]
     assert again[0] == again[1]

@@ -12,6 +12,7 @@ import numpy as np
 ATTRIBUTES = {75: 7, 76: 2, 18: 1}
 OUT_OF_MEMORY = 2
 CAPTURE_INVALIDATED = 901
+SET_ON_ACTIVE_PROCESS = 708
 
 
 def _int(value):
@@ -20,6 +21,7 @@ def _int(value):
 
 class Cudart:
     def __init__(self, *, integrated=True, memory_bytes=1 << 33, can_capture=True):
+        self.schedule, self.is_in_use = 0, False
         self.can_capture, self.last_error = can_capture, 0
         self.attributes = {**ATTRIBUTES, 18: int(integrated)}
         self.free_bytes = memory_bytes
@@ -52,6 +54,16 @@ class Cudart:
 
     def cudaDeviceGetAttribute(self, out, attribute, device):  # noqa: N802
         out._obj.value = self.attributes[attribute]
+        return 0
+
+    def cudaGetDeviceFlags(self, out):  # noqa: N802
+        out._obj.value = self.schedule | 8  # mapped memory is always allowed
+        return 0
+
+    def cudaSetDeviceFlags(self, flags):  # noqa: N802
+        if self.is_in_use:
+            return SET_ON_ACTIVE_PROCESS
+        self.schedule = _int(flags) & 7
         return 0
 
     def cudaMalloc(self, out, size):  # noqa: N802
@@ -93,6 +105,7 @@ class Cudart:
 
     def cudaStreamCreateWithFlags(self, out, flags):  # noqa: N802
         assert flags == 1, "the legacy stream must not hold it up"
+        self.is_in_use = True
         out._obj.value = 0x57
         return 0
 
@@ -160,6 +173,7 @@ class _ErrorString:
         return {
             CAPTURE_INVALIDATED: b"operation failed due to a previous error during capture",
             OUT_OF_MEMORY: b"out of memory",
+            SET_ON_ACTIVE_PROCESS: b"cannot set while device is active in this process",
             209: b"no kernel image is available",
             999: b"unknown error",
         }[status]
@@ -172,7 +186,17 @@ class Kernels:
         self._cudart, self._library = cudart, library
 
     def siamtrt_crop(self, *arguments):
-        self._cudart.enqueue(_int(arguments[-1]), lambda: self._library.siamtrt_crop(*arguments))
+        return self._launch("siamtrt_crop", arguments)
+
+    def siamtrt_stage(self, frame, width, height, square, staged, stream):
+        size = -(-width * height * 3 // 16) * 16
+        for address in (frame, staged):
+            self._cudart.view(_int(address), size)  # what is read in words is there to its end
+        self._cudart.calls.append("stage")
+        return self._launch("siamtrt_stage", (frame, width, height, square, staged, stream))
+
+    def _launch(self, name, arguments):
+        self._cudart.enqueue(_int(arguments[-1]), lambda: getattr(self._library, name)(*arguments))
         return self._cudart.cudaGetLastError()  # as the real one asks after its launch
 
     def siamtrt_decode(self, maps, *arguments):

@@ -16,10 +16,24 @@ _FLOAT, _BOOL = onnx.TensorProto.FLOAT, onnx.TensorProto.BOOL
 
 
 class Tensor:
-    __slots__ = ("dtype", "dynamic_range", "name")
+    __slots__ = ("allowed_formats", "dtype", "dynamic_range", "name")
 
     def __init__(self, name, dtype):
-        self.name, self.dtype, self.dynamic_range = name, dtype, None
+        self.name, self.dtype, self.dynamic_range, self.allowed_formats = name, dtype, None, None
+
+
+def laid_out(trt, network):
+    """Inputs and outputs of a build that lie otherwise than the parser says: name -> names of type and format."""
+    wide = 1 << int(trt.TensorFormat.HWC8)
+    laid = {}
+    for tensor in (*network.inputs, *network.outputs):
+        if tensor.allowed_formats is not None:
+            assert tensor.allowed_formats == wide
+            assert tensor.dtype is trt.DataType.HALF, "HWC8 is a format of FP16"
+            laid[tensor.name] = ["HALF", "HWC8"]
+        else:
+            assert tensor.dtype is trt.DataType.FLOAT
+    return laid
 
 
 def layers_of(trt, model, pinnable):

@@ -65,6 +65,7 @@ def make(
     trt.MemoryPoolType = enum.Enum("MemoryPoolType", ["WORKSPACE", "DLA_MANAGED_SRAM"])
     trt.ProfilingVerbosity = enum.Enum("ProfilingVerbosity", ["LAYER_NAMES_ONLY", "NONE", "DETAILED"])
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
+    trt.TensorFormat = enum.IntEnum("TensorFormat", ["LINEAR", "CHW2", "HWC8"], start=0)
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
     trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds, trt.log_of_engines, trt.log_of_nvtx = [], [], []
@@ -204,6 +205,7 @@ def make(
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
                 "only_reformats": only_reformats,
+                "io": int8.laid_out(trt, network),
             }
             if major < 11:
                 pins = [layer for layer in network.layers if hasattr(layer, "precision")]
@@ -284,7 +286,10 @@ def make(
             return self._tensors[name][1]
 
         def get_tensor_dtype(self, name):
-            return trt.DataType.FLOAT
+            return trt.DataType[self.settings["io"].get(name, ["FLOAT"])[0]]
+
+        def get_tensor_format(self, name):
+            return trt.TensorFormat[self.settings["io"].get(name, [None, "LINEAR"])[1]]
 
         def get_tensor_shape(self, name):
             return tuple(dim.dim_value for dim in self._tensors[name][0].type.tensor_type.shape.dim)
@@ -330,15 +335,33 @@ def make(
         def _run(self, addresses):
             tensors = {name: self._view(name, address) for name, address in addresses.items()}
             outputs = [node.name for node in self._session.get_outputs()]
-            feeds = {node.name: tensors[node.name].copy() for node in self._session.get_inputs()}
+            feeds = {node.name: self._read(node.name, tensors[node.name]) for node in self._session.get_inputs()}
             for name, value in zip(outputs, self._session.run(outputs, feeds)):
-                tensors[name][...] = value
+                self._write(name, tensors[name], value)
             if self._profiler is not None:
                 profiling.report(self._profiler, self._engine.model, self._engine.settings)
 
         def _view(self, name, address):
-            shape = self._engine.get_tensor_shape(name)
-            return np.frombuffer(cudart.view(address, 4 * int(np.prod(shape))), np.float32).reshape(shape)
+            shape, kind = self._engine.get_tensor_shape(name), np.float32
+            if self._is_wide(name):
+                shape, kind = (shape[0], *shape[2:], -(-shape[1] // 8) * 8), np.float16
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
+            return np.frombuffer(cudart.view(address, size), kind).reshape(shape)
+
+        def _is_wide(self, name):
+            return self._engine.get_tensor_format(name) is trt.TensorFormat.HWC8
+
+        def _read(self, name, memory):
+            if not self._is_wide(name):
+                return memory.copy()
+            channels = self._engine.get_tensor_shape(name)[1]
+            return np.ascontiguousarray(memory[..., :channels].transpose(0, 3, 1, 2), np.float32)
+
+        def _write(self, name, memory, value):
+            if self._is_wide(name):
+                memory[..., : value.shape[1]] = value.transpose(0, 2, 3, 1)
+            else:
+                memory[...] = value
 
     class Refitter:
         def __init__(self, engine, logger):

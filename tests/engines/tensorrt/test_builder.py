@@ -159,3 +159,16 @@ def test_the_plan_is_the_exported_graph(board, tiny_onnx):
     double.build()
     data = (double.out / "search.plan").read_bytes().partition(b"\n")[2]
     assert onnx.load_from_string(data) == onnx.load(str(tiny_onnx / "search.onnx"))
+
+
+def test_features_lie_in_half_precision_on_both_sides_and_nothing_else_does(board):
+    double = board()
+    double.build("fp16", tensorrt=TensorrtOptions(features="hwc8"))
+    wide = {"feature_cls": ["HALF", "HWC8"], "feature_loc": ["HALF", "HWC8"]}
+    assert [built["io"] for built in double.trt.log_of_builds] == [{}, wide, wide]
+
+
+@pytest.mark.parametrize("precision", ["target=fp16,search=fp32,xcorr=fp16", "target=fp16,search=fp16,xcorr=fp32"])
+def test_fp32_has_no_features_in_half_precision(board, precision):
+    with pytest.raises(UsageError, match="in fp32 has no features in hwc8"):
+        board().build(precision, tensorrt=TensorrtOptions(features="hwc8"))

@@ -79,3 +79,32 @@ def test_no_pixel_beside_its_part_of_the_frame_is_read(cpu_kernels, frame, x, y,
     only[part] = frame[part]
     np.testing.assert_array_equal(by_kernel(cpu_kernels, only, square), by_kernel(cpu_kernels, frame, square))
     assert frame[part].size <= 3 * side_px**2
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    x=st.floats(-50, 190), y=st.floats(-50, 140), side_px=st.integers(1, 900), width=st.sampled_from([3, 47, 140, 144])
+)
+def test_what_is_staged_is_all_that_a_crop_reads_and_little_more(cpu_kernels, x, y, side_px, width):
+    square, (height, border) = Square(x, y, side_px, 127), (90, 2 * 16)
+    frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    staged = stage(cpu_kernels, frame, square)
+    np.testing.assert_array_equal(by_kernel(cpu_kernels, staged, square), by_kernel(cpu_kernels, frame, square))
+    rows, columns = kernel.part_of_frame(square)
+    part = frame[rows, columns]
+    written = int((staged != (frame ^ 0xFF)).sum())
+    assert written <= part.size + border * part.shape[0] + border
+
+
+def stage(library, frame, square):
+    """A frame that held other pixels, once the kernel was at it."""
+    told = np.zeros(1, kernel.SQUARE)
+    kernel.aim(told, square, FILL)
+    room = -(-frame.size // 16) * 16
+    places = [np.zeros(room + 16, np.uint8) for _ in range(2)]
+    here, there = (place[-place.ctypes.data % 16 :][:room] for place in places)
+    here[: frame.size], there[: frame.size] = frame.ravel(), frame.ravel() ^ 0xFF
+    height, width = frame.shape[:2]
+    addresses = [ctypes.c_void_p(array.ctypes.data) for array in (here, told, there)]
+    assert library.siamtrt_stage(addresses[0], width, height, addresses[1], addresses[2], None) == 0
+    return there[: frame.size].reshape(frame.shape)

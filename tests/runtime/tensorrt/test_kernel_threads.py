@@ -14,7 +14,8 @@ from siamtrt import InferenceError
 from siamtrt.geometry import Square
 from tests.doubles.board import KERNELS
 from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score, with_window
-from tests.runtime.tensorrt.test_crop import assert_like_opencv
+from tests.runtime.tensorrt.test_crop import assert_like_opencv, stage
+from tests.runtime.tensorrt.test_crop import by_kernel as cropped
 from tests.runtime.tensorrt.test_decode import POINTS, RPN, by_kernel, random_maps, values
 
 LAUNCH = re.compile(r"(\w+)<<<(\w+, \w+), 0, static_cast<cudaStream_t>\(stream\)>>>\((.*)\);")
@@ -28,7 +29,7 @@ def kernels(tmp_path_factory):
         pytest.skip("needs a C++ compiler")
     folder = tmp_path_factory.mktemp("threads")
     (folder / "cuda_runtime.h").write_text("")
-    for name in ("crop", "decode"):
+    for name in ("crop", "decode", "stage"):
         source, launches = LAUNCH.subn(r"launch(\2, [=] { \1(\3); });", (KERNELS / f"{name}.cu").read_text())
         assert launches == 1
         (folder / f"{name}_kernel.inc").write_text(source)
@@ -76,3 +77,12 @@ def test_a_score_that_is_no_number_is_found_by_every_thread(kernels, place):
 def test_the_blocks_cover_the_crop(kernels, side_px, out_px):
     frame = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
     assert_like_opencv(kernels, frame, Square(20, 45, side_px, out_px))
+
+
+@pytest.mark.parametrize("side_px", [20, 300])
+def test_the_blocks_cover_what_is_staged(kernels, side_px):
+    frame = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
+    square = Square(20, 45, side_px, 127)
+    np.testing.assert_array_equal(
+        cropped(kernels, stage(kernels, frame, square), square), cropped(kernels, frame, square)
+    )

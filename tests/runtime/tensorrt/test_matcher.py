@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from onnxruntime import InferenceSession
 
+from engines.tensorrt.building import TensorrtOptions
 from runtime.crop import crop
 from runtime.tensorrt.chain import Chain, ChainOptions
+from runtime.tensorrt.layout import HWC8
 from runtime.tensorrt.locator import open_targets
 from runtime.tensorrt.matcher import TensorrtMatcher
 from sequences.annotated import load_sequence
-from siamtrt import EngineMismatchError, InferenceError, ParityError, UsageError
+from siamtrt import ArtifactError, EngineMismatchError, InferenceError, ParityError, TensorSpec, UsageError
 from siamtrt.environment import describe
 from siamtrt.geometry import Square
 from tests import tiny
@@ -58,7 +60,9 @@ def test_boxes_are_those_of_onnx_runtime(board, reference, frame, version, decod
     np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=1e-3)
 
 
-@pytest.mark.parametrize("settings", [{"graphs": False}, {"mapped": False}, {"mapped": True}])
+@pytest.mark.parametrize(
+    "settings", [{"graphs": False}, {"mapped": False}, {"mapped": True}, {"mapped": True, "staged": True}]
+)
 @pytest.mark.parametrize("decode", [True, False])
 def test_neither_capture_nor_the_kind_of_memory_changes_a_box(board, reference, frame, settings, decode):
     double = board(integrated=False)
@@ -75,6 +79,42 @@ def test_boxes_of_the_shipped_model_on_a_real_sequence(board, shipped_engines, r
     frames, box = [sequence.frame(index) for index in range(12)], sequence.start_box(0)
     expected = as_rows(follow(on_the_cpu(onnx), frames, box))
     np.testing.assert_allclose(as_rows(follow(opened(double), frames, box)), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("kernel_inputs", [True, False])
+def test_features_in_half_precision_are_bound_read_and_proved_as_they_lie(
+    board, reference, frame, tmp_path, kernel_inputs
+):
+    tiny.write_tiny_model(tmp_path / "onnx", kernel_inputs=kernel_inputs)
+    double = board(onnx=tmp_path / "onnx")
+    double.build("fp16", tensorrt=TensorrtOptions(features="hwc8"))
+    locator = opened(double)
+    found = boxes(locator, clip(frame))
+    np.testing.assert_allclose(found, boxes(reference, clip(frame)), atol=0.5)
+    feature = locator._chain._stages[255].features["feature_cls"]
+    assert feature.host.dtype == np.float16
+    assert feature.host.shape == (1, 29, 29, 8)
+
+
+def test_plans_whose_features_lie_otherwise_than_their_manifest_says_are_refused(board):
+    double = board()
+    double.build("fp16", tensorrt=TensorrtOptions(features="hwc8"))
+    path = double.out / "manifest.json"
+    path.write_text(path.read_text().replace('"features": "hwc8"', '"features": "float32"'))
+    with pytest.raises(EngineMismatchError, match=r"'feature_cls': \(False, 'HALF', 'HWC8'"):
+        opened(double)
+    path.write_text(path.read_text().replace('"features": "float32"', '"features": "chw32"'))
+    with pytest.raises(ArtifactError, match="'chw32' are unknown here"):
+        opened(double)
+
+
+def test_channels_are_filled_up_to_whole_eights():
+    spec = TensorSpec("feature_cls", (1, 12, 2, 3))
+    assert HWC8.shape(spec) == (1, 2, 3, 16)
+    tensor = np.arange(72, dtype=np.float32).reshape(spec.shape)
+    memory = np.full(HWC8.shape(spec), np.nan, np.float16)
+    memory[..., :12] = tensor.transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(HWC8.values(memory, spec), tensor)
 
 
 @pytest.mark.parametrize("integrated", [True, False])
@@ -202,10 +242,13 @@ def test_kernels_as_inputs_need_no_refit(board, tmp_path, reference, frame):
     np.testing.assert_allclose(boxes(opened(double), clip(frame)), boxes(reference, clip(frame)), atol=1e-3)
 
 
-def test_closing_gives_all_memory_back(board, frame):
+@pytest.mark.parametrize("staged", [True, False])
+def test_closing_gives_all_memory_back(board, frame, staged):
     double = board()
     double.build()
-    matcher = opened(double)
+    matcher = opened(double, staged=staged)
+    matcher.remember(np.zeros((31, 47, 3), np.uint8), TEMPLATE, FILL)
+    assert ("stage" in double.cudart.calls) is staged
     matcher.remember(frame, TEMPLATE, FILL)
     matcher.close()
     assert double.cudart.memory == {}
@@ -220,6 +263,26 @@ def test_plans_of_another_machine_are_not_even_read(board):
     board("8.5.3")
     with pytest.raises(EngineMismatchError, match=r"tensorrt 8\.5\.2\.2, this machine has 8\.5\.3"):
         opened(double)
+
+
+@pytest.mark.parametrize(("wait", "schedule"), [("spin", 1), ("block", 4), (None, 0)])
+def test_the_process_waits_as_asked(board, frame, wait, schedule):
+    double = board()
+    double.build()
+    matcher = opened(double, wait=wait)
+    assert double.cudart.schedule == schedule
+    again = opened(double, wait=wait)  # the GPU is in use by now, and that is what was asked for
+    for locator in (matcher, again):
+        locator.remember(frame, TEMPLATE, FILL)
+        ask(locator, frame)
+
+
+def test_a_process_that_waits_otherwise_already_is_told_so(board):
+    double = board()
+    double.build()
+    opened(double, wait="spin")
+    with pytest.raises(InferenceError, match=r"(?s)choosing to wait by block.*708.*a program of its own"):
+        opened(double, wait="block")
 
 
 def test_out_of_memory_says_so(board):

@@ -14,9 +14,10 @@ from runtime.decode import Decoder, decoders
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
-from runtime.tensorrt.device import Device
+from runtime.tensorrt.device import Device, rounded
 from siamtrt import ModelCard
 from siamtrt.geometry import Square
+from siamtrt.libraries.cuda import SPIN
 
 _REPEATS, _ROUNDS = 200, 50
 _HEIGHT_PX, _WIDTH_PX = 720, 1280
@@ -29,8 +30,8 @@ class KernelTimes:
     Attributes:
         compute_capability: of the GPU.
         mapped: frame and box lie in memory that CPU and GPU share; else they are copied.
-        kernels_us: each kernel at each search size, the launch apart: the crop out of 1280x720, the choice with its
-            box's way back.
+        kernels_us: each kernel at each search size, the launch apart: the crop out of 1280x720, once with its part
+            of the frame staged in the GPU's own memory, and the choice with its box's way back.
         captured_us: search size -> upload, crop and decode of a frame, launched as a CUDA graph and waited for.
         plain_us: the same, launched one by one.
     """
@@ -49,7 +50,7 @@ def kernel_times(card: ModelCard) -> KernelTimes:
         MissingDependencyError: CUDA or the compiled kernels are not on this machine.
         InferenceError: there is no usable GPU.
     """
-    library, device = compiled.load_kernels(), Device()
+    library, device = compiled.load_kernels(), Device(wait=SPIN)
     kernels_us, captured_us, plain_us = {}, {}, {}
     try:
         frame = device.buffer((_HEIGHT_PX, _WIDTH_PX, 3), np.uint8)
@@ -60,6 +61,8 @@ def kernel_times(card: ModelCard) -> KernelTimes:
             cropping.aim(Square(_WIDTH_PX / 2, _HEIGHT_PX / 2, size_px * 3 // 2, size_px), (0, 0, 0))
             crop, choose = partial(cropping.enqueue, frame, out, size_px), _decoding(device, library, decoder).enqueue
             kernels_us[f"crop to {size_px} px"] = _on_gpu_us(device, crop)
+            staged = device.allocate(rounded(frame.host.nbytes))
+            kernels_us[f"crop to {size_px} px, staged"] = _on_gpu_us(device, partial(crop, staged=staged))
             kernels_us[f"choice of {decoder.window.size} cells"] = _on_gpu_us(device, choose)
             whole = partial(_in_turn, partial(device.send, frame), crop, choose)
             size = f"{size_px} px"

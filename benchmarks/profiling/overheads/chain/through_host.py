@@ -17,7 +17,8 @@ from runtime.crop import crop, network_input
 from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
-from siamtrt import Array, InferenceError, ModelCard, Tensors
+from runtime.tensorrt.layout import LINEAR, Layout, features_of
+from siamtrt import Array, InferenceError, Manifest, ModelCard, Tensors
 from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
 
@@ -41,8 +42,9 @@ class HostChain:
         self._device = Device(mapped=False)
         logger = library.make_logger(trt)
         self._runtime = trt.Runtime(logger)
+        features = features_of(Manifest.load(engines, stage="engines"))
         self._engines = {
-            graph.name: _HostEngine(self._device, trt, self._runtime, logger, engines, card, graph.name)
+            graph.name: _HostEngine(self._device, trt, self._runtime, logger, engines, card, graph.name, features)
             for graph in card.graphs
         }
         self._kernels: Tensors = {}
@@ -96,18 +98,33 @@ class _HostEngine:
     """One engine whose tensors come from the host and go back there, with one wait."""
 
     def __init__(
-        self, device: Device, trt: Any, runtime: Any, logger: Any, engines: Path, card: ModelCard, name: str
+        self,
+        device: Device,
+        trt: Any,
+        runtime: Any,
+        logger: Any,
+        engines: Path,
+        card: ModelCard,
+        name: str,
+        features: Layout,
     ) -> None:
         graph = card.graph(name)
         self._device = device
-        self._inputs = {spec.name: device.buffer(spec.shape, np.float32) for spec in graph.inputs}
-        self._outputs = {spec.name: device.buffer(spec.shape, np.float32) for spec in graph.outputs}
+        layouts = dict.fromkeys(card.features(name), features)
+        self._inputs, self._outputs = (
+            {
+                spec.name: device.buffer(lies.shape(spec), lies.dtype)
+                for spec in specs
+                for lies in [layouts.get(spec.name, LINEAR)]
+            }
+            for specs in (graph.inputs, graph.outputs)
+        )
         both: dict[str, Buffer] = {**self._inputs, **self._outputs}
         self.hosts: Tensors = {name: buffer.host for name, buffer in both.items()}
         self.bytes_a_run = sum(buffer.host.nbytes for buffer in both.values())
         self.copies_a_run = len(both)
         addresses = {name: buffer.address for name, buffer in both.items()}
-        self._engine = Engine(trt, runtime, logger, engines / f"{name}.plan", graph, addresses)
+        self._engine = Engine(trt, runtime, logger, engines / f"{name}.plan", graph, addresses, layouts)
 
     def run(self, feeds: Tensors) -> Tensors:
         """Inputs by name, those left out as they lie in ``hosts``; the outputs are valid until the next run."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from runtime.tensorrt.locator import open_targets
 from runtime.tracker import Tracker
 from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, ParityError
+from siamtrt.libraries.cuda import SPIN
 from siamtrt.progress import progress_bar
 
 OURS, THEIRS = "on the GPU, CUDA graph", "through the host"
@@ -70,7 +71,8 @@ def measure(engines: Path, manifest: Manifest, clip: Sequence, frames: int) -> C
     card = ModelCard.load(engines)
     with contextlib.ExitStack() as stack:
         ways = {}
-        choices = {OURS: ChainOptions(), _PLAIN: ChainOptions(graphs=False), _MAPS: ChainOptions(decode=False)}
+        ours = ChainOptions(wait=SPIN)
+        choices = {OURS: ours, _PLAIN: replace(ours, graphs=False), _MAPS: replace(ours, decode=False)}
         for name, choice in choices.items():
             (locator,) = open_targets(engines, card, manifest, options=choice)
             ways[name] = stack.enter_context(Tracker(locator))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.profiling.power.rails import Reading
-from benchmarks.profiling.speed.conditions import MachineState, conditions_of, read_state
+from benchmarks.profiling.speed.conditions import MachineState, conditions_of, read_state, warn_before
 from tests.benchmarks.profiling.power.boards import write
 
 XAVIER = {
@@ -22,6 +22,12 @@ XAVIER = {
     "sys/class/thermal/thermal_zone1/temp": "35000\n",
     "sys/class/thermal/thermal_zone2/type": "CV-therm\n",
     "sys/class/thermal/thermal_zone2/temp": "-256000\n",
+    "sys/class/thermal/cooling_device0/type": "pwm-fan\n",
+    "sys/class/thermal/cooling_device0/cur_state": "4\n",
+    "sys/class/thermal/cooling_device1/type": "gpu-balanced\n",
+    "sys/class/thermal/cooling_device1/cur_state": "0\n",
+    "sys/class/hwmon/hwmon4/oc1_event_cnt": "1\n",
+    "sys/class/hwmon/hwmon4/oc3_event_cnt": "2\n",
     "var/lib/nvpmodel/status": "pmode:0003 fmode:fanNull\n",
     "etc/nvpmodel.conf": "< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=3 NAME=MODE_30W_ALL >\n",
 }
@@ -29,7 +35,8 @@ XAVIER = {
 
 def test_an_agx_xavier(tmp_path):
     state = read_state(write(tmp_path, XAVIER))
-    assert state == MachineState((1190.4, 2265.6), 1377, {"CPU-therm": 36.5, "GPU-therm": 35})
+    cooling = {"gpu-balanced": 0}
+    assert state == MachineState((1190.4, 2265.6), 1377, {"CPU-therm": 36.5, "GPU-therm": 35}, cooling, 3)
     found = conditions_of([state, state], root=tmp_path)
     assert found.power_mode == "3 MODE_30W_ALL"
     assert (found.cpu_mhz, found.gpu_mhz, found.governor) == ((1190.4, 2265.6), (1377, 1377), "schedutil")
@@ -42,7 +49,52 @@ def test_jetson_clocks_fixes_the_clock(tmp_path):
     write(tmp_path, {**XAVIER, "sys/class/devfreq/17000000.gv11b/min_freq": "1377000000\n"})
     found = conditions_of([read_state(tmp_path)], root=tmp_path)
     assert found.gpu_clock_fixed is True
-    assert found.doubts == ()
+    assert (found.throttling, found.doubts) == ((), ())
+
+
+FIXED = {**XAVIER, "sys/class/devfreq/17000000.gv11b/min_freq": "1377000000\n"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "sys/class/devfreq/17000000.gv11b/cur_freq",
+            "905250000",
+            "the GPU ran at 905 MHz, though its clock is fixed at",
+        ),
+        ("sys/class/thermal/cooling_device1/cur_state", "2", "gpu-balanced slowed the machine down, step 2"),
+        ("sys/class/hwmon/hwmon4/oc3_event_cnt", "6", "4 alarms of too much current"),
+    ],
+)
+def test_a_machine_that_is_held_back_during_a_run_is_told(tmp_path, name, text, said):
+    before = read_state(write(tmp_path, FIXED))
+    during = read_state(write(tmp_path, {name: text}))
+    after = read_state(write(tmp_path, {name: FIXED[name]} if "oc3" not in name else {}))
+    found = conditions_of([before, during, after], root=tmp_path)
+    assert len(found.doubts) == 1
+    assert found.doubts[0].startswith(said)
+
+
+def test_a_reading_rounded_down_is_no_throttling(tmp_path):
+    state = read_state(write(tmp_path, FIXED))
+    readings = [Reading((), 1368, {}), Reading((), 1377, {})]
+    assert conditions_of([state, state], readings, tmp_path).throttling == ()
+    readings = [Reading((), 1224, {}), Reading((), 1377, {})]
+    assert "1224 MHz" in conditions_of([state, state], readings, tmp_path).throttling[0]
+
+
+def test_the_machine_is_looked_at_before_a_benchmark(tmp_path, caplog):
+    with caplog.at_level("INFO"):
+        warn_before(write(tmp_path, XAVIER))
+        assert "power mode 3 MODE_30W_ALL, governor schedutil" in caplog.text
+        assert "the GPU's clock was free to change" in caplog.text
+        caplog.clear()
+        warn_before(write(tmp_path, FIXED))
+        assert [record.levelname for record in caplog.records] == ["INFO"]
+        caplog.clear()
+        warn_before(tmp_path / "laptop")
+        assert caplog.text == ""
 
 
 def test_clocks_are_a_range_and_temperatures_are_of_start_and_end(tmp_path):

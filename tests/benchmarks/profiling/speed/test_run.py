@@ -13,6 +13,7 @@ from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.profiling.power.probe import ProbeChoice
 from benchmarks.profiling.speed.run import Settings, measure
 from benchmarks.profiling.speed.speed_report import SpeedReport
+from benchmarks.profiling.speed.table import setting_of
 from sequences.annotated import load_sequence
 from sequences.rendered.command import write_clip
 from siamtrt import UsageError, cli
@@ -195,3 +196,19 @@ def test_ctrl_c_leaves_no_report_and_no_process_and_a_second_run_is_whole(tiny_e
     assert b"FPS, pooled" in again.stdout
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["speed.json"]
     assert len(SpeedReport.load(tmp_path / "out/speed.json").videos[0].samples) == 20
+
+
+@pytest.mark.parametrize(("asked", "schedule"), [(None, 1), ("block", 4)])
+def test_a_benchmark_waits_for_the_gpu_on_a_core_and_says_how(board, clip, asked, schedule):
+    double = board()
+    double.build()
+    report = timed(double.out, clip, warm_up_updates=1, wait=asked)
+    assert double.cudart.schedule == schedule
+    assert report.wait == (asked or "spin")
+    assert setting_of(report).endswith(f"waits by {asked or 'spin'}")
+
+
+def test_nothing_is_waited_for_on_the_cpu(tiny_engines, clip):
+    assert timed(tiny_engines, clip, warm_up_updates=1).wait is None
+    with pytest.raises(UsageError, match="no GPU to wait for"):
+        timed(tiny_engines, clip, warm_up_updates=1, wait="spin")

@@ -1,0 +1,96 @@
+"""The graphs of a network with exits: a search and an xcorr graph a stage, so that what is not reached does not run."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from export.graphs import TracedGraph, XcorrGraph, reference_crop, target_graph
+from networks.exits import KINDS, ExitSiamRPN, LevelMaps
+from siamtrt.card import SEARCH, XCORR, ExitCard, StageCard
+
+
+class _SearchStage(nn.Module):
+    def __init__(self, network: ExitSiamRPN, number: int) -> None:
+        super().__init__()
+        self.network, self._number = network, number
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        features, trunk = self.network.search_stage(self._number, x)
+        return (*features.values(), *([trunk] if self._number < self.network.stages else []))
+
+
+class _XcorrStage(XcorrGraph):
+    """See :class:`XcorrGraph`."""
+
+    def __init__(self, network: ExitSiamRPN, number: int, inputs: tuple[str, ...], kernels: dict[str, Tensor]) -> None:
+        super().__init__(inputs, kernels)
+        self.network, self._number = network, number
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        given, kernels = self.sorted(tensors)
+        earlier = [{kind: given[_level(kind, number)] for kind in KINDS} for number in range(1, self._number)]
+        stage = self.network.correlate_stage(self._number, given, kernels, earlier)
+        own = stage.level if self._number < self.network.stages else {}
+        return (*stage.maps.values(), *own.values(), stage.scores)
+
+
+@torch.no_grad()
+def trace_stages(
+    network: ExitSiamRPN, template_px: int, search_px: int, *, kernel_inputs: bool = False
+) -> dict[str, TracedGraph]:
+    """Split a network with exits, on reference crops.
+
+    Args:
+        network: in evaluation mode.
+        template_px: side of the template, whose kernels the xcorr graphs hold.
+        search_px: side of the search crop.
+        kernel_inputs: make the kernels inputs of the xcorr graphs.
+
+    Returns:
+        By name: target, then search and xcorr of each stage. The maps of the last one are those of the network
+        computed as a whole.
+    """
+    template, crop = reference_crop(template_px), reference_crop(search_px)
+    target = target_graph(network, template)
+    graphs, x, name = [target], crop, "search"
+    earlier: list[LevelMaps] = []
+    for number, stage in enumerate(stage_cards(network), start=1):
+        features, trunk = network.search_stage(number, x)
+        kernels = {kernel: target.outputs[kernel] for kernel in stage.kernels}
+        levels = {_level(kind, at): maps[kind] for at, maps in enumerate(earlier, start=1) for kind in KINDS}
+        inputs = {**features, **levels, **(kernels if kernel_inputs else {})}
+        maps = network.correlate_stage(number, features, kernels, earlier)
+        fused, outputs, own = dict(maps.maps), dict(features), dict[str, Tensor]()
+        if number < network.stages:
+            outputs[f"trunk_{number}"] = trunk
+            own = {_level(kind, number): maps.level[kind] for kind in KINDS}
+        else:
+            fused = dict(zip(KINDS, network.correlate(network.search(crop), target.outputs), strict=True))
+        searching = _SearchStage(network, number).eval()
+        correlating = _XcorrStage(network, number, tuple(inputs), kernels).eval()
+        scores = {stage.exit.output: maps.scores} if stage.exit else {}
+        graphs.append(TracedGraph(stage.search, SEARCH, searching, {name: x}, outputs))
+        outputs = {**fused, **own, **scores}
+        graphs.append(TracedGraph(stage.xcorr, XCORR, correlating, inputs, outputs, frozenset(own), frozenset(scores)))
+        earlier.append(maps.level)
+        x, name = trunk, f"trunk_{number}"
+    return {graph.name: graph for graph in graphs}
+
+
+def stage_cards(network: ExitSiamRPN) -> tuple[StageCard, ...]:
+    """What runs, for the model card."""
+    return tuple(
+        StageCard(
+            f"{SEARCH}_{number}",
+            f"{XCORR}_{number}",
+            tuple(f"kernel_{kind}{level}" for kind in KINDS),
+            ExitCard(f"exit_{number}", network.score_names),
+        )
+        for number, level in enumerate(network.levels, start=1)
+    )
+
+
+def _level(kind: str, number: int) -> str:
+    """The tensor that carries the map of one level to later exits."""
+    return f"level_{kind}_{number}"

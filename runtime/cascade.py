@@ -1,0 +1,124 @@
+"""A locator that runs a search stage by stage and stops where its policy says so; later stages do not run at all."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+
+from runtime.decode import Candidate, decoders
+from runtime.locator import ExitTaken, Located
+from runtime.matcher import Color, StagedMatcher, StageResponse, StageTimes
+from runtime.policies.policy import ExitPolicy
+from siamtrt import Array, BoundingBox, ModelCard, UsageError
+from siamtrt.geometry import Square
+
+_AUDITS, _LEAST_AGREEMENT = 10, 0.8
+
+log = logging.getLogger(__name__)
+
+
+class CascadeLocator:
+    """Chooses exit and box with numpy, from the maps of a matcher that runs in stages.
+
+    Args:
+        matcher: owned from now on.
+        policy: of one target.
+        audit_every: each so many frames all stages run, the last exit's box is taken, and its overlap with the box
+            that the policy would have taken is kept; 0 for never.
+
+    Raises:
+        UsageError: the model has no exits.
+    """
+
+    def __init__(self, matcher: StagedMatcher, policy: ExitPolicy, *, audit_every: int = 0) -> None:
+        require_exits(matcher.card)
+        self._matcher, self._policy, self._decoders = matcher, policy, decoders(matcher.card)
+        self._audit = _Audit(audit_every)
+
+    @property
+    def card(self) -> ModelCard:
+        return self._matcher.card
+
+    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+        self._policy.reset()
+        self._audit.reset()
+        return self._matcher.remember(frame, square, fill)
+
+    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+        """See :class:`runtime.locator.Locator`.
+
+        Raises:
+            InferenceError: see there; only the maps of the exit that is taken have to be numbers.
+        """
+        started_ns = time.perf_counter_ns()
+        times = dict(self._matcher.begin(frame, square, fill))
+        responses: list[StageResponse] = []
+        stages = self.card.search.stages
+        start = self._policy.start_depth()
+        for number in range(1, len(stages) + 1):
+            response = self._matcher.step(number)
+            responses.append(response)
+            for stage, spent_ns in response.times.items():
+                times[stage] = times.get(stage, 0) + spent_ns
+            elapsed_ns = time.perf_counter_ns() - started_ns
+            if number >= start and self._policy.halts(number, response.scores, elapsed_ns):
+                break
+        self._policy.observe(len(responses), responses[-1].scores)
+        decoding_ns = time.perf_counter_ns()
+        decoder = self._decoders[square.out_px]
+        candidate = decoder.best(responses[-1].cls, responses[-1].loc, *last_size)
+        times["decode"] = time.perf_counter_ns() - decoding_ns
+        taken = ExitTaken(
+            len(responses),
+            len(stages),
+            tuple(response.scores for response in responses),
+            tuple(sum(response.times.values()) for response in responses),
+        )
+        if self._audit.is_due():
+            for number in range(len(responses) + 1, len(stages) + 1):
+                response = self._matcher.step(number)
+            whole = decoder.best(response.cls, response.loc, *last_size)
+            self._audit.compare(candidate, whole)
+            candidate = whole
+        return Located(candidate, times, taken)
+
+    def close(self) -> None:
+        self._matcher.close()
+
+
+def require_exits(card: ModelCard) -> None:
+    """Prove that a model can stop early.
+
+    Raises:
+        UsageError: it has no exits.
+    """
+    if not card.search.has_exits:
+        raise UsageError(f"{card.name} was exported without exits, so there is nothing to decide", hint="make exits")
+
+
+@dataclass
+class _Audit:
+    """Whether the exits that are taken still answer as the last one does."""
+
+    every: int
+    frame: int = 0
+    overlaps: list[float] = field(default_factory=list)
+
+    def reset(self) -> None:
+        self.frame, self.overlaps = 0, []
+
+    def is_due(self) -> bool:
+        self.frame += 1
+        return bool(self.every) and self.frame % self.every == 0
+
+    def compare(self, taken: Candidate, whole: Candidate) -> None:
+        """Keep one more agreement, and warn where the mean of the last ten is low."""
+        self.overlaps.append(_box(taken).iou(_box(whole)))
+        mean = sum(self.overlaps[-_AUDITS:]) / _AUDITS
+        if len(self.overlaps) % _AUDITS == 0 and mean < _LEAST_AGREEMENT:
+            log.warning("the thresholds do not fit this scene: early boxes overlap the last exit's by %.2f", mean)
+
+
+def _box(candidate: Candidate) -> BoundingBox:
+    return BoundingBox.from_center(candidate.x, candidate.y, candidate.width, candidate.height)

@@ -1,0 +1,24 @@
+// The part of a frame that a crop reads, from the host's memory into the GPU's own, in words.
+#include <cuda_runtime.h>
+
+#include "stage.h"
+
+static __global__ void stage(const siamtrt_word *frame, int width, int64_t words, const siamtrt_square *square,
+                             siamtrt_word *staged)
+{
+    int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (index >= words || !siamtrt_is_read(width, square, index)) return;
+    staged[index] = frame[index];
+}
+
+// Enqueue the copy on a stream; returns a cudaError_t. Frame and copy lie at multiples of a word.
+extern "C" int siamtrt_stage(const uint8_t *frame, int width, int height, const siamtrt_square *square,
+                             uint8_t *staged, void *stream)
+{
+    int64_t size = (int64_t)width * height * 3, words = (size + sizeof(siamtrt_word) - 1) / sizeof(siamtrt_word);
+    const siamtrt_word *from = reinterpret_cast<const siamtrt_word *>(frame);
+    siamtrt_word *to = reinterpret_cast<siamtrt_word *>(staged);
+    dim3 threads(256), blocks((words + 255) / 256);
+    stage<<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(from, width, words, square, to);
+    return static_cast<int>(cudaGetLastError());
+}
