@@ -6,11 +6,12 @@ BOARD := $(wildcard /etc/nv_tegra_release)
 
 ##? MODEL=siamrpn_lite0 : a row of the table in README.md
 MODEL ?= siamrpn_lite0
+##? VARIANT= : a smaller MODEL of that name, as make prune left it or weights/MODEL-VARIANT.pth holds it
 ##? PRECISION=fp16 : fp32, fp16, int8, int8-all, or one a graph: target=fp16,search=int8,xcorr=fp16
 PRECISION ?= fp16
 ##? BACKEND=onnxruntime : tensorrt on a Jetson; typed builds plans without a GPU
 BACKEND ?= $(if $(BOARD),tensorrt,onnxruntime)
-##? CHECKPOINT=weights/MODEL.pth : the weights; a model goes on with those it was exported from
+##? CHECKPOINT=weights/MODEL[-VARIANT].pth : the weights; a model goes on with those it was exported from
 ##? SEED= : random weights instead, where only shapes and speed matter; export
 ##? KERNEL_INPUTS= : 1 makes kernels inputs of xcorr, in build/MODEL-inputs; typed sets it
 KERNEL_INPUTS ?= $(if $(filter typed,$(BACKEND)),1)
@@ -33,8 +34,12 @@ PORT ?= 8090
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
 VOT ?= $(SEQUENCES)
-##? DATA= : the folder that the configured sources are below; train, cells
-##? CONFIG=training/configs/MODEL.toml : how to train; train, cells
+##? DATA= : the folder that the configured sources are below; train, cells and prune
+##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train, cells and prune
+##? START=weights/MODEL.pth : the weights to prune; prune
+START ?= weights/$(MODEL).pth
+##? MACS=0.62 : the share of the search graph's multiply-accumulates that stays; prune
+MACS ?= 0.62
 ##? NAME=BACKEND-PRECISION-SET : of the report; bench
 ##? THREADS= : of the CPU backend, all cores if left out
 ##? WORKERS= : how many trials run at a time on this machine, by Dask; sweep, vot, ope
@@ -74,7 +79,8 @@ THREE      := $(subst $(space),+,$(strip $(PRECISIONS)))
 LABEL      := $(or $(strip $(foreach word,fp32 fp16 int8-all,$(if $(filter $(word)+$(word)+$(word),$(THREE)),$(word)))),$\
 	$(if $(filter fp16+int8+int8,$(THREE)),int8,$(THREE)))$(FLOAT_LAYERS:%=-keep%)$(MAX_NOISE:%=-drift%)
 
-MODEL_DIR   := build/$(MODEL)$(if $(KERNEL_INPUTS),-inputs)
+HOME_OF     := build/$(MODEL)$(VARIANT:%=-%)
+MODEL_DIR   := $(HOME_OF)$(if $(KERNEL_INPUTS),-inputs)
 BUILT       := $(BACKEND)-$(LABEL)
 DATA_SET    := $(or $(call set_name,$(SEQUENCES)),clip)
 ONNX        := $(MODEL_DIR)/onnx/manifest.json
@@ -106,6 +112,7 @@ RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
 RESULT_cells         := $(or $(OUT),build/cells)
+RESULT_prune         := $(or $(OUT),$(HOME_OF)/pruned)
 TRACK  := $(call escaped,$(RESULT_track))/finished
 DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
 LAYERS := $(call escaped,$(RESULT_layers))
@@ -113,11 +120,12 @@ LAYERS := $(call escaped,$(RESULT_layers))
 # Settings are remembered once what was made with them is whole.
 CHECKPOINT_NOTE := $(MODEL_DIR)/checkpoint.txt
 NOTED_WEIGHTS   := $(shell head -n 1 $(CHECKPOINT_NOTE) 2>&-)
+SHIPPED         := $(or $(if $(VARIANT),$(wildcard $(RESULT_prune)/pruned.pth)),weights/$(MODEL)$(VARIANT:%=-%).pth)
 ifeq ($(CHECKPOINT)$(SEED),)
 ifeq ($(firstword $(NOTED_WEIGHTS)),--seed)
 SEED := $(lastword $(NOTED_WEIGHTS))
 else  # graphs whose checkpoint is not here are used as they are
-CHECKPOINT := $(or $(shell test -f "$(NOTED_WEIGHTS)" && echo "$(NOTED_WEIGHTS)"),$(if $(wildcard $(ONNX)),,weights/$(MODEL).pth))
+CHECKPOINT := $(or $(shell test -f "$(NOTED_WEIGHTS)" && echo "$(NOTED_WEIGHTS)"),$(if $(wildcard $(ONNX)),,$(SHIPPED)))
 endif
 endif
 WEIGHTS := $(SEED:%=--seed %) $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
@@ -139,6 +147,7 @@ NEED_FRAMES      := the frames to calibrate with: FRAMES=/path/to/videos
 NEED_SEQUENCES   := the videos with truth: SEQUENCES=/path/to/vot2018/sequences
 NEED_ANNOTATIONS := the truth: ANNOTATIONS=/path/to/VOT2018.json, or the folder of the sequences
 NEED_DATA        := the data to train on: DATA=/path/to/data
+NEED_VARIANT     := what the smaller model is to be called: VARIANT=m62
 need = test -n "$($(1))" || { echo "name $(NEED_$(1)); see README.md" >&2; exit 2; }
 
 # A goal that found nothing to do says where its result lies; FORCE=1 sets that result aside first.
@@ -157,7 +166,7 @@ WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
 .PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train cells vot ope evaluate \
-	vot-workspace bench sweep layers overhead chain container bench-container shell board-check biases
+	vot-workspace bench sweep layers overhead chain prune container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
 need-%:
@@ -270,6 +279,10 @@ cells: need-DATA $(TRAINING)  ## Search a cell between trunk and head: DATA=fold
 	$(PYTHON) -m architectures cells search --config "$(or $(CONFIG),training/configs/siamrpn_nano_cells.toml)" --data "$(DATA)" \
 		--out "$(RESULT_cells)"
 
+prune: need-DATA need-VARIANT $(TRAINING)  ## A smaller MODEL that tracks as it does: VARIANT=m62 MACS=0.62 DATA=folder; rerun to resume
+	$(PYTHON) -m training.pruning rounds --model $(MODEL) --start "$(START)" --variant $(VARIANT) --macs $(MACS) \
+		--config "$(or $(CONFIG),training/configs/$(MODEL)_pruned.toml)" --data "$(DATA)" --out "$(RESULT_prune)"
+
 ##@ Judge
 
 bench: $(ENGINES) $(call forced,bench)  ## Everything measured in one page: SEQUENCES=folder; rerun to resume
@@ -321,7 +334,7 @@ current_image = @built=$$(docker image inspect -f '{{index .Config.Labels "revis
 	test "$$built" = "$(REVISION)" || \
 	{ echo "the image $(IMAGE) is of revision '$$built', this checkout of $(REVISION): make container" >&2; exit 4; }
 board_model = @$(if $(wildcard $(BOARD_MODEL)),mkdir -p build && tr -d '\0' < $(BOARD_MODEL) > build/board.txt,:)
-HANDED_ON   := FLOAT_LAYERS MAX_NOISE KERNEL_INPUTS THREADS NAME FORCE
+HANDED_ON   := VARIANT FLOAT_LAYERS MAX_NOISE KERNEL_INPUTS THREADS NAME FORCE
 
 container:  ## Build the image for a Jetson with JetPack 5.1, on the Jetson
 	docker build -f Dockerfile.l4t -t $(IMAGE) --label revision=$(REVISION) --build-arg ARCH=$(ARCH) \

@@ -11,6 +11,7 @@ from training.place import Place
 from training.tasks.ban import BanTask
 from training.tasks.cells import CellsTask
 from training.tasks.exits import ExitsTask
+from training.tasks.pruned import PrunedTask
 from training.tasks.siamrpn import SiamRPNTask
 from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
@@ -21,6 +22,7 @@ KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "ban": BanTask,
     "supernet": SupernetTask,
     "cells": CellsTask,
+    "pruned": PrunedTask,
 }
 
 
