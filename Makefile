@@ -30,6 +30,7 @@ ADDRESS ?= 127.0.0.1
 PORT ?= 8090
 ##? INIT= : x,y,w,h in the first frame, drawn on the display if left out; track
 ##? SEQUENCES= : a folder of videos with truth; bench and sweep render a clip without
+##? TUNING= : a folder of videos that thresholds are tuned on, rendered clips without; exits
 ##? ANNOTATIONS= : PySOT's JSON, or the folder of the sequences; evaluate
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
@@ -93,6 +94,15 @@ CLIP        := build/clip/groundtruth.txt
 # The video's path as one word that is no longer than a file name may be.
 VIDEO := $(shell { realpath -qe -- "$(SOURCE)" || printf %s "$(SOURCE)"; } | tr -d '\n' | tr -c 'A-Za-z0-9._-' _ | tail -c 150)
 
+# A model with exits lies beside the same weights as one search; 20 rendered clips a side where no videos are named.
+EXITS_DIR      := $(MODEL_DIR)-exits
+EXITS_BUILT    := onnxruntime-$(LABEL)
+EXITS_ONNX     := $(EXITS_DIR)/onnx/manifest.json
+EXITS_ENGINES  := $(EXITS_DIR)/engines/$(EXITS_BUILT)/manifest.json
+EXITS_WHOLE    := $(EXITS_DIR)/whole/$(EXITS_BUILT)/manifest.json
+TUNING_CLIPS   := $(if $(TUNING),,$(patsubst %,build/clips/tuning/%/groundtruth.txt,$(shell seq 201 220)))
+JUDGED_CLIPS   := $(if $(SEQUENCES),,$(patsubst %,build/clips/judged/%/groundtruth.txt,$(shell seq 101 120)))
+
 # What each goal leaves.
 RESULT_export        := $(MODEL_DIR)/onnx
 RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
@@ -108,6 +118,7 @@ RESULT_evaluate      := $(or $(OUT),$(if $(RESULTS),$$(dirname "$(RESULTS)"),$(R
 RESULT_layers        := $(or $(OUT),$(MODEL_DIR)/reports/layers-$(BUILT).json)
 RESULT_bench         := $(or $(OUT),$(MODEL_DIR)/reports/$(or $(NAME),$(BUILT)-$(DATA_SET)))
 RESULT_sweep         := $(or $(OUT),$(MODEL_DIR)/sweep/$(BACKEND)-$(DATA_SET))
+RESULT_exits         := $(or $(OUT),$(EXITS_DIR)/report/$(EXITS_BUILT)-$(or $(call set_name,$(SEQUENCES)),clips))
 RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
@@ -166,7 +177,7 @@ WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
 .PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train cells vot ope evaluate \
-	vot-workspace bench sweep layers overhead chain prune container bench-container shell board-check biases
+	vot-workspace bench sweep exits layers overhead chain prune container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
 need-%:
@@ -314,6 +325,25 @@ layers: $(LAYERS)  ## Latency of each layer of each engine
 	$(call idle,layers)
 $(LAYERS): $(ENGINES) $(call forced,layers)
 	$(call done,layers)$(PYTHON) -m benchmarks layers --engines $(<D) $(THREADS_OPTION) --out "$@"
+
+exits: $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIPS) $(call forced,exits)  ## Stop early: what it buys, on ONNX Runtime
+	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(TUNING),build/clips/tuning)" \
+		$(THREADS_OPTION) --out "$(RESULT_exits)/tuning.npz"
+	$(PYTHON) -m benchmarks exits tune --table "$(RESULT_exits)/tuning.npz" --out "$(RESULT_exits)/policy"
+	$(PYTHON) -m benchmarks exits run --engines $(dir $(EXITS_ENGINES)) --whole $(dir $(EXITS_WHOLE)) \
+		--tuned "$(RESULT_exits)/policy/policy.json" --videos "$(or $(SEQUENCES),build/clips/judged)" \
+		$(THREADS_OPTION) --out "$(RESULT_exits)/run"
+	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(SEQUENCES),build/clips/judged)" \
+		$(THREADS_OPTION) --out "$(RESULT_exits)/judged.npz"
+	$(PYTHON) -m benchmarks exits report --run "$(RESULT_exits)/run" --table "$(RESULT_exits)/judged.npz" --out "$(RESULT_exits)"
+$(EXITS_ONNX): $(ONNX)
+	$(PYTHON) -m export --model $(MODEL) $(WEIGHTS) --exits --out $(@D)
+$(EXITS_ENGINES): $(EXITS_ONNX)
+	$(PYTHON) -m engines --onnx $(<D) --precision $(PRECISION) --out $(@D)
+$(EXITS_WHOLE): $(ONNX)
+	$(PYTHON) -m engines --onnx $(<D) --precision $(PRECISION) --out $(@D)
+build/clips/%/groundtruth.txt: | $(SETUP)
+	$(PYTHON) -m benchmarks clip --seed $(notdir $(@D)) --frames 60 --out $(@D)
 
 overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
 	$(PYTHON) -m benchmarks overhead --engines $(<D) $(if $(OUT),--out "$(OUT)")
