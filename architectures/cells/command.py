@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from architectures.cells.chance import draw
+from architectures.cells.compare import compare, table
 from architectures.cells.cost import border_difference, macs, parameters
 from architectures.cells.picture import draw_cell
 from architectures.cells.record import Record
@@ -24,6 +25,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     _derive_arguments(commands.add_parser("derive", help="the cell of one epoch of a search"))
     _show_arguments(commands.add_parser("show", help="what a cell is and costs"))
     _random_arguments(commands.add_parser("random", help="cells drawn by chance, to compare a found one with"))
+    _compare_arguments(commands.add_parser("compare", help="judged models side by side, with intervals and costs"))
 
 
 def main(options: argparse.Namespace) -> None:
@@ -95,3 +97,15 @@ def _random_arguments(arguments: argparse.ArgumentParser) -> None:
 def _random(options: argparse.Namespace) -> None:
     for number in range(options.count):
         print(draw(options.seed + number, options.channels))
+
+
+def _compare_arguments(arguments: argparse.ArgumentParser) -> None:
+    arguments.add_argument("--judged", type=Path, required=True, help="written by python -m benchmarks judge")
+    arguments.add_argument(
+        "--engines", type=Path, nargs="+", required=True, help="the first one is what others are beside"
+    )
+    arguments.set_defaults(command=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    print(table(compare(options.judged, options.engines)))

@@ -7,37 +7,35 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.path import Path as PathOfPoints
 
 from architectures.cells.record import Record
-from networks.genotype import INPUTS, WEIGHT_FREE, Genotype
+from networks.genotype import INPUTS, NONE, WEIGHT_FREE, Genotype
 from siamtrt.files import whole_file
 
-_BOX = (1.1, 0.7)
-_STEP_X, _STEP_Y = 2.6, 1.9
+_STEP, _BOX, _RISE, _APART = 2.4, (1.0, 0.7), 0.42, 0.24
 _FREE, _WITH = "tab:gray", "tab:blue"
 _DPI = 110
 
 
 def draw_cell(genotype: Genotype, path: Path) -> None:
-    """Write a PNG: maps from left to right, an arrow an edge, grey where its operation has no weights."""
+    """Write a PNG: the maps in a row, a node's first edge above it, its second below; grey where it has no weights."""
     count = INPUTS + len(genotype.nodes)
-    places = {number: _place(number) for number in range(count)}
-    figure = Figure(figsize=(2.2 + 1.6 * count, 5), layout="constrained")
+    figure = Figure(figsize=(1.5 + 1.5 * count, 5), layout="constrained")
     axes = figure.add_subplot()
-    names = {number: f"{number}" for number in places} | {0: "0\nshallower", 1: "1\ndeeper"}
-    for number, (x, y) in places.items():
-        _box(axes, x, y, names[number], "lightyellow" if number < INPUTS else "white")
-    end = (_STEP_X * count - _STEP_X / 2, 0.0)
-    _box(axes, *end, f"output\n{genotype.channels * len(genotype.outputs)} ch.", "honeydew")
-    for number in genotype.outputs:
-        _arrow(axes, places[number], end, "", "lightgray", 0.12)
+    names = {0: "0\nshallower", 1: "1\ndeeper"}
+    for number in range(count):
+        _box(axes, _STEP * number, names.get(number, str(number)), "lightyellow" if number < INPUTS else "white")
     for node, edges in enumerate(genotype.nodes, start=INPUTS):
-        for place, edge in enumerate(edges):
-            color = _FREE if edge.operation in WEIGHT_FREE else _WITH
-            bend = 0.18 if place else -0.18
-            _arrow(axes, places[edge.source], places[node], edge.operation, color, bend)
-    axes.set(xlim=(-1.2, end[0] + 1.2), ylim=(-_STEP_Y - 1.2, _STEP_Y + 1.2), title=str(genotype))
+        for side, edge in zip((1, -1), edges, strict=True):
+            if edge.operation != NONE:
+                _arc(axes, edge.source, node, side, edge.operation)
+    outputs = ", ".join(map(str, genotype.outputs))
+    width = genotype.channels * len(genotype.outputs)
+    axes.set_title(f"{genotype}\noutput: maps {outputs} side by side, {width} channels", fontsize=10)
+    reach = _RISE * _STEP * (count - 1) + 1
+    axes.set(xlim=(-1, _STEP * (count - 1) + 1), ylim=(-reach, reach))
     axes.axis("off")
     _save(figure, path)
 
@@ -64,32 +62,24 @@ def draw_curves(records: Sequence[Record], path: Path) -> None:
     _save(figure, path)
 
 
-def _place(number: int) -> tuple[float, float]:
-    """Inputs stand above each other, nodes in a zigzag, so that few arrows cross a box."""
-    if number < INPUTS:
-        return (0.0, _STEP_Y * (0.5 - number) * 1.6)
-    return (_STEP_X * (number - 1), _STEP_Y * (0.8 if number % 2 == 0 else -0.8))
-
-
-def _box(axes: Axes, x: float, y: float, text: str, color: str) -> None:
+def _box(axes: Axes, x: float, text: str, color: str) -> None:
     width, height = _BOX
-    corner = (x - width / 2, y - height / 2)
-    axes.add_patch(
-        FancyBboxPatch(corner, width, height, boxstyle="round", facecolor=color, edgecolor="black", zorder=3)
-    )
-    axes.text(x, y, text, ha="center", va="center", fontsize=9, zorder=4)
+    corner = (x - width / 2, -height / 2)
+    axes.add_patch(FancyBboxPatch(corner, width, height, boxstyle="round,pad=0.1", facecolor=color, edgecolor="black"))
+    axes.text(x, 0, text, ha="center", va="center", fontsize=9)
 
 
-def _arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], text: str, color: str, bend: float
-) -> None:
-    style = {"arrowstyle": "-|>", "color": color, "connectionstyle": f"arc3,rad={bend}", "shrinkA": 28, "shrinkB": 30}
-    axes.annotate("", end, start, arrowprops=style, zorder=2)
-    if text:
-        across, up = end[0] - start[0], end[1] - start[1]
-        x, y = (start[0] + end[0]) / 2 + bend * up / 2, (start[1] + end[1]) / 2 - bend * across / 2
-        box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.9}
-        axes.text(x, y, text, ha="center", va="center", fontsize=9, color=color, bbox=box, zorder=5)
+def _arc(axes: Axes, source: int, node: int, side: int, text: str) -> None:
+    """An arrow from a map to a node, the higher the further apart they are; *side* 1 above the row, -1 below."""
+    color = _FREE if text in WEIGHT_FREE else _WITH
+    start, end = _STEP * source + _APART, _STEP * node - _APART
+    foot, top = side * (_BOX[1] / 2 + 0.12), side * 2 * _RISE * (end - start)
+    middle = (start + end) / 2
+    points = [(start, foot), (middle, foot + top), (end, foot)]
+    curve = PathOfPoints(points, [PathOfPoints.MOVETO, PathOfPoints.CURVE3, PathOfPoints.CURVE3])
+    axes.add_patch(FancyArrowPatch(path=curve, arrowstyle="-|>", mutation_scale=14, color=color, linewidth=1.4))
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
+    axes.text(middle, foot + top / 2, text, ha="center", va="center", fontsize=9, color=color, bbox=box)
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -9,12 +9,14 @@ import torch
 
 from architectures.__main__ import COMMANDS
 from architectures.cells.chance import draw
+from architectures.cells.compare import interval
 from architectures.cells.record import Epoch, Record
 from architectures.cells.stopping import Rule
 from networks.genotype import Genotype, parse, sources
 from networks.models import MODELS, build
 from siamtrt import InferenceError, Manifest, UsageError, cli
 from tests.networks.thin import thin_cell_spec
+from tests.tiny import write_tiny_model
 from tests.training.data import write_videos
 
 CONFIG = """
@@ -180,3 +182,27 @@ def test_cells_drawn_by_chance_follow_from_their_seed(capsys):
     assert lines == [str(draw(seed, 16)) for seed in range(3)]
     assert len(set(lines)) == 3
     assert all(parse(line).channels == 16 and len(parse(line).nodes) == 4 for line in lines)
+
+
+def test_judged_models_are_set_beside_the_first_video_by_video(tmp_path, capsys):
+    models = {}
+    for name, apart in (("none", 0.0), ("found", 0.1)):
+        folder = tmp_path / name / "engines" / "cpu"
+        write_tiny_model(folder)
+        rows = {f"video{number}": {"success_auc": 0.3 + 0.1 * number + apart} for number in range(4)}
+        models["/".join(folder.parts[-3:])] = {"videos": {"set": rows}}
+    (tmp_path / "judged.json").write_text(json.dumps({"models": models}))
+    folders = [tmp_path / name / "engines" / "cpu" for name in ("none", "found")]
+    assert run("compare", "--judged", tmp_path / "judged.json", "--engines", *folders) == 0
+    first, second = capsys.readouterr().out.splitlines()[1:]
+    assert "+0.000 (+0.000 to +0.000)" in first
+    assert "+0.100 (+0.100 to +0.100)" in second
+    assert "none/engines/cpu" in first
+    assert "0.550 (" in second
+    assert run("compare", "--judged", tmp_path / "judged.json", "--engines", tmp_path / "none" / "engines") == 4
+
+
+def test_an_interval_spans_its_mean_and_is_that_of_the_videos():
+    low, high = interval([0.2, 0.4, 0.6, 0.8])
+    assert 0.2 < low < 0.4 < 0.6 < high < 0.8
+    assert interval([0.5, 0.5]) == (0.5, 0.5)
