@@ -35,9 +35,9 @@ PORT ?= 8090
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
 VOT ?= $(SEQUENCES)
-##? DATA= : the folder that the configured sources are below; train, prune, search
+##? DATA= : the folder that the configured sources are below; train, cells, prune, search
 ##? LIMIT_MS= : the most milliseconds that a network may take on this machine; search
-##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train and prune
+##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train, cells, prune
 ##? START=weights/MODEL.pth : the weights to prune; prune
 START ?= weights/$(MODEL).pth
 ##? MACS=0.62 : the share of the search graph's multiply-accumulates that stays; prune
@@ -124,6 +124,7 @@ RESULT_exits         := $(or $(OUT),$(EXITS_DIR)/report/$(EXITS_BUILT)-$(or $(ca
 RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
+RESULT_cells         := $(or $(OUT),build/cells)
 RESULT_prune         := $(or $(OUT),$(HOME_OF)/pruned)
 TRACK  := $(call escaped,$(RESULT_track))/finished
 DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
@@ -179,7 +180,7 @@ API      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-api)
 WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train search vot ope evaluate \
+.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train cells search vot ope evaluate \
 	vot-workspace bench sweep exits layers overhead chain prune container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -291,6 +292,10 @@ $(SENSITIVITY): $(ONNX) $(RANGES) $(call forced,sensitivity) | $(SETUP)
 
 train: need-DATA $(TRAINING)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m training --config "$(or $(CONFIG),training/configs/$(MODEL).toml)" --data "$(DATA)" --out "$(RESULT_train)"
+
+cells: need-DATA $(TRAINING)  ## Search a cell between trunk and head: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m architectures cells search --config "$(or $(CONFIG),training/configs/siamrpn_nano_cells.toml)" --data "$(DATA)" \
+		--out "$(RESULT_cells)"
 
 prune: need-DATA need-VARIANT $(TRAINING)  ## A smaller MODEL that tracks as it does: VARIANT=m62 MACS=0.62 DATA=folder; rerun to resume
 	$(PYTHON) -m training.pruning rounds --model $(MODEL) --start "$(START)" --variant $(VARIANT) --macs $(MACS) \
