@@ -146,7 +146,7 @@ class PrunedTask:
 
     def _best(self, network: nn.Module, batch: Batch) -> Tensor:
         cls, loc = self._maps_of(network, batch)
-        return best_boxes(cls, loc, _grid(self._model, cls.shape[-1]))
+        return best_boxes(cls, loc, grid(self._model, cls.shape[-1]))
 
     @torch.no_grad()
     def _maps_of(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -178,7 +178,7 @@ class PrunedTask:
         return torch.stack(errors).mean()
 
 
-def _grid(model: ModelSpec, score_size: int) -> Tensor:
+def grid(model: ModelSpec, score_size: int) -> Tensor:
     """The anchors (4xN) or points (2xN) of a map, in crop pixels."""
     if model.family == "ban":
         return torch.from_numpy(point_grid(model.stride, score_size)) + model.search_px / 2
