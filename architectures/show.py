@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from architectures.cost import parts, published_macs, total
+from architectures.drawing import draw_networks
 from architectures.latency import LatencyTable
 from networks.lighttrack.architecture import parse
 
@@ -14,6 +15,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add the options."""
     arguments.add_argument("architecture", help="its string; canonical or not")
     arguments.add_argument("--latency", type=Path, help="a latency table")
+    arguments.add_argument("--draw", type=Path, help="a PNG file")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -26,4 +28,6 @@ def main(options: argparse.Namespace) -> None:
     rows.append(f"{published_macs(architecture) / 1e6:.2f} M as the papers count")
     if options.latency:
         rows.append(f"{LatencyTable.load(options.latency).predict(architecture):.2f} ms by {options.latency}")
+    if options.draw:
+        draw_networks([(str(architecture), architecture)], options.draw)
     print("\n".join(rows))  # noqa: T201  the command's answer
