@@ -110,6 +110,7 @@ RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
 RESULT_calibrate     := $(MODEL_DIR)/calibration
 RESULT_sensitivity   := $(SENSITIVITY)
 RESULT_track         := $(or $(OUT),$(MODEL_DIR)/track/$(BUILT)/$(VIDEO)$(if $(BOX),@$(subst $(comma),-,$(BOX))))
+RESULT_api           := $(or $(OUT),build/api)
 RESULT_live          := $(or $(OUT),$(MODEL_DIR)/live/$(BUILT))
 RESULT_demo          := $(or $(OUT),$(MODEL_DIR)/demo/$(BUILT))
 RESULT_vot           := $(or $(OUT),$(MODEL_DIR)/vot/$(BUILT))
@@ -175,6 +176,7 @@ FLEET    := $(if $(strip $(PLACE)),$(if $(filter .venv/%,$(PYTHON)),.venv/ready-
 SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
+API      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-api)
 WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
@@ -229,10 +231,13 @@ live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it fo
 .venv/ready-training: requirements/training.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
+.venv/ready-api: requirements/api.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
 .venv/ready-web: requirements/web.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
-.venv38/ready: requirements/board-tests.txt requirements/board.txt requirements/web.txt
+.venv38/ready: $(addprefix requirements/,board-tests.txt board.txt web.txt completion.txt)
 	$(PYTHON38) -m venv .venv38
 	.venv38/bin/python -m pip install --quiet --upgrade pip
 	.venv38/bin/python -m pip install --quiet -r $<
@@ -438,6 +443,12 @@ test: test-all  ## The tests that take seconds, the board-side ones on Python 3.
 test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: exports of ResNet-50, real sequences, whole runs
 	$(PYTHON) $(PYTEST) $(CHOSEN)
 	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+
+ROOMS := siamtrt sequences runtime serving networks export calibration engines training benchmarks architectures
+.PHONY: api
+api: $(API)  ## The pages of every module, from its docstrings: build/api/index.html
+	$(PYTHON) -m pdoc --docformat google --output-directory "$(RESULT_api)" $(ROOMS)
+	@echo "$(RESULT_api)/index.html"
 
 check: $(DEV)  ## Formatter, linter, types, import contract, then 'test-all'
 	$(PYTHON) -m ruff format --check .

@@ -60,6 +60,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--keep-blocks", action="store_true", help="shrink towers and number of blocks alone")
     declare_place(arguments, "networks")
     arguments.add_argument("--seed", type=cli.seed, default=0)
+    cli.add_json(arguments)
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,10 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
         settings={"strategy": options.strategy, "seed": options.seed, **asdict(run.limits)},
         environment=describe(),
     ).save(options.out)
-    for one in chosen:
-        print(f"{one.overlap:.3f} {second[one.architecture]:.3f} {_priced(one):>12}  {one.architecture}")  # noqa: T201
+    lines = [
+        f"{one.overlap:.3f} {second[one.architecture]:.3f} {_priced(one):>12}  {one.architecture}" for one in chosen
+    ]
+    cli.show(options, "\n".join(lines), rows)
 
 
 def _titled(chosen: list[Judged], second: dict[str, float], largest: str) -> list[tuple[str, Architecture]]:
