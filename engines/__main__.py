@@ -30,7 +30,9 @@ def main(options: argparse.Namespace) -> None:
     )
     int8 = Int8Options(options.ranges, _float_layers(options, precisions), options.correction_samples)
     command = cli.command_line("engines")
-    build(BuildRequest(options.onnx, options.out, options.backend, precisions, command, tensorrt, int8))
+    build(
+        BuildRequest(options.onnx, options.out, options.backend, precisions, command, tensorrt, int8, options.targets)
+    )
     print(options.out)
 
 
@@ -69,6 +71,8 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
     )
+    about = "how many targets are followed in one run, of a model exported with --kernel-inputs"
+    arguments.add_argument("--targets", type=cli.count, default=1, help=about)
     int8 = arguments.add_argument_group("int8 only")
     int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
     int8.add_argument(

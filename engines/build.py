@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping, Protocol, Sequence
 
 from engines import own_process
+from engines.batch import for_targets
 from engines.graph import GraphJob
 from engines.int8 import Int8Inputs, Int8Options, int8_inputs
 from engines.onnxruntime import builder as onnxruntime
@@ -67,6 +68,7 @@ class BuildRequest:
         command: recorded in the manifest as the way to build it again.
         tensorrt: settings of the backends ``tensorrt`` and ``typed``.
         int8: what INT8 takes.
+        targets: how many targets a run of the engines serves.
     """
 
     onnx: Path
@@ -76,6 +78,7 @@ class BuildRequest:
     command: str
     tensorrt: TensorrtOptions = field(default_factory=TensorrtOptions)
     int8: Int8Options = field(default_factory=Int8Options)
+    targets: int = 1
 
 
 def build(request: BuildRequest) -> Manifest:
@@ -86,7 +89,7 @@ def build(request: BuildRequest) -> Manifest:
 
     Raises:
         UsageError: unknown backend, a precision it cannot realise, an option of another backend, INT8 without ranges,
-            or an unknown layer to leave in floating point.
+            an unknown layer to leave in floating point, or several targets for kernels that are weights.
         ArtifactError: the ONNX or calibration folder is unfinished or changed, or ``out`` cannot be written.
         BuildError: a backend refused a graph.
         MissingDependencyError: the backend is not installed.
@@ -97,19 +100,21 @@ def build(request: BuildRequest) -> Manifest:
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     backend = _backend(request)
+    wide_card = for_targets(card, request.targets)
     environment, references = backend.environment(), backend.references(card)
     int8 = int8_inputs(onnx, card, request.precisions, request.int8)
     settings = {
         "backend": request.backend,
         "precision": str(request.precisions),
+        **({"targets": request.targets} if request.targets > 1 else {}),
         **_recorded(request.tensorrt, backend.OPTIONS),
         **int8.settings,
     }
     ranges = {path.name: sha256(path) for path in int8.parents}
     key = {"settings": {**settings, **environment, "ranges": ranges}, "packages": describe()["packages"]}
-    jobs = _jobs(request.onnx, request.out, card, request.precisions, int8, backend.SUFFIX)
+    jobs = _jobs(request.onnx, request.out, card, request.precisions, int8, backend.SUFFIX, request.targets)
     _build_unfinished(jobs, backend, request.tensorrt, out / _RECORD, key)
-    card.save(out)
+    wide_card.save(out)
     for name in references:
         with whole_file(out / name) as temporary:
             shutil.copyfile(onnx / name, temporary)
@@ -166,7 +171,7 @@ def int8_jobs(onnx: Path, precisions: GraphPrecisions, wish: Int8Options) -> lis
 
 
 def _jobs(
-    onnx: Path, out: Path, card: ModelCard, precisions: GraphPrecisions, int8: Int8Inputs, suffix: str
+    onnx: Path, out: Path, card: ModelCard, precisions: GraphPrecisions, int8: Int8Inputs, suffix: str, targets: int = 1
 ) -> list[GraphJob]:
     return [
         GraphJob(
@@ -176,6 +181,8 @@ def _jobs(
             out=out / f"{graph.name}{suffix}",
             refit=card.refitted(graph.name),
             features=card.features(graph.name),
+            kernels=card.kernel_names if card.kernel_inputs else (),
+            targets=1 if graph.role == model_card.TARGET else targets,
             int8=int8.by_graph.get(graph.name),
             scores=card.scores_of(graph.name),
         )

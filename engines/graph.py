@@ -31,6 +31,8 @@ class GraphJob:
         out: the engine file to write, whole or not at all.
         refit: the weights that have to stay replaceable in the engine, by name.
         features: its tensors that go from search to xcorr, by name.
+        kernels: its inputs that are kernels, by name.
+        targets: how many targets a run of the engine serves, see :mod:`engines.batch`.
         int8: what INT8 needs beside the graph; None exactly where the precision is another one.
         scores: outputs that decide where a search stops; what only they need stays float32.
     """
@@ -41,6 +43,8 @@ class GraphJob:
     out: Path
     refit: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+    targets: int = 1
     int8: Int8 | None = None
     scores: tuple[str, ...] = ()
 

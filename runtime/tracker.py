@@ -11,11 +11,12 @@ from pathlib import Path
 
 from runtime.decode import Candidate
 from runtime.frames import as_bgr, fill_color
-from runtime.locator import ExitTaken, Locator
+from runtime.locator import ExitTaken, Located, Locator
 from runtime.matcher import Color, StageTimes
 from runtime.open_engines import open_locators
+from runtime.together import Asked
 from siamtrt import Array, BoundingBox, UsageError
-from siamtrt.card import LostRule, TrackerConstants
+from siamtrt.card import LostRule, SearchCard, TrackerConstants
 from siamtrt.geometry import Place, crop_scale, search_square, template_square
 
 _MOST_OF_FRAME = 2  # sides of a target over those of its frame; what crops take grows with the square
@@ -52,10 +53,13 @@ class Tracker:
 
     Args:
         locator: owned by the tracker from now on.
+
+    Attributes:
+        locator: the same.
     """
 
     def __init__(self, locator: Locator) -> None:
-        self._locator = locator
+        self.locator = locator
         self._state: TrackerState | None = None
 
     @classmethod
@@ -100,8 +104,8 @@ class Tracker:
         frame = as_bgr(frame)
         _require_inside(box, frame)
         place, fill = Place.given(box), fill_color(frame)
-        lost = False if self._locator.card.lost_search else None
-        times = self._locator.remember(frame, template_square(place, self._locator.card), fill)
+        lost = False if self.locator.card.lost_search else None
+        times = self.locator.remember(frame, template_square(place, self.locator.card), fill)
         self._state = TrackerState(box, place, None, lost, times, frame.shape, fill)
         return self._state
 
@@ -112,23 +116,41 @@ class Tracker:
             UsageError: nothing was started, or the frame is no image or has another size than the first.
             InferenceError: the backend failed, or the network put out scores that are no numbers.
         """
-        state, card = self._state, self._locator.card
-        if state is None:
-            raise UsageError("there is no target yet", hint="call start(frame, box) first")
         frame = as_bgr(frame)
+        asked = self.asked(frame)
+        return self.moved_by(self.locator.locate(frame, asked.square, asked.fill, asked.last_size))
+
+    def asked(self, frame: Array) -> Asked:
+        """What the locator is to be asked about the next *frame*; :meth:`moved_by` takes its answer.
+
+        Raises:
+            UsageError: see :meth:`update`.
+        """
+        state, card = self._state, self.locator.card
+        if state is None:
+            raise _no_target()
         if frame.shape != state.frame_shape:
             raise UsageError(
                 f"the frame size changed from {_size_text(state.frame_shape)} to {_size_text(frame.shape)}",
                 hint="call start with a box in the new size",
             )
-        place, lost_search = state.place, card.lost_search
-        search = lost_search if lost_search and state.lost else card.search
-        scale = crop_scale(place, card)
-        last_size = (place.width * scale, place.height * scale)
-        located = self._locator.locate(frame, search_square(place, card, search), state.fill, last_size)
-        candidate, rule = located.candidate, lost_search.lost if lost_search else None
+        place, scale = state.place, crop_scale(state.place, card)
+        square = search_square(place, card, self._search(state))
+        return Asked(square, state.fill, (place.width * scale, place.height * scale))
+
+    def moved_by(self, located: Located) -> TrackerState:
+        """Go on from what the locator answered to :meth:`asked`.
+
+        Raises:
+            UsageError: nothing was started.
+        """
+        state, card = self._state, self.locator.card
+        if state is None:
+            raise _no_target()
+        place, scale = state.place, crop_scale(state.place, card)
+        candidate, rule = located.candidate, card.lost_search.lost if card.lost_search else None
         if rule is None or candidate.score >= rule.below:
-            place = _moved(place, candidate, scale, card.tracker).within(frame.shape, card.tracker.min_side_px)
+            place = _moved(place, candidate, scale, card.tracker).within(state.frame_shape, card.tracker.min_side_px)
         lost = _is_lost(rule, candidate.score, was_lost=bool(state.lost)) if rule else None
         self._state = TrackerState(
             place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill, located.exit
@@ -139,15 +161,23 @@ class Tracker:
         """Take *state*, which this tracker returned for the same target, as the last one."""
         self._state = state
 
+    def _search(self, state: TrackerState) -> SearchCard:
+        lost = self.locator.card.lost_search
+        return lost if lost and state.lost else self.locator.card.search
+
     def close(self) -> None:
         """Free the backend's resources."""
-        self._locator.close()
+        self.locator.close()
 
     def __enter__(self) -> Tracker:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _no_target() -> UsageError:
+    return UsageError("there is no target yet", hint="call start(frame, box) first")
 
 
 def _moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:

@@ -151,6 +151,8 @@ class ModelCard:
         graphs: every graph, the target's first.
         checkpoint_sha256: digest of the checkpoint file the graphs were exported from.
         kernel_inputs: the xcorr graphs take their kernels as inputs instead of as weights.
+        targets: how many targets a run of the search and xcorr graphs serves; the first dimension of what goes into
+            and comes out of them is so many times that of one.
         parity: graph name -> largest absolute difference to the torch module, relative to the output's range.
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
@@ -169,6 +171,7 @@ class ModelCard:
     graphs: Tuple[GraphCard, ...]
     checkpoint_sha256: str
     kernel_inputs: bool = False
+    targets: int = 1
     parity: Dict[str, float] = field(default_factory=dict)
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE

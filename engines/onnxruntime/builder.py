@@ -8,6 +8,7 @@ from typing import Sequence
 
 import onnx
 
+from engines.batch import batched
 from engines.float16 import to_float16
 from engines.graph import (
     GraphJob,
@@ -47,7 +48,7 @@ def build_graph(job: GraphJob, _options: object = None) -> None:
         model = _int8_form(model, job, job.int8)
     elif job.precision is Precision.FP16:
         model = to_float16(model, float32_nodes=score_nodes(model.graph, job.scores))
-    data = model.SerializeToString()
+    data = batched(model, job.kernels, job.targets).SerializeToString()
     open_session(data)  # a refusal belongs here, not on the first frame
     write_bytes(job.out, data)
 

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from engines.batch import batched
 from engines.graph import GraphJob, read_graph
 from engines.tensorrt.biases import with_corrected_biases
-from engines.tensorrt.building import FLOAT32, Building, TensorrtOptions
+from engines.tensorrt.building import FLOAT32, OUR_RANGES, Building, TensorrtOptions
 from engines.tensorrt.int8 import int8_plan
 from siamtrt import MissingDependencyError, ModelCard, Precision, UsageError
 from siamtrt.environment import describe
@@ -42,8 +43,11 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     model = read_graph(job.source)
     if job.int8:
         model = with_corrected_biases(model, job, job.int8)
+    model = batched(model, job.kernels, job.targets)
     cache_path = _timing_cache_path(trt, options)
 
+    if job.targets > 1 and options.calibrator != OUR_RANGES:
+        raise UsageError("TensorRT's own calibrator takes one crop at a time", hint="--calibrator ranges")
     if job.features and options.features != FLOAT32 and job.precision is Precision.FP32:
         raise UsageError(
             f"{job.graph.name} in fp32 has no features in {options.features}", hint="leave --features out, or fp16"

@@ -13,6 +13,7 @@ from typing import Any, Sequence
 
 import onnx
 
+from engines.batch import batched
 from engines.float16 import TENSORRT_FLOAT32_OPERATORS, to_float16
 from engines.graph import GraphJob, float_correlations, read_graph, score_nodes
 from engines.tensorrt.biases import with_corrected_biases
@@ -43,7 +44,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     """
     trt = require_library()
     kind = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
-    building = Building.of(trt, kind, typed_graph(job), job.source, options)
+    building = Building.of(trt, kind, batched(typed_graph(job), job.kernels, job.targets), job.source, options)
     if options.compute_capabilities:
         _set_targets(trt, building.config, options.compute_capabilities)
     write_bytes(job.out, building.serialized(job.out.name, hint="--precision fp32"))

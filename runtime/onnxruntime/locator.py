@@ -6,9 +6,11 @@ import logging
 
 from runtime.cascade import CascadeLocator, require_exits
 from runtime.locator import HostLocator, Locator
+from runtime.onnxruntime.batch import OnnxBatch
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import Opening
 from runtime.policies.parse import parse
+from runtime.together import in_batches
 from siamtrt import UsageError
 from siamtrt.environment import cores
 
@@ -29,6 +31,8 @@ def open_locators(opening: Opening) -> list[Locator]:
     log.info("ONNX Runtime on the CPU, threads: %d", opening.threads or cores())
     if opening.policy is not None:
         require_exits(opening.card)
+    if opening.card.targets > 1:
+        return in_batches(lambda: OnnxBatch(opening.engines, opening.card, threads=opening.threads), opening.count)
     matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     if opening.policy is None:
         return [HostLocator(matcher) for matcher in matchers]

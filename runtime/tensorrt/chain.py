@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from runtime.tensorrt.frame import FrameOnGpu
 from runtime.tensorrt.kernel_block import KernelBlock, Target
 from runtime.tensorrt.plans import Plans
 from runtime.tensorrt.stage import Stage
+from runtime.together import Asked
 from siamtrt import Array, InferenceError, Manifest, ModelCard, UsageError
 from siamtrt.card import SearchCard
 from siamtrt.geometry import Square
@@ -71,11 +73,11 @@ class Chain:
             resources.callback(self._device.close)
             plans = Plans(trt, engines, card, manifest, self._device.compute_capability)
             resources.callback(plans.close)
-            self._frame = FrameOnGpu(self._device, kernels, staged=options.staged)
+            self._frame = FrameOnGpu(self._device, kernels, count=card.targets, staged=options.staged)
             self._kernels = KernelBlock(self._device, card)
             template = card.target.inputs[0]
             self._template = self._device.allocate(template.size_bytes)
-            given = {template.name: self._template, **self._kernels.addresses}
+            given = {template.name: self._template, **self._kernels.made}
             self._target_engine = plans.open(card.target.name, given)
             self._stages: dict[int, Stage] = {}
             for search in card.searches:
@@ -94,12 +96,17 @@ class Chain:
         """Make room for one more target.
 
         Raises:
-            UsageError: the kernels of this model are weights of the engine, so it has room for one.
+            UsageError: the kernels of this model are weights of the engine, so it has room for one; or all places of
+                engines for several targets are taken.
             InferenceError: there is not enough memory.
         """
         if self._targets and not self.card.kernel_inputs:
             raise UsageError("these engines follow one target", hint="export the model with --kernel-inputs")
-        self._targets.append(self._kernels.new_target())
+        taken = [target.place for target in self._targets]
+        place = 0 if self.card.targets == 1 else next(place for place in range(len(taken) + 1) if place not in taken)
+        if place >= self.card.targets:
+            raise UsageError(f"these engines follow {self.card.targets} targets", hint="open them once more")
+        self._targets.append(self._kernels.new_target(place))
         return self._targets[-1]
 
     def remove_target(self, target: Target) -> None:
@@ -119,7 +126,7 @@ class Chain:
         started_ns = time.perf_counter_ns()
         target.is_known, self._current = False, None
         self._show(frame, _WHOLE)
-        self._frame.crop.aim(square, fill)
+        self._frame.crops[0].aim(square, fill)
         self._frame.enqueue_crop(self._template, square.out_px)
         self._target_engine.enqueue(self._device.stream)
         self._kernels.enqueue_save(target)
@@ -129,32 +136,37 @@ class Chain:
             stage.refit(self._kernels.host)
             if stage.graph is None:
                 around = Square(square.center_x, square.center_y, square.side_px * size_px // square.out_px, size_px)
-                self._frame.crop.aim(around, fill)
+                self._frame.crops[0].aim(around, fill)
                 stage.prepare(self._kernels.host, capture=self._options.graphs)
         target.is_known, self._current = True, target
         return {"target": computed_ns - started_ns, "refit": time.perf_counter_ns() - computed_ns}
 
-    def run(
-        self, target: Target, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]
-    ) -> tuple[Stage, StageTimes]:
-        """Look for *target* in one frame, see :class:`runtime.locator.Locator`, and wait for the answer.
+    def run(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> tuple[Stage, StageTimes]:
+        """Look for targets in one frame, see :class:`runtime.locator.Locator`, and wait for the answers.
+
+        Args:
+            frame: HxWx3 uint8, BGR.
+            asked: one target, or several at places of their own of engines that serve as many; all squares are of one
+                ``out_px``.
 
         Returns:
-            What holds the answer, valid until the next call; and the times: crop, network and decode run as one, so
+            What holds the answers, valid until the next call; and the times: crop, network and decode run as one, so
             that of ``network`` holds all.
 
         Raises:
-            InferenceError: the GPU failed, or the target was not remembered.
+            InferenceError: the GPU failed, or a target was not remembered.
         """
-        if not target.is_known:
+        if not all(target.is_known for target, _ in asked):
             raise InferenceError("no target was remembered", hint="call remember first")
-        stage = self._stages[square.out_px]
+        (size_px,) = {one.square.out_px for _, one in asked}
+        stage = self._stages[size_px]
         started_ns = time.perf_counter_ns()
-        self._show(frame, part_of_frame(square))
-        self._frame.crop.aim(square, fill)
-        stage.aim(last_size)
-        if self._current is not target:
-            self._kernels.enqueue_load(target)
+        for target, one in asked:
+            self._show(frame, part_of_frame(one.square))
+            self._frame.crops[target.place].aim(one.square, one.fill)
+            stage.aim(target.place, one.last_size)
+            if target.copy is not None and self._current is not target:
+                self._kernels.enqueue_load(target)
             self._current = target
         stage.run()
         self._device.synchronize()
@@ -164,8 +176,8 @@ class Chain:
         (stage,) = search.stages
         picture = self.card.graph(stage.search).inputs[0]
         crop = self._device.allocate(picture.size_bytes)
-        given = {picture.name: crop, **self._kernels.addresses}
-        before = partial(self._frame.enqueue_crop, crop, search.search_px)
+        given = {picture.name: crop, **self._kernels.read}
+        before = partial(self._frame.enqueue_crop, crop, search.search_px, count=self.card.targets)
         return Stage(self._device, plans, self.card, stage, given, before, maps_stay=self._options.decode)
 
     def _show(self, frame: Array, part: tuple[slice, slice]) -> None:

@@ -30,6 +30,7 @@ class CropKernel:
     def __init__(self, device: Device, library: Any) -> None:
         self._device, self._library = device, library
         self._square = device.buffer((1,), SQUARE, mapped=True)
+        self.aim(Square(0.0, 0.0, 1, 1), (0, 0, 0))  # a run that nobody aimed cuts something, and nothing wild
 
     def aim(self, square: Square, fill: Color) -> None:
         """Say what the next runs cut, captured ones too; nothing may be on the stream."""
@@ -69,6 +70,11 @@ class CropKernel:
             ctypes.c_void_p(self._device.stream),
         )
         self._device.check(status, "cropping")
+
+
+def crop_bytes(out_px: int) -> int:
+    """Bytes of one crop."""
+    return 3 * out_px * out_px * np.dtype(np.float32).itemsize
 
 
 def aim(record: Array, square: Square, fill: Color) -> None:

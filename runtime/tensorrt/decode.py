@@ -48,6 +48,7 @@ class DecodeKernel:
         self._device, self._library = device, library
         self._last = device.buffer((1,), LAST, mapped=True)
         self._found = device.buffer((1,), FOUND)
+        self.aim(1.0, 1.0)
         grid, window = (_constant(device, values) for values in (decoder.grid, decoder.window))
         self._maps = maps_of(decoder, cls, loc, grid, window)
 

@@ -6,26 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from runtime.tensorrt.crop import CropKernel
+from runtime.tensorrt.crop import CropKernel, crop_bytes
 from runtime.tensorrt.device import Device, rounded
 from siamtrt import Array
 
 
 class FrameOnGpu:
-    """One frame at a time, and what is cut out of it.
+    """One frame at a time, and what is cut out of it for one target or several.
 
     Args:
         device: the GPU.
         library: see :func:`runtime.tensorrt.compiled.load_kernels`.
+        count: how many squares are cut in one run.
         staged: copy the part that is cut into the GPU's own memory first: it reads the host's in large words then, and
             the crop its own byte by byte.
 
     Attributes:
-        crop: cuts one square of the frame.
+        crops: each cuts one square of the frame.
     """
 
-    def __init__(self, device: Device, library: Any, *, staged: bool = False) -> None:
-        self._device, self.crop, self._is_staged = device, CropKernel(device, library), staged
+    def __init__(self, device: Device, library: Any, *, count: int = 1, staged: bool = False) -> None:
+        self._device, self._is_staged = device, staged
+        self.crops = [CropKernel(device, library) for _ in range(count)]
         self._buffer = device.buffer((1, 1, 3), np.uint8)  # until a frame's shape is known
         self._staged: int | None = None
 
@@ -46,7 +48,14 @@ class FrameOnGpu:
         """Write rows and columns of *frame* (HxWx3 uint8, BGR) for the next runs, captured ones too."""
         np.copyto(self._buffer.host[part], frame[part])
 
-    def enqueue_crop(self, out: int, out_px: int) -> None:
-        """Enqueue the upload of the frame, and its crop, see :meth:`CropKernel.enqueue`."""
+    def enqueue_crop(self, out: int, out_px: int, *, count: int = 1) -> None:
+        """Enqueue the upload of the frame, once, and the first *count* crops, see :meth:`CropKernel.enqueue`.
+
+        Args:
+            out: address of the first; the others follow each other.
+            out_px: side of each.
+            count: how many.
+        """
         self._device.send(self._buffer)
-        self.crop.enqueue(self._buffer, out, out_px, staged=self._staged)
+        for number, crop in enumerate(self.crops[:count]):
+            crop.enqueue(self._buffer, out + number * crop_bytes(out_px), out_px, staged=self._staged)

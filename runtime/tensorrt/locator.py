@@ -8,8 +8,10 @@ from pathlib import Path
 from runtime.locator import HostLocator, Located, Locator
 from runtime.matcher import Color
 from runtime.open_engines import Opening
+from runtime.tensorrt.batch import TensorrtBatch
 from runtime.tensorrt.chain import Chain, ChainOptions
 from runtime.tensorrt.matcher import TargetOnChain, TensorrtMatcher
+from runtime.together import Asked, in_batches
 from siamtrt import Array, Manifest, ModelCard, UsageError
 from siamtrt.geometry import Square
 
@@ -20,8 +22,8 @@ class TensorrtLocator(TargetOnChain):
     """A :class:`runtime.locator.Locator` on a chain with decode: 28 bytes come back a frame."""
 
     def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
-        stage, times = self._chain.run(self._target, frame, square, fill, last_size)
-        return Located(stage.box(), times)
+        stage, times = self._chain.run(frame, [(self._target, Asked(square, fill, last_size))])
+        return Located(stage.box(self._target.place), times)
 
 
 def open_locators(opening: Opening) -> list[Locator]:
@@ -39,10 +41,16 @@ def open_locators(opening: Opening) -> list[Locator]:
 def open_targets(
     engines: Path, card: ModelCard, manifest: Manifest, count: int = 1, options: ChainOptions | None = None
 ) -> list[Locator]:
-    """Open engines for *count* targets, see :class:`Chain`: one where the kernels are inputs, else one a target."""
+    """Open engines for *count* targets, see :class:`Chain`.
+
+    Those that serve several targets in a run are opened once for so many; those whose kernels are inputs once; others
+    once a target.
+    """
     options = options or ChainOptions()
     if count > 1 and not card.kernel_inputs:
         log.info("%d targets take %d copies of the engines; exported with --kernel-inputs they share one", count, count)
+    if card.targets > 1:
+        return in_batches(lambda: TensorrtBatch(Chain(engines, card, manifest, options), decode=options.decode), count)
     copies = 1 if card.kernel_inputs else count
     chains = [Chain(engines, card, manifest, options) for _ in range(copies)] * (count // copies)
     if options.decode:

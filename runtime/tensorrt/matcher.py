@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.chain import Chain
+from runtime.together import Asked
 from siamtrt import Array, ModelCard
 from siamtrt.geometry import Square
 
@@ -37,5 +38,6 @@ class TensorrtMatcher(TargetOnChain):
     """A :class:`runtime.matcher.Matcher` on a chain without decode: 75 KB of maps come back a frame."""
 
     def match(self, frame: Array, square: Square, fill: Color) -> Response:
-        stage, times = self._chain.run(self._target, frame, square, fill, (0.0, 0.0))
-        return Response(stage.maps["cls"].host[0], stage.maps["loc"].host[0], times)
+        stage, times = self._chain.run(frame, [(self._target, Asked(square, fill, (1.0, 1.0)))])
+        cls, loc = (stage.maps[name].host[self._target.place] for name in ("cls", "loc"))
+        return Response(cls, loc, times)

@@ -59,20 +59,22 @@ class Stage:
         addresses = {**given, **{name: buffer.address for name, buffer in self._buffers.items()}}
         self._search, self._xcorr = plans.open(stage.search, addresses), plans.open(stage.xcorr, addresses)
         self._proof = plans.proof(stage.xcorr) if self._weights else None
-        self._decode: DecodeKernel | None = None
+        self._decodes: list[DecodeKernel] = []
+        self._count = card.targets
         self.graph: int | None = None
         self._is_capturable = True
 
     def decode_with(self, library: Any, decoder: Decoder) -> None:
-        """Let the box be chosen on the GPU; otherwise the maps go to the host."""
-        self._decode = DecodeKernel(
-            self._device, library, decoder, *(self.maps[name].address for name in ("cls", "loc"))
-        )
+        """Let the boxes be chosen on the GPU; otherwise the maps go to the host."""
+        for place in range(self._count):
+            maps = (self.maps[name] for name in ("cls", "loc"))
+            addresses = [map_.address + place * map_.host[0].nbytes for map_ in maps]
+            self._decodes.append(DecodeKernel(self._device, library, decoder, *addresses))
 
-    def aim(self, last_size: tuple[float, float]) -> None:
-        """Say how large the target was last, in crop pixels, for the next runs; nothing may be on the stream."""
-        if self._decode is not None:
-            self._decode.aim(*last_size)
+    def aim(self, place: int, last_size: tuple[float, float]) -> None:
+        """Say how large a target was last, in crop pixels, for the next runs; nothing may be on the stream."""
+        if self._decodes:
+            self._decodes[place].aim(*last_size)
 
     def run(self) -> None:
         """Enqueue one frame."""
@@ -81,16 +83,16 @@ class Stage:
         else:
             self._device.launch(self.graph)
 
-    def box(self) -> Candidate:
-        """The box that was chosen on the GPU, once the stream was waited for.
+    def box(self, place: int = 0) -> Candidate:
+        """The box that was chosen on the GPU for the target at *place*, once the stream was waited for.
 
         Raises:
             UsageError: the choice is left to the host.
             InferenceError: the network put out scores that are no numbers.
         """
-        if self._decode is None:
+        if not self._decodes:
             raise UsageError("these engines were opened without decode on the GPU")
-        return self._decode.found()
+        return self._decodes[place].found()
 
     def refit(self, kernels: Tensors) -> None:
         """Take the kernels of a new target, unless they are inputs."""
@@ -134,8 +136,8 @@ class Stage:
         self._before()
         self._search.enqueue(self._device.stream)
         self._xcorr.enqueue(self._device.stream)
-        if self._decode is not None:
-            self._decode.enqueue()
-        else:
+        for decode in self._decodes:
+            decode.enqueue()
+        if not self._decodes:
             for buffer in self.maps.values():
                 self._device.fetch(buffer)

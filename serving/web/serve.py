@@ -9,11 +9,12 @@ import secrets
 from pathlib import Path
 
 from runtime.followed import Followed
-from runtime.open_engines import DECODES, WAITS, open_locators
+from runtime.open_engines import DECODES, open_locators
 from runtime.policies.parse import HELP
 from runtime.sources import KINDS, open_source
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, Manifest, MissingDependencyError, ModelCard, cli
+from siamtrt.libraries.cuda import WAITS
 
 DEFAULT_PORT = 8090
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MEASURED = sorted((DOCS / "measured").glob("*.json"))
 PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md"]
+TARGETS = ("siamrpn_lite0", "siamrpn_nano")
 MARK = "from no file"  # what an older table owns up to
 
 
@@ -51,6 +53,16 @@ def test_every_table_of_figures_links_its_file_or_says_that_it_has_none(page):
 def test_every_file_that_is_named_as_a_source_is_there(page):
     links = re.findall(r"\]\(([^)#:]+\.json)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert not [link for link in links if not ((ROOT / page).parent / link).is_file()]
+
+
+def test_the_ratios_of_targets_in_a_batch_are_what_their_files_say():
+    page = (DOCS / "speed.md").read_text(encoding="utf-8")
+    runs = [json.loads((DOCS / "measured" / f"targets_{name}.json").read_text()) for name in TARGETS]
+    ratios = [f"{run['ratio']:.2f}" for run in runs]
+    assert f"| ratio, median over the frames | {ratios[0]} | {ratios[1]} |" in page
+    for row, way in (("four trackers, one after the other", "one after the other"), ("in a batch", "in a batch")):
+        medians = [f"{statistics.median(run['ms'][way][5:]):.1f} ms" for run in runs]
+        assert f"| {row} | {medians[0]} | {medians[1]} |" in page
 
 
 def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_files_say():

@@ -37,6 +37,12 @@ def follow(engines, policy, frames=FRAMES):
         return [tracker.update(frame) for frame in video[1:]]
 
 
+def test_exits_are_of_one_target(tmp_path):
+    write_tiny_cascade(tmp_path / "onnx")
+    with pytest.raises(UsageError, match="stops each target at an exit of its own"):
+        build(tmp_path / "onnx", tmp_path / "two", "onnxruntime", GraphPrecisions.parse("fp32"), "", targets=2)
+
+
 def boxes(states):
     return [str(state.box) for state in states]
 

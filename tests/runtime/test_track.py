@@ -104,16 +104,16 @@ def test_a_changed_frame_size_stops_and_keeps_what_was_tracked(tmp_path, folder,
 
 
 def test_ctrl_c_keeps_what_was_tracked(tmp_path, folder, tiny_engines, capsys, monkeypatch):
-    update = Tracker.update
+    moved_by = Tracker.moved_by
     calls = []
 
-    def interrupted(self, frame):
-        calls.append(frame)
+    def interrupted(self, located):
+        calls.append(located)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return update(self, frame)
+        return moved_by(self, located)
 
-    monkeypatch.setattr(Tracker, "update", interrupted)
+    monkeypatch.setattr(Tracker, "moved_by", interrupted)
     out = tmp_path / "out"
     argv = ["track", "--engines", tiny_engines, "--source", folder, "--init", "40,40,30,30", "--out", out, "--annotate"]
     assert run(*argv) == 130
