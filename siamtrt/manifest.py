@@ -89,8 +89,8 @@ class Manifest:
         manifest = _FORMAT.read(path, cls)
         if manifest.stage != stage:
             raise ArtifactError(f"{folder} was written by {manifest.stage}, expected {stage}", hint="check the path")
-        manifest._require_words(path)
         manifest.require_match(folder)
+        manifest._require_words(path)
         return manifest
 
     def _require_words(self, path: Path) -> None:

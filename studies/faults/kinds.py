@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.evaluation.leaks import require_no_leak
 from benchmarks.evaluation.ope import results as ope
 from benchmarks.evaluation.plan import tracker_name
-from benchmarks.evaluation.vot import annotations
+from benchmarks.evaluation.vot import annotations as truths
 from benchmarks.evaluation.vot import results as vot
 from engines.graph import read_graph
 from runtime.followed import Followed
@@ -176,7 +176,7 @@ def _annotations(folder: Path) -> Kind:
     def read(content: bytes) -> None:
         if content[:1] in (b"{", b"["):
             (folder / "all.json").write_bytes(content)
-            annotations.load(folder / "all.json", _TAGS)
+            truths.load(folder / "all.json", _TAGS)
         else:
             (folder / "one" / "groundtruth.txt").write_bytes(content)
             for sequence in load_sequences(folder):

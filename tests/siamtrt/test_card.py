@@ -13,10 +13,10 @@ KERNEL = TensorSpec("kernel_cls2", (256, 1, 5, 5))
 
 def graphs_of(suffix, crop, side, score_size):
     feature = TensorSpec("feature_cls2", (1, 256, side, side))
-    maps = TensorSpec("cls", (1, 10, score_size, score_size))
+    maps = tuple(TensorSpec(name, (1, width, score_size, score_size)) for name, width in (("cls", 10), ("loc", 20)))
     return (
         GraphCard(f"search{suffix}", (TensorSpec("search", (1, 3, crop, crop)),), (feature,), "search"),
-        GraphCard(f"xcorr{suffix}", (feature,), (maps,), "xcorr"),
+        GraphCard(f"xcorr{suffix}", (feature,), maps, "xcorr"),
     )
 
 
