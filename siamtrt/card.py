@@ -284,7 +284,12 @@ class ModelCard:
         named = {name for search in self.searches for name in search.graphs}
         kernels = {name for search in self.searches for stage in search.stages for name in stage.kernels}
         missing = sorted((named - {graph.name for graph in self.graphs}) | (kernels - set(self.kernel_names)))
-        if missing or not self.searches or self.graphs[0].role != TARGET:
+        if (
+            missing
+            or not self.searches
+            or not all(one.stages for one in self.searches)
+            or self.graphs[0].role != TARGET
+        ):
             problem = (
                 f"names {', '.join(missing)} without saying what they are" if missing else "has no target and search"
             )

@@ -109,7 +109,7 @@ def _tried(kind: Kind, count: int, seed: int) -> Tally:
                 _count(tally, number, words, time.monotonic() - started)
                 number += 1
                 progress.update()
-                if not process.is_alive() and not ours.poll():
+                if words not in (_READ, _REFUSED) and not process.is_alive():
                     break
             process.join()
     return tally

@@ -26,7 +26,7 @@ from siamtrt.progress import progress_bar
 from studies.faults.victims import Victim, victims
 
 _RUNS = 4  # in a folder, the last one undisturbed
-_TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass
@@ -74,7 +74,7 @@ def _tried(victim: Victim, folder: Path, kills: int, seed: int) -> Tally:
     started = time.monotonic()
     _run(victim, folder / "whole", None)
     tally = Tally(victim.name, round(time.monotonic() - started, 2))
-    wanted, number = _end(victim, folder / "whole"), 0
+    wanted, number = ends_of(victim, folder / "whole"), 0
     with progress_bar(desc=victim.name, unit="kill", total=kills) as progress:
         while tally.kills < kills:
             number += 1
@@ -91,7 +91,7 @@ def _tried(victim: Victim, folder: Path, kills: int, seed: int) -> Tally:
                 tally.finished += len(before)
                 progress.update()
             tally.litter += sum(1 for path in out.rglob(".*.partial*"))
-            end = _end(victim, out)
+            end = ends_of(victim, out)
             differing = sorted(name for name in {*end, *wanted} if end.get(name) != wanted.get(name))
             tally.lost += [f"{name} ends otherwise in {out.name}" for name in differing]
             if not tally.lost:
@@ -117,7 +117,7 @@ def _run(victim: Victim, out: Path, moment_s: float | None) -> bool:
             child.wait()
             return True
     printed = log.read_text(encoding="utf-8")
-    if code or _TRACEBACK in printed:
+    if code or TRACEBACK in printed:
         raise ParityError(f"{victim.name} failed behind a kill: {printed.strip().splitlines()[-1]}", hint=f"see {log}")
     return False
 
@@ -142,7 +142,7 @@ def _missing(victim: Victim, out: Path, before: dict[str, str]) -> list[str]:
     return [f"{name} in {out.name}" for name, known in before.items() if now.get(name) != known]
 
 
-def _end(victim: Victim, out: Path) -> dict[str, str]:
+def ends_of(victim: Victim, out: Path) -> dict[str, str]:
     """Digests of what the command ends in."""
     paths = sorted(path for pattern in victim.ends for path in out.glob(pattern) if path.name[0] != ".")
     return {str(path.relative_to(out)): _digest(victim.told(path)) for path in paths}

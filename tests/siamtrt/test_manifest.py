@@ -72,3 +72,20 @@ def test_a_list_in_place_of_names_is_refused(tmp_path, field):
     path.write_text(json.dumps({**json.loads(path.read_text()), field: ["x"]}))
     with pytest.raises(ArtifactError, match="is not a manifest"):
         Manifest.load(tmp_path, stage="s")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"backend": {}}, "a setting that is no word"),
+        ({"precision": None}, "a setting that is no word"),
+        ({"keep": 3}, "calibration_sources or keep that is no list"),
+        ({"calibration_sources": [3]}, "a setting that is no word"),
+    ],
+)
+def test_settings_that_later_stages_could_not_read_are_refused(folder, change, complaint):
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "settings": {**document["settings"], **change}}))
+    with pytest.raises(ArtifactError, match=complaint):
+        Manifest.load(folder, stage="engines")
