@@ -54,18 +54,25 @@ def main(options: argparse.Namespace) -> None:
     """Kill, and print a line a command; exit with 1 where something was lost."""
     options.work.mkdir(parents=True, exist_ok=True)
     chosen = [one for one in victims(options.work / "inputs") if not options.only or one.name in options.only]
-    tallies = [_tried(one, options.work / one.name, options.kills, options.seed) for one in chosen]
-    for tally in tallies:
+    tallies = []
+    for one in chosen:
+        tally = _tried(one, options.work / one.name, options.kills or one.kills, options.seed)
+        tallies.append(tally)
+        if options.out:
+            _keep(options, tallies)
         print(  # noqa: T201
             f"{tally.name:12} {tally.whole_s:5.1f} s whole, {tally.kills:3} kills, {tally.finished:4} finished pieces, "
             f"{len(tally.lost)} lost {'; '.join(tally.lost)}".rstrip()
         )
-    if options.out:
-        about = {"environment": describe(), "command": cli.command_line("studies.faults.kills")}
-        trail = paper_trail(Manifest.load(options.work / "inputs" / "engines", stage="engines"))
-        documents.write(options.out, {**about, **trail, "commands": [asdict(tally) for tally in tallies]})
     if any(tally.lost for tally in tallies):
         sys.exit(1)
+
+
+def _keep(options: argparse.Namespace, tallies: list[Tally]) -> None:
+    about = {"environment": describe(), "command": cli.command_line("studies.faults.kills")}
+    trail = paper_trail(Manifest.load(options.work / "inputs" / "engines", stage="engines"))
+    document = {"kills": sum(tally.kills for tally in tallies), "commands": [asdict(tally) for tally in tallies]}
+    documents.write(options.out, {**about, **trail, **document})
 
 
 def _tried(victim: Victim, folder: Path, kills: int, seed: int) -> Tally:
@@ -155,7 +162,7 @@ def _digest(content: bytes) -> str:
 def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("studies.faults.kills", "Kill commands at random moments and run them again.")
     arguments.add_argument("--work", type=Path, default=Path("build/kills"), help="inputs and runs go there")
-    arguments.add_argument("--kills", type=cli.count, default=10, help="of each command")
+    arguments.add_argument("--kills", type=cli.count, help="of each command; 50 of all by default")
     arguments.add_argument("--seed", type=cli.seed, default=0)
     arguments.add_argument("--only", nargs="+", help="names of commands")
     arguments.add_argument("--out", type=Path, help="a JSON file of the outcomes")

@@ -60,6 +60,7 @@ class Victim:
 
     Attributes:
         name: of it.
+        kills: its share of fifty.
         words: behind ``python -m``, parted by blanks; ``{out}`` is the folder it writes into.
         pieces: patterns of files that are finished as soon as they are there.
         growing: patterns of files whose whole lines are.
@@ -68,6 +69,7 @@ class Victim:
     """
 
     name: str
+    kills: int
     words: str
     pieces: tuple[str, ...] = ()
     growing: tuple[str, ...] = ()
@@ -82,35 +84,40 @@ def victims(inputs: Path) -> list[Victim]:
     vot_like = f"--sequences {inputs}/videos --threads 1 --out {{out}}"
     return [
         Victim(
-            "engines", f"engines --onnx {inputs}/onnx --precision fp16 --out {{out}}", ends=("*.onnx", "model.json")
+            "engines", 14, f"engines --onnx {inputs}/onnx --precision fp16 --out {{out}}", ends=("*.onnx", "model.json")
         ),
         Victim(
             "calibration",
+            10,
             f"calibration --onnx {inputs}/onnx --frames {inputs}/videos --crops 40 --threads 1 --out {{out}}",
             pieces=("samples/*/*.png",),
             ends=("*.ranges.json", "*.cache", "samples/*/*.png"),
         ),
         Victim(
             "vot",
+            12,
             f"benchmarks vot --engines {inputs}/engines {vot_like}",
             pieces=("results/**/*.txt",),
             ends=("results/**/*.txt",),
         ),
         Victim(
             "sweep",
-            f"benchmarks sweep --onnx {inputs}/onnx --only one --precisions fp32 fp16 --rounds 0 {vot_like}",
+            4,
+            f"benchmarks sweep --onnx {inputs}/onnx --only one --precisions fp32 --rounds 0 {vot_like}",
             pieces=("trials/*.json", "engines/*/manifest.json", "reports/*/report.json", "ope/results/**/*.txt"),
             ends=("sweep.json",),
             told=_quality,
         ),
         Victim(
             "training",
+            6,
             f"training --config {inputs}/training.toml --data {inputs} --out {{out}}",
             ends=("siamrpn_nano.pth",),
             told=_weights,
         ),
         Victim(
             "search",
+            4,
             f"architectures search --weights {inputs}/weights.pth --config {inputs}/search.toml --data {inputs} "
             "--pairs 2 --population 3 --generations 2 --out {out}",
             growing=("archive.jsonl",),

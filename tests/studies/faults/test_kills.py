@@ -12,12 +12,13 @@ from studies.faults.victims import Victim
 
 CAREFUL = Victim(
     "careful",
+    5,
     "tests.studies.faults.forgetful {out}",
     pieces=("pieces/*",),
     growing=("lines",),
     ends=("end.txt", "pieces/*"),
 )
-FORGETFUL = Victim("forgetful", f"{CAREFUL.words} --forget", pieces=("pieces/*",), ends=("end.txt",))
+FORGETFUL = Victim("forgetful", 5, f"{CAREFUL.words} --forget", pieces=("pieces/*",), ends=("end.txt",))
 
 
 def test_a_command_that_resumes_loses_nothing(tmp_path):
@@ -34,7 +35,7 @@ def test_a_command_that_begins_anew_is_found_out(tmp_path):
 
 def test_a_command_that_fails_by_itself_is_no_victim(tmp_path):
     with pytest.raises(ParityError, match="broken failed"):
-        kills._tried(Victim("broken", "tests.studies.faults.nowhere {out}"), tmp_path, 1, 0)
+        kills._tried(Victim("broken", 1, "tests.studies.faults.nowhere {out}"), tmp_path, 1, 0)
 
 
 def test_accidents_of_a_careful_command_end_well(tmp_path):
