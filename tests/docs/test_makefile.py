@@ -110,9 +110,7 @@ def test_random_weights_are_remembered_as_a_checkpoint_is(checkout):
     _, calls = make(checkout, "export", "SEED=3")
     assert value(calls[0], "--seed") == "3"
     assert stages(make(checkout, "engines")[1]) == ["engines"]
-    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == [
-        "weights/siamrpn_lite0.pth"
-    ]
+    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == ["weights/siamrpn_lite0.pth"]
 
 
 def test_graphs_whose_checkpoint_is_gone_are_used_as_they_are(checkout):
@@ -207,6 +205,22 @@ def test_videos_of_one_name_are_two(checkout):
     assert len(list((checkout / "build").rglob("boxes.txt"))) == 2
 
 
+def test_a_search_leads_from_a_limit_to_a_report_and_a_second_call_repeats_nothing_that_is_there(checkout):
+    (checkout / "weights" / "lighttrack_mobile.pth").write_text("published")
+    words = ("search", "MODEL=lighttrack_mobile", "DATA=videos", "LIMIT_MS=12")
+    done, calls = make(checkout, *words)
+    assert done.returncode == 0, done.stderr
+    steps = [" ".join(call[:2]) if call[0] in ("architectures", "benchmarks") else call[0] for call in calls]
+    carrier = ["export", "engines", "benchmarks layers"]
+    found = ["training", "architectures search", *carrier[:2], "benchmarks bench", "benchmarks bench"]
+    expected = ["architectures carriers", *6 * carrier, "architectures lut", *found, "benchmarks compare"]
+    assert steps[-len(expected) :] == expected
+    assert value(next(call for call in calls if call[1] == "search"), "--limit-ms") == "12"
+    (checkout / "build" / "searched" / "lighttrack_mobile" / "onnxruntime-fp16" / "below-12-ms" / "best.pth").touch()
+    _, again = make(checkout, *words)
+    assert not [call for call in again if call[:2] == ["architectures", "search"] or call[0] == "training"]
+
+
 def test_paths_with_blanks_are_one_word_everywhere(checkout):
     source = checkout / "my vids" / "a b.mp4"
     source.parent.mkdir()
@@ -238,7 +252,14 @@ def test_results_of_others_are_judged_beside_them(checkout):
 
 @pytest.mark.parametrize(
     ("goal", "missing"),
-    [("track", "SOURCE"), ("vot", "SEQUENCES"), ("ope", "SEQUENCES"), ("evaluate", "ANNOTATIONS"), ("train", "DATA")],
+    [
+        ("track", "SOURCE"),
+        ("vot", "SEQUENCES"),
+        ("ope", "SEQUENCES"),
+        ("evaluate", "ANNOTATIONS"),
+        ("train", "DATA"),
+        ("search", "DATA"),
+    ],
 )
 def test_a_variable_that_is_left_out_is_named_before_anything_runs(checkout, goal, missing):
     done, calls = make(checkout, goal)
@@ -307,6 +328,30 @@ def test_force_does_the_goal_anew_alone_and_keeps_what_was_there(checkout):
 )
 def test_threads_reach_the_command(checkout, goal, words):
     assert value(make(checkout, goal, "THREADS=3", *words)[1][-1], "--threads") == "3"
+
+
+def test_a_variant_has_a_folder_and_weights_of_its_own(checkout):
+    (checkout / "weights" / "siamrpn_lite0-m62.pth").write_text("smaller")
+    _, calls = make(checkout, "engines", "MODEL=siamrpn_lite0", "VARIANT=m62")
+    assert exported(calls) == ["weights/siamrpn_lite0-m62.pth"]
+    assert value(calls[-1], "--out") == "build/siamrpn_lite0-m62/engines/onnxruntime-fp16"
+    pruned = checkout / "build" / "siamrpn_lite0-m50" / "pruned" / "pruned.pth"
+    pruned.parent.mkdir(parents=True)
+    pruned.write_text("cut here")
+    _, calls = make(checkout, "export", "MODEL=siamrpn_lite0", "VARIANT=m50")
+    assert exported(calls) == ["build/siamrpn_lite0-m50/pruned/pruned.pth"]
+
+
+def test_pruning_names_its_variant_and_leaves_it_where_export_looks(checkout):
+    words = ["MODEL=siamrpn_lite0", "VARIANT=m50", "MACS=0.5", "DATA=data"]
+    _, (call,) = make(checkout, "prune", *words)
+    assert call[:2] == ["training.pruning", "rounds"]
+    assert (value(call, "--start"), value(call, "--macs")) == ("weights/siamrpn_lite0.pth", "0.5")
+    assert value(call, "--config") == "training/configs/siamrpn_lite0_pruned.toml"
+    assert value(call, "--out") == "build/siamrpn_lite0-m50/pruned"
+    done, calls = make(checkout, "prune", "DATA=data")
+    assert "what the smaller model is to be called" in done.stderr
+    assert not calls
 
 
 def test_help_lists_every_target_and_every_variable_with_the_value_it_has(checkout):
