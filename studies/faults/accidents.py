@@ -14,10 +14,9 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.reports.collect import paper_trail
-from siamtrt import Manifest, cli, documents
-from siamtrt.environment import describe
+from siamtrt import cli
 from studies.faults.kills import TRACEBACK, ends_of
+from studies.faults.record import Record
 from studies.faults.victims import Victim, victims
 
 _DISKS_KIB = (8, 64, 300, 1500)
@@ -71,29 +70,30 @@ class Outcome:
 def main(options: argparse.Namespace) -> None:
     """Have the accidents, and print a line each; exit with 1 where there is a finding."""
     options.work.mkdir(parents=True, exist_ok=True)
-    clock = _clock(options.work)
-    outcomes = []
+    record, clock, found = Record(options.out, "studies.faults.accidents", {}), _clock(options.work), False
     for victim in victims(options.work / "inputs"):
         if options.only and victim.name not in options.only:
             continue
+        known = record.get(victim.name)
         folder = options.work / f"accidents-{victim.name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        run = _run(victim, folder / "whole")
-        if run.returncode or TRACEBACK in run.stdout:
-            outcomes.append(Outcome("none", victim.name, (run.returncode,), _last(run.stdout)))
-            continue
-        wanted = ends_of(victim, folder / "whole")
-        outcomes += [_together(victim, folder / "two", wanted), _jumping(victim, folder / "clock", wanted, clock)]
-        outcomes += [_full(victim, folder / f"disk-{kib}", wanted, kib) for kib in _DISKS_KIB]
-    for one in outcomes:
-        codes = " ".join(map(str, one.codes))
-        print(f"{one.accident:16} {one.command:12} exit {codes:8} {one.finding or one.skipped or 'well'}")  # noqa: T201
-    if options.out:
-        about = {"environment": describe(), "command": cli.command_line("studies.faults.accidents")}
-        trail = paper_trail(Manifest.load(options.work / "inputs" / "engines", stage="engines"))
-        documents.write(options.out, {**about, **trail, "outcomes": [asdict(one) for one in outcomes]})
-    if any(one.finding for one in outcomes):
+        outcomes = [Outcome(**one) for one in known] if known else _all(victim, folder, clock)
+        record.keep(victim.name, [asdict(one) for one in outcomes], options.work / "inputs" / "engines")
+        for one in outcomes:
+            codes = " ".join(map(str, one.codes))
+            print(f"{one.accident:16} {one.command:12} exit {codes:8} {one.finding or one.skipped or 'well'}")  # noqa: T201
+        found = found or any(one.finding for one in outcomes)
+    if found:
         sys.exit(1)
+
+
+def _all(victim: Victim, folder: Path, clock: Path | None) -> list[Outcome]:
+    shutil.rmtree(folder, ignore_errors=True)
+    run = _run(victim, folder / "whole")
+    if run.returncode or TRACEBACK in run.stdout:
+        return [Outcome("none", victim.name, (run.returncode,), _last(run.stdout))]
+    wanted = ends_of(victim, folder / "whole")
+    disks = [_full(victim, folder / f"disk-{kib}", wanted, kib) for kib in _DISKS_KIB]
+    return [_together(victim, folder / "two", wanted), _jumping(victim, folder / "clock", wanted, clock), *disks]
 
 
 def _together(victim: Victim, out: Path, wanted: dict[str, str]) -> Outcome:

@@ -7,6 +7,7 @@ the exit code says so.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import resource
 import sys
@@ -18,12 +19,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.reports.collect import paper_trail
-from siamtrt import Manifest, ParityError, PipelineError, cli, documents
-from siamtrt.environment import describe
+from siamtrt import ParityError, PipelineError, cli
 from siamtrt.progress import progress_bar
 from studies.faults.damage import damaged
 from studies.faults.kinds import Kind, kinds
+from studies.faults.record import Record
 
 _HANG_S = 60.0
 _MOST_MEMORY_BYTES = 6 << 30
@@ -50,27 +50,22 @@ class Tally:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Damage, read, and print a line a kind."""
+    """Damage, read, and print a line a kind; exit with 1 where there is a finding."""
+    record = Record(options.out, "studies.faults.fuzz", {"count": options.count, "seed": options.seed})
+    found = False
+    logging.getLogger("serving").setLevel(logging.ERROR)  # each client goes away
     with TemporaryDirectory() as scratch:
-        known = kinds(options.engines, options.onnx, options.ranges, Path(scratch))
-        chosen = [kind for kind in known if not options.only or kind.name in options.only]
-        tallies = [_tried(kind, options.count, options.seed) for kind in chosen]
-    for tally in tallies:
-        print(f"{tally.kind:20} read {tally.read:5}, refused {tally.refused:5}, findings {len(tally.findings)}")  # noqa: T201
-        for number, words in tally.findings.items():
-            print(f"  case {number}: {words}")  # noqa: T201
-    if options.out:
-        about = {"environment": describe(), "command": cli.command_line("studies.faults.fuzz")}
-        trail = paper_trail(Manifest.load(options.engines, stage="engines"))
-        document = {
-            **about,
-            **trail,
-            "count": options.count,
-            "seed": options.seed,
-            "kinds": [asdict(t) for t in tallies],
-        }
-        documents.write(options.out, document)
-    if any(tally.findings for tally in tallies):
+        for kind in kinds(options.engines, options.onnx, options.ranges, Path(scratch)):
+            if options.only and kind.name not in options.only:
+                continue
+            known = record.get(kind.name)
+            tally = Tally(**known) if known else _tried(kind, options.count, options.seed)
+            record.keep(kind.name, asdict(tally), options.engines)
+            print(f"{kind.name:20} read {tally.read:5}, refused {tally.refused:5}, findings {len(tally.findings)}")  # noqa: T201
+            for number, words in tally.findings.items():
+                print(f"  case {number}: {words}")  # noqa: T201
+            found = found or bool(tally.findings)
+    if found:
         sys.exit(1)
 
 

@@ -19,10 +19,9 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.reports.collect import paper_trail
-from siamtrt import Manifest, ParityError, cli, documents
-from siamtrt.environment import describe
+from siamtrt import ParityError, cli
 from siamtrt.progress import progress_bar
+from studies.faults.record import Record
 from studies.faults.victims import Victim, victims
 
 _RUNS = 4  # in a folder, the last one undisturbed
@@ -53,26 +52,21 @@ class Tally:
 def main(options: argparse.Namespace) -> None:
     """Kill, and print a line a command; exit with 1 where something was lost."""
     options.work.mkdir(parents=True, exist_ok=True)
-    chosen = [one for one in victims(options.work / "inputs") if not options.only or one.name in options.only]
-    tallies = []
-    for one in chosen:
-        tally = _tried(one, options.work / one.name, options.kills or one.kills, options.seed)
-        tallies.append(tally)
-        if options.out:
-            _keep(options, tallies)
+    record = Record(options.out, "studies.faults.kills", {"kills": options.kills, "seed": options.seed})
+    found = False
+    for victim in victims(options.work / "inputs"):
+        if options.only and victim.name not in options.only:
+            continue
+        known, kills = record.get(victim.name), options.kills or victim.kills
+        tally = Tally(**known) if known else _tried(victim, options.work / victim.name, kills, options.seed)
+        record.keep(victim.name, asdict(tally), options.work / "inputs" / "engines")
         print(  # noqa: T201
             f"{tally.name:12} {tally.whole_s:5.1f} s whole, {tally.kills:3} kills, {tally.finished:4} finished pieces, "
             f"{len(tally.lost)} lost {'; '.join(tally.lost)}".rstrip()
         )
-    if any(tally.lost for tally in tallies):
+        found = found or bool(tally.lost)
+    if found:
         sys.exit(1)
-
-
-def _keep(options: argparse.Namespace, tallies: list[Tally]) -> None:
-    about = {"environment": describe(), "command": cli.command_line("studies.faults.kills")}
-    trail = paper_trail(Manifest.load(options.work / "inputs" / "engines", stage="engines"))
-    document = {"kills": sum(tally.kills for tally in tallies), "commands": [asdict(tally) for tally in tallies]}
-    documents.write(options.out, {**about, **trail, **document})
 
 
 def _tried(victim: Victim, folder: Path, kills: int, seed: int) -> Tally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +62,6 @@ def kinds(engines: Path, onnx: Path, calibration: Path, scratch: Path) -> list[K
         calibration: of these graphs.
         scratch: an empty folder.
     """
-    logging.disable(logging.WARNING)  # of the client that went away
     return [
         _engine_file(engines, scratch / "card", "model card", ("model.json",)),
         _engine_file(engines, scratch / "graph", "ONNX graph", tuple(path.name for path in engines.glob("*.onnx"))),

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.reports.collect import paper_trail
 from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
-from siamtrt import Manifest, UsageError, cli, documents
-from siamtrt.environment import describe
+from siamtrt import UsageError, cli
 from siamtrt.progress import progress_bar
+from studies.faults.record import Record
 
 _PARTS = 50
 _WARM = 5  # parts until caches and pools have their size
@@ -74,10 +73,8 @@ def main(options: argparse.Namespace) -> None:
                 times = []
     tracker.close()
     print(_summary(parts))  # noqa: T201
-    if options.out:
-        about = {"environment": describe(), "command": cli.command_line("studies.faults.soak")}
-        trail = paper_trail(Manifest.load(options.engines, stage="engines"))
-        documents.write(options.out, {**about, **trail, **_drift(parts), "parts": [asdict(part) for part in parts]})
+    entry = {**_drift(parts), "parts": [asdict(part) for part in parts]}
+    Record(options.out, "studies.faults.soak", {"frames": options.frames}).keep("soak", entry, options.engines)
 
 
 def _timed(tracker: Tracker, frame: np.ndarray) -> tuple[float, float]:

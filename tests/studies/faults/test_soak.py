@@ -17,7 +17,7 @@ def test_every_part_is_kept_and_growth_is_seen(tiny_engines, tmp_path, capsys):
     write_clip(tmp_path / "clip", 1, 6)
     words = ["--engines", tiny_engines, "--clip", tmp_path / "clip", "--frames", 150, "--out", tmp_path / "soak.json"]
     assert cli.run(soak.main, soak._arguments(), [*map(str, words), "--quiet"]) == 0
-    document = json.loads((tmp_path / "soak.json").read_text())
+    document = json.loads((tmp_path / "soak.json").read_text())["entries"]["soak"]
     assert [part["frames"] for part in document["parts"]] == [3 * number for number in range(1, 51)]
     assert document["descriptors_growth"] == 0
     assert capsys.readouterr().out.startswith("150 frames: memory ")
