@@ -9,14 +9,12 @@ from pathlib import Path
 
 import torch
 
-from engines.__main__ import _arguments as engine_arguments
-from engines.__main__ import main as build_engines
+from benchmarks.trials import child
 from export.write import write
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
 from networks.seeded import seeded
 from sequences.rendered.command import write_clip
-from siamtrt import cli
 from siamtrt.manifest import FILE_NAME
 
 _VIDEOS = ("one", "two", "three", "four")
@@ -134,8 +132,7 @@ def _prepare(inputs: Path) -> None:
     torch.save(LightTrack(parse(_ARCHITECTURE)).state_dict(), inputs / "weights.pth")
     (inputs / "training.toml").write_text(_TRAINING, encoding="utf-8")
     (inputs / "search.toml").write_text(_SEARCH, encoding="utf-8")
-    words = ["--onnx", str(inputs / "onnx"), "--precision", "fp32", "--out", str(inputs / "engines"), "--quiet"]
-    cli.run(build_engines, engine_arguments(), words)
+    child.output(["engines", "--onnx", inputs / "onnx", "--precision", "fp32", "--out", inputs / "engines"])
 
 
 def _quality(path: Path) -> bytes:
