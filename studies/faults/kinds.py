@@ -24,9 +24,9 @@ from runtime.open_engines import open_locators
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequences
 from sequences.sequence import Sequence
+from serving.live import requests
 from serving.trax.messages import compose
 from serving.trax.serve import serve
-from serving.web import requests
 from siamtrt import BoundingBox, Manifest, ModelCard
 from siamtrt.files import sha256
 from siamtrt.libraries import calibration_cache
