@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.reports.collect import paper_trail
 from siamtrt import Manifest, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import read_json
@@ -42,5 +42,5 @@ class Record:
         """
         self._entries[name] = entry
         if self._path:
-            trail = paper_trail(Manifest.load(engines, stage="engines"))
+            trail = {"engines_manifest": asdict(Manifest.load(engines, stage="engines"))}
             documents.write(self._path, {**self._head, **trail, "entries": self._entries})
