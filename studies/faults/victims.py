@@ -26,6 +26,7 @@ validate_steps = 4
 checkpoint_minutes = 0.001
 [task]
 model = "siamrpn_nano"
+start = "none"
 [optimizer]
 warmup_steps = 2
 [data]
