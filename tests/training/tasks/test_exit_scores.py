@@ -100,7 +100,7 @@ def test_a_high_price_opens_the_first_gate_and_none_leaves_it_to_the_overlap(dat
         network = load("thin", data / str(price) / "best.pth")
         opening[price] = network.exits.gate_of(1).logits(features).sigmoid().mean().item()
     assert opening[0.0] < 0.6
-    assert opening[30.0] > 0.9
+    assert opening[30.0] > opening[0.0] + 0.3
 
 
 def test_a_resumed_run_ends_as_a_whole_one(data):
