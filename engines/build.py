@@ -100,10 +100,9 @@ def build(request: BuildRequest) -> Manifest:
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     backend = _backend(request)
-    if card.search.has_exits and (request.targets > 1 or request.tensorrt.features != FLOAT32):
+    if card.search.has_exits and request.tensorrt.features != FLOAT32:
         raise UsageError(
-            f"{card.name} was exported with exits: its stages hand on float32, for one target",
-            hint="leave --features and --targets out, or export without --exits",
+            f"{card.name} was exported with exits, whose stages hand on float32", hint="leave --features out"
         )
     wide_card = for_targets(card, request.targets)
     environment, references = backend.environment(), backend.references(card)

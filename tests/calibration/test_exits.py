@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calibration.calibrate import calibrate
+from engines.tensorrt.building import TensorrtOptions
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, UsageError
 from siamtrt.ranges import Ranges, file_name
@@ -56,10 +57,7 @@ def test_every_stage_is_built_in_int8_and_its_scores_are_not(ranges):
             assert one["peak"] != other["peak"]
 
 
-def test_engines_for_several_targets_have_no_exits(ranges, tmp_path):
-    from engines.build import BuildRequest
-    from engines.build import build as build_request
-
-    precisions = GraphPrecisions.parse("fp32")
+def test_stages_hand_on_float32(ranges, tmp_path):
+    precisions, options = GraphPrecisions.parse("fp16"), TensorrtOptions(features="hwc8")
     with pytest.raises(UsageError, match="exported with exits"):
-        build_request(BuildRequest(ranges / "onnx", tmp_path / "out", "onnxruntime", precisions, "make", targets=2))
+        build(ranges / "onnx", tmp_path / "out", "tensorrt", precisions, "make", options)
