@@ -40,6 +40,7 @@ def main(options: argparse.Namespace) -> None:
     print(options.out)
 
 
+<<<<<<< HEAD
 def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
     arguments.add_argument("--model", required=True, help=", ".join(MODELS))
@@ -52,7 +53,19 @@ def _arguments() -> argparse.ArgumentParser:
         "--exit-features", action="store_true", help="and what their scores are computed from, to train scores on"
     )
     return arguments
+=======
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
+    parser.add_argument("--model", required=True, help=", ".join(MODELS))
+    parser.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
+    parser.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the graphs")
+    parser.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
+    parser.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
+    return parser
+>>>>>>> main
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

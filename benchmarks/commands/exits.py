@@ -13,7 +13,7 @@ from benchmarks.evaluation.exits.table import ExitTable, make_table
 from benchmarks.evaluation.exits.tune import tune
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from benchmarks.evaluation.options import declare
-from benchmarks.reports.exits_page import exits_page
+from benchmarks.reports.exits_page import exits_page, over_cost, over_time
 from runtime.policies.parse import TUNED, read_tuned
 from sequences.sequence import Sequence as Video
 from siamtrt import Manifest, ModelCard, UsageError, claim, cli, documents
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument("--table", type=Path, required=True, help="written by the action table, of tuning videos")
     tuning.add_argument("--score", help="whose thresholds; by default the one that ranks best")
     tuning.add_argument("--out", type=Path, required=True, help="a folder for policy.json")
+    cli.add_json(tuning)
     tuning.set_defaults(action=_tune)
     running = actions.add_parser("run", help="policies in closed loop, side by side; rerun to resume")
     declare(running, "engines", required=("engines",))
@@ -51,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report = actions.add_parser("report", help="table, curves and a page of a finished run")
     report.add_argument("--run", type=Path, required=True, help="the folder of the action run")
     report.add_argument("--table", type=Path, help="of the same videos: draws the oracle")
-    report.add_argument("--out", type=Path, required=True, help="a folder for summary.json and exits.html")
+    report.add_argument("--out", type=Path, required=True, help="a folder for summary.json, curves, exits.html")
+    cli.add_json(report)
     report.set_defaults(action=_report)
 
 
@@ -82,14 +84,16 @@ def _tune(options: argparse.Namespace) -> None:
         settings={"score": tuned.score, "sequences": tuned.sequences},
         environment=describe(),
     ).save(options.out)
-    for name, ranks in tuned.figures["auc"].items():
-        print(f"{name}: ranks by what depth would gain {_shown(ranks['keep'])}, by being right {_shown(ranks['good'])}")
+    lines = [
+        f"{name}: ranks by what depth would gain {_shown(ranks['keep'])}, by being right {_shown(ranks['good'])}"
+        for name, ranks in tuned.figures["auc"].items()
+    ]
     for name, point in tuned.figures["points"].items():
         mark = " (default)" if name == tuned.default else ""
-        print(
+        lines.append(
             f"{name}: cost {point['cost']:.3f}, overlap {point['overlap']:.3f}, thresholds {tuned.points[name]}{mark}"
         )
-    print(path)
+    cli.show(options, "\n".join([*lines, str(path)]), tuned)
 
 
 def _shown(values: list[float | None]) -> str:
@@ -145,6 +149,7 @@ def _report(options: argparse.Namespace) -> None:
     summaries = summarise(key, rows)
     figures = document({**key, **made}, summaries, table)
     documents.write(options.out / _SUMMARY, figures)
+    for name, drawing in (("cost.svg", over_cost(figures)), ("time.svg", over_time(figures))):
+        write_text(options.out / name, drawing.markup)
     write_text(options.out / _PAGE, exits_page(figures, rows))
-    print(text(summaries))
-    print(options.out / _PAGE)
+    cli.show(options, f"{text(summaries)}\n{options.out / _PAGE}", figures)
