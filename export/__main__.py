@@ -40,20 +40,6 @@ def main(options: argparse.Namespace) -> None:
     print(options.out)
 
 
-<<<<<<< HEAD
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
-    arguments.add_argument("--model", required=True, help=", ".join(MODELS))
-    arguments.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
-    arguments.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the graphs")
-    arguments.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
-    arguments.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
-    arguments.add_argument(
-        "--exit-features", action="store_true", help="and what their scores are computed from, to train scores on"
-    )
-    return arguments
-=======
 def arguments() -> argparse.ArgumentParser:
     """The parser of the command."""
     parser = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
@@ -63,8 +49,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs")
     parser.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
     parser.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
+    parser.add_argument(
+        "--exit-features", action="store_true", help="and what their scores are computed from, to train scores on"
+    )
     return parser
->>>>>>> main
 
 
 if __name__ == "__main__":

@@ -9,11 +9,8 @@ from siamtrt import UsageError
 from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
-<<<<<<< HEAD
-from training.tasks.exit_scores import ExitScoresTask
-=======
 from training.tasks.cells import CellsTask
->>>>>>> main
+from training.tasks.exit_scores import ExitScoresTask
 from training.tasks.exits import ExitsTask
 from training.tasks.pruned import PrunedTask
 from training.tasks.siamrpn import SiamRPNTask
