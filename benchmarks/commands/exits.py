@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running = actions.add_parser("run", help="policies in closed loop, side by side; rerun to resume")
     declare(running, "engines", required=("engines",))
     running.add_argument("--whole", type=Path, help="engines of the same weights exported as one search")
-    running.add_argument("--policy", action="append", default=[], help="a policy more, see runtime track --help")
+    running.add_argument("--policy", action="append", default=[], metavar="[NAME=]POLICY", help="one row more")
     running.add_argument("--tuned", type=Path, help="policy.json: run its points")
     running.add_argument("--points", nargs="+", help="of these names alone")
     running.add_argument("--random", action="append", default=[], metavar="SHARES", help="e.g. 0.5,0.3,0.2")
@@ -133,7 +133,10 @@ def _policies(options: argparse.Namespace, videos: list[Video]) -> dict[str, str
             rows[f"tuned {name}"] = f"tuned:{options.tuned}:{name}"
     for shares in options.random:
         rows.update({f"random {shares} #{seed}": f"random:{seed}:{shares}" for seed in range(options.random_seeds)})
-    return {**rows, **{words: words for words in options.policy}}
+    for words in options.policy:
+        name, _, policy = words.rpartition("=")
+        rows[name or words] = policy
+    return rows
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -50,7 +50,7 @@ def run_words(root, videos="judge", out="run"):
     return (
         *("--engines", root / "engines", "--threads", 1, "--whole", root / "engines"),
         *("--tuned", root / "policy" / "policy.json", "--points", "0.0", "0.5", "1.0"),
-        *("--random", "0.4,0.3,0.3", "--random-seeds", 2, "--policy", "threshold:0.5:gate-conditional"),
+        *("--random", "0.4,0.3,0.3", "--random-seeds", 2, "--policy", "gates=threshold:0.5:gate-conditional"),
         *("--videos", root / videos, "--out", root / out),
     )
 
@@ -100,7 +100,16 @@ def test_no_row_of_the_table_beats_the_oracle(made):
 
 def test_the_page_holds_curves_table_and_chance(made):
     page = (made / "report" / "exits.html").read_text()
-    for words in ("Accuracy over multiply-accumulates", "Accuracy over time", "All rows", "Chance", "oracle"):
+    for words in (
+        "Accuracy over multiply-accumulates",
+        "Accuracy over time",
+        "All rows",
+        "Where frames stop",
+        "The worst case",
+        "Chance",
+        "oracle",
+        "gates",
+    ):
         assert words in page
 
 
