@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.evaluation.exits.run import SideBySide, about
-from benchmarks.evaluation.exits.summary import document, summarise, text
+from benchmarks.evaluation.exits.summary import document, open_loop_text, summarise, text
 from benchmarks.evaluation.exits.table import ExitTable, make_table
 from benchmarks.evaluation.exits.tune import tune
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report = actions.add_parser("report", help="table, curves and a page of a finished run")
     report.add_argument("--run", type=Path, required=True, help="the folder of the action run")
     report.add_argument("--table", type=Path, help="of the same videos: draws the oracle")
+    report.add_argument("--tuned", type=Path, nargs="+", default=[], help="policy.json: judged on that table too")
     report.add_argument("--out", type=Path, required=True, help="a folder for summary.json, curves, exits.html")
     cli.add_json(report)
     report.set_defaults(action=_report)
@@ -150,9 +151,11 @@ def _report(options: argparse.Namespace) -> None:
     if table and (dict(table.sequences) != key["sequences"] or dict(table.engines) != key["engines"]):
         raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
     summaries = summarise(key, rows)
-    figures = document({**key, **made}, summaries, table)
+    tuned = [read_tuned(path, key["engines"]) for path in options.tuned]
+    figures = document({**key, **made}, summaries, table, tuned)
     documents.write(options.out / _SUMMARY, figures)
     for name, drawing in (("cost.svg", over_cost(figures)), ("time.svg", over_time(figures))):
         write_text(options.out / name, drawing.markup)
     write_text(options.out / _PAGE, exits_page(figures, rows))
-    cli.show(options, f"{text(summaries)}\n{options.out / _PAGE}", figures)
+    below = f"\n{open_loop_text(figures['open_loop'])}" if tuned else ""
+    cli.show(options, f"{text(summaries)}{below}\n{options.out / _PAGE}", figures)
