@@ -30,10 +30,11 @@ from runtime.followed import Followed
 from runtime.open_engines import open_locators
 from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
-from serving.web import requests
-from serving.web.live import Live
-from serving.web.requests import Request
-from serving.web.screen import Screen, Shown
+from serving.live import requests
+from serving.live.live import Live
+from serving.live.requests import Request
+from serving.live.shown import Shown
+from serving.web.screen import Screen
 from serving.web.server import Server
 from siamtrt import Array, BoundingBox, cli
 from siamtrt.files import write_text

@@ -24,6 +24,10 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 VARIABLES = {*re.findall(r"^##\? (\w+)=", MAKEFILE, re.MULTILINE), "KEEP", "MAX_DRIFT"}
 # Programs of others. What a word of a path stands for is not checked, a script of ours has to be there.
 OTHERS = {
+    "cd",
+    "ln",
+    "ros2",
+    "source",
     "/usr/src/tensorrt/bin/trtexec",
     "pip",
     "rsync",
