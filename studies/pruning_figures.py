@@ -56,6 +56,7 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
         "environment": describe(),
         "engines_manifest": {"files": files},
         "models": models,
+        "taught": options.taught,
         "scores": read_json(options.scores) if options.scores else None,
     }
 
@@ -65,17 +66,17 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _ours(record: dict[str, Any]) -> list[Point]:
-    """Success on the held-out videos of each variant, not trained, over its work; the first model is the whole one."""
+    """Success on the held-out videos of each variant over its work; the first model is the whole one."""
     whole, *_ = record["models"].values()
-    group = f"{next(iter(record['models']))}: success, cut alone, not trained"
+    name = next(iter(record["models"]))
     return [
         Point(
             f"{entry['success_auc']:.3f}",
             entry["graphs"]["search"]["macs"] / whole["graphs"]["search"]["macs"],
             entry["success_auc"] / whole["success_auc"],
-            group,
+            f"{name}: success, {'cut, then taught' if title in record['taught'] else 'cut alone'}",
         )
-        for entry in record["models"].values()
+        for title, entry in record["models"].items()
     ]
 
 
@@ -98,6 +99,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--speed", type=Path, nargs="+", default=[], help="record: of studies.pruning_speed")
     arguments.add_argument("--judged", type=Path, nargs="+", default=[], help="record: of benchmarks judge")
     arguments.add_argument("--scores", type=Path, help="record: of studies.pruning_scores")
+    arguments.add_argument("--taught", nargs="+", default=[], help="record: the titles that were distilled")
     arguments.add_argument("--records", type=Path, nargs="+", default=[], help="draw: what was recorded")
     arguments.add_argument("--out", type=Path, required=True, help="a JSON or an SVG file")
     return arguments
