@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import Any, List, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from siamtrt.errors import MissingDependencyError
 
@@ -31,6 +31,11 @@ def load(name: str) -> Any:
         raise MissingDependencyError(
             f"the Python package {name} cannot be imported: {error}", hint=_INSTALL[name]
         ) from error
+
+
+def name_of(environment: Mapping[str, Any]) -> str:
+    """The package that built the plans of an engine folder, by the environment of its manifest."""
+    return next((name for name in _INSTALL if name in environment), "tensorrt")
 
 
 def version(trt: Any) -> Tuple[int, int]:

@@ -17,13 +17,14 @@ _WARM_UP = 5
 _REBUILD = "build the engines anew on this machine"
 
 
-def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
+def profile(path: Path, graph: GraphCard, runs: int, package: str = "tensorrt") -> list[Layer]:
     """Run one plan and take the median of each of its layers.
 
     Args:
         path: the plan.
         graph: its interface; inputs are filled with noise, since time does not depend on values here.
         runs: how many are counted, after a warm-up.
+        package: that built it, see :func:`siamtrt.libraries.tensorrt.name_of`.
 
     Raises:
         MissingDependencyError: TensorRT or CUDA is not on this machine.
@@ -31,7 +32,7 @@ def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
         UsageError: it was built without details.
         InferenceError: it cannot be run.
     """
-    trt = library.load("tensorrt")
+    trt = library.load(package)
     logger = library.make_logger(trt)
     runtime = trt.Runtime(logger)
     engine = runtime.deserialize_cuda_engine(path.read_bytes())

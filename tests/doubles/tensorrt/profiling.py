@@ -102,7 +102,7 @@ class Inspector:
     def __init__(self, trt, engine):
         self._trt = trt
         major, minor = (int(number) for number in trt.__version__.split(".")[:2])
-        self._engine = (lambda: engine) if (major, minor) >= (8, 6) else weakref.ref(engine)
+        self._engine = (lambda: engine) if (major, minor) >= (8, 6) or major == 1 else weakref.ref(engine)
 
     def get_engine_information(self, form):
         assert form is self._trt.LayerInformationFormat.JSON

@@ -21,8 +21,13 @@ from tests.doubles.tensorrt import int8, profiling
 _FLAGS_8 = ["FP16", "INT8", "DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"]
 _FLAGS_10 = [*_FLAGS_8[:-1], "BF16", "REFIT_IDENTICAL", "STRIP_PLAN"]
 _FLAGS_11 = ["DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "REFIT_IDENTICAL", "STRIP_PLAN"]
-_CREATION = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11: ["STRONGLY_TYPED"]}
-_FLAGS = {8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
+_CREATION = {
+    1: ["STRONGLY_TYPED"],
+    8: ["EXPLICIT_BATCH"],
+    10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"],
+    11: ["STRONGLY_TYPED"],
+}
+_FLAGS = {1: _FLAGS_11, 8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
 
 
 def make(
@@ -40,7 +45,7 @@ def make(
     no_kernel=(),
     wants_more=False,
 ):
-    """A module like ``tensorrt`` of *version*.
+    """A module like ``tensorrt`` of *version*, or like ``tensorrt_rtx`` of a version 1.
 
     Args:
         version: e.g. ``8.5.2.2``.
@@ -58,9 +63,11 @@ def make(
         fails_after_calibration: an INT8 build is refused once it has its scales.
     """
     major = int(version.split(".")[0])
-    trt = types.ModuleType("tensorrt")
+    is_rtx, takes_flags = major == 1, major in (8, 10)
+    trt = types.ModuleType("tensorrt_rtx" if is_rtx else "tensorrt")
     trt.__version__ = version
     trt.NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", _CREATION[major], start=0)
+    strongly_typed = 1 << _CREATION[major].index("STRONGLY_TYPED") if "STRONGLY_TYPED" in _CREATION[major] else 0
     trt.BuilderFlag = enum.IntEnum("BuilderFlag", _FLAGS[major], start=0)
     trt.MemoryPoolType = enum.Enum("MemoryPoolType", ["WORKSPACE", "DLA_MANAGED_SRAM"])
     trt.ProfilingVerbosity = enum.Enum("ProfilingVerbosity", ["LAYER_NAMES_ONLY", "NONE", "DETAILED"])
@@ -69,8 +76,10 @@ def make(
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
     trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds, trt.log_of_engines, trt.log_of_nvtx = [], [], []
-    if major < 11:
+    if takes_flags:
         int8.add_names(trt)
+    if is_rtx:
+        trt.ComputeCapability = enum.Enum("ComputeCapability", ["SM75", "SM80", "SM86", "SM89", "SM120"])
     profiling.add_names(trt)
 
     class ILogger:
@@ -81,14 +90,23 @@ def make(
             self.initialised = True
 
     class Config:
-        __slots__ = ("calibrator", "flags", "pools", "profiling_verbosity", "timing_cache")
+        __slots__ = (
+            "calibrator",
+            "flags",
+            "pools",
+            "profiling_verbosity",
+            "timing_cache",
+            *(("num_compute_capabilities", "targets") if is_rtx else ()),
+        )
 
         def __init__(self):
             self.flags, self.pools, self.timing_cache = {trt.BuilderFlag.TF32}, {}, None
             self.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
             self.calibrator = None
+            if is_rtx:
+                self.num_compute_capabilities, self.targets = 0, {}
 
-        if major < 11:
+        if takes_flags:
 
             @property
             def int8_calibrator(self):
@@ -98,6 +116,12 @@ def make(
             def int8_calibrator(self, calibrator):
                 int8.require_constructed(calibrator)
                 self.calibrator = calibrator
+
+        if is_rtx:
+
+            def set_compute_capability(self, target, index):
+                self.targets[index] = target.name
+                return len(self.targets) <= self.num_compute_capabilities
 
         def set_memory_pool_limit(self, pool, size_bytes):
             self.pools[pool] = size_bytes
@@ -172,7 +196,7 @@ def make(
             self._errors += [f"no importer for {node.op_type}" for node in model.graph.node if node.op_type == "If"]
             if self._errors:
                 return False
-            self._network.data, self._network.layers = data, int8.layers_of(trt, model, major < 11)
+            self._network.data, self._network.layers = data, int8.layers_of(trt, model, takes_flags)
             for ours, theirs in (
                 (self._network.inputs, model.graph.input),
                 (self._network.outputs, model.graph.output),
@@ -184,7 +208,7 @@ def make(
         def __init__(self, logger):
             self._logger = logger
 
-        if major < 11:
+        if takes_flags:
             platform_has_fast_fp16 = platform_has_fast_int8 = fast
 
         def create_network(self, flags):
@@ -205,9 +229,10 @@ def make(
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
                 "only_reformats": only_reformats,
+                "typed": bool(network.flags & strongly_typed),
                 "io": int8.laid_out(trt, network),
             }
-            if major < 11:
+            if takes_flags:
                 pins = [layer for layer in network.layers if hasattr(layer, "precision")]
                 settings["pins"] = {layer.name: layer.precision.name for layer in pins}
                 settings["output_pins"] = sorted(name for layer in pins for name in layer.output_types)
@@ -303,7 +328,11 @@ def make(
     class Context:
         def __init__(self, engine):
             self._engine, self._generation, self._addresses = engine, engine.generation, {}
-            data = engine.model.SerializeToString()
+            model = onnx.ModelProto()
+            model.CopyFrom(engine.model)
+            if engine.settings["typed"]:  # ONNX Runtime takes scales of float16 from this opset on
+                model.opset_import[0].version = max(model.opset_import[0].version, 19)
+            data = model.SerializeToString()
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
             self._profiler = None
             self.nvtx_verbosity = trt.ProfilingVerbosity[engine.settings["verbosity"]]

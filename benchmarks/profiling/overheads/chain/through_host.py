@@ -27,7 +27,7 @@ class HostChain:
     """A :class:`runtime.matcher.Matcher` that goes through the host between all engines.
 
     Args:
-        engines: folder of a build for ``tensorrt``.
+        engines: folder of a build for ``tensorrt`` or ``typed``.
         card: of the model.
 
     Raises:
@@ -37,12 +37,13 @@ class HostChain:
     """
 
     def __init__(self, engines: Path, card: ModelCard) -> None:
-        trt = library.load("tensorrt")
+        manifest = Manifest.load(engines, stage="engines")
+        trt = library.load(library.name_of(manifest.environment))
         self._card = card
         self._device = Device(mapped=False)
         logger = library.make_logger(trt)
         self._runtime = trt.Runtime(logger)
-        features = features_of(Manifest.load(engines, stage="engines"))
+        features = features_of(manifest)
         self._engines = {
             graph.name: _HostEngine(self._device, trt, self._runtime, logger, engines, card, graph.name, features)
             for graph in card.graphs
