@@ -23,6 +23,7 @@ COMMANDS = (
     ("ope", f"{_COMMANDS}.ope", "one-pass evaluation: success and precision without resets"),
     ("speed", f"{_COMMANDS}.speed", "frame rates, percentiles, stages and power"),
     ("drift", f"{_COMMANDS}.drift", "how closely a run without resets follows another, or the truth"),
+    ("exits", f"{_COMMANDS}.exits", "where a model with exits stops: tables, thresholds, policies in closed loop"),
     ("layers", f"{_COMMANDS}.layers", "latency of each layer of each engine"),
     ("compare", f"{_COMMANDS}.compare", "layer reports or full reports side by side"),
     ("sweep", f"{_COMMANDS}.sweep", "every mix of precisions, and which are worth having"),

@@ -25,6 +25,7 @@ from siamtrt import card as model_card
 from siamtrt.card import SEARCH, TARGET, XCORR, LostRule, SearchCard, StageCard
 from siamtrt.environment import describe
 from siamtrt.files import sha256, write_bytes
+from siamtrt.pruning import record_of
 
 _LOST = "_lost"  # suffix of the graphs that search for a lost target
 
@@ -47,8 +48,8 @@ def write(
         network: in evaluation mode; fusion and batch norms are folded in place.
         name: a key of ``networks.models.MODELS``.
         out: folder for the graphs, ``model.json`` and, last, ``manifest.json``.
-        checkpoint: the file the weights came from; None for seeded ones, whose digest then is that of the sorted names
-            and bytes of the state dict.
+        checkpoint: the file the weights came from, whose record of pruning says which variant it is; None for seeded
+            ones, whose digest then is that of the sorted names and bytes of the state dict.
         command: recorded in the manifest.
         kernel_inputs: make the kernels inputs of the xcorr graph.
         exits: a search and an xcorr graph a stage, so that a tracker can stop early; the network has exits then.
@@ -63,7 +64,7 @@ def write(
         ArtifactError: *out* cannot be written.
     """
     started_ns = time.perf_counter_ns()
-    model = spec(name)
+    model, cut = spec(name), record_of(checkpoint) if checkpoint else None
     digest = _digest(network)
     stages = _stages(network, model) if exits else ()
     graphs = _folded(network, model, kernel_inputs=kernel_inputs, exits=exits)
@@ -71,6 +72,8 @@ def write(
     digest = sha256(checkpoint) if checkpoint else digest
     card = _card(name, model, graphs, exported, digest, stages, kernel_inputs=kernel_inputs)
     card = replace(card, architecture=network.architecture, parity=measure(graphs, exported, card.searches))
+    if cut:
+        card = replace(card, variant=cut.variant, sources=cut.sources)
     for graph_name, proto in exported.items():
         write_bytes(out / f"{graph_name}.onnx", proto.SerializeToString())
     card.save(out)

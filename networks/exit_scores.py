@@ -41,11 +41,11 @@ def map_features(probability: Tensor) -> Tensor:
     shares = probability / probability.sum(1, keepdim=True).clamp(min=_TINY)
     entropy = -(shares * shares.clamp(min=_TINY).log()).sum(1) / math.log(probability.shape[1])
     peaks = probability.topk(_PEAKS, 1).values
-    power, moments = probability, []
-    for _ in range(_MOMENTS):
-        moments.append(power.mean(1))
-        power = power * probability
-    return torch.cat([torch.stack([kurtosis, entropy], 1), peaks, torch.stack(moments, 1)], 1)
+    powers = [probability]
+    for _ in range(_MOMENTS - 1):
+        powers.append(powers[-1] * probability)
+    moments = torch.stack(powers, 1).mean(2)
+    return torch.cat([torch.stack([kurtosis, entropy], 1), peaks, moments], 1)
 
 
 def pooled(margin: Tensor, hidden: Tensor) -> Tensor:

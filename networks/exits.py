@@ -169,7 +169,7 @@ class ExitSiamRPN(SiamRPN):
         """What the scores of an exit are computed from, and the scores, each 0..1."""
         margin = margins(_float32(cls))
         of_map = map_features(margin.sigmoid())
-        scores = [of_map[:, 2:3]]  # the largest value
+        scores = [margin.amax(1, keepdim=True).sigmoid()]  # not read off the twelve numbers, which a gate alone needs
         if self.exits.gate:
             scores.append(self.exits.gate_of(number).logits(of_map).sigmoid())
         features = torch.cat([of_map, *(pooled(margin, _float32(hidden[kind])) for kind in KINDS)], 1)

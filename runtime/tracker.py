@@ -150,7 +150,7 @@ class Tracker:
         place, scale = state.place, crop_scale(state.place, card)
         candidate, rule = located.candidate, card.lost_search.lost if card.lost_search else None
         if rule is None or candidate.score >= rule.below:
-            place = _moved(place, candidate, scale, card.tracker).within(state.frame_shape, card.tracker.min_side_px)
+            place = moved(place, candidate, scale, card.tracker).within(state.frame_shape, card.tracker.min_side_px)
         lost = _is_lost(rule, candidate.score, was_lost=bool(state.lost)) if rule else None
         self._state = TrackerState(
             place.box, place, candidate.score, lost, located.times, state.frame_shape, state.fill, located.exit
@@ -180,7 +180,7 @@ def _no_target() -> UsageError:
     return UsageError("there is no target yet", hint="call start(frame, box) first")
 
 
-def _moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:
+def moved(place: Place, candidate: Candidate, scale: float, constants: TrackerConstants) -> Place:
     """Take over the position; approach the size at a rate that grows with the confidence."""
     rate = (candidate.penalty * candidate.score * constants.lr) ** constants.size_rate_power
     return Place(

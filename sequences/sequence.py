@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,12 @@ class Sequence:
     def is_start_only(self) -> bool:
         """Whether the first box is the only one that is known, and the rest is to be tracked."""
         return len(self.regions) == 1 < len(self.images)
+
+    @property
+    def digest(self) -> str:
+        """Of the truth and the names of the images: what a result of this video depends on beside the tracker."""
+        shown = repr((self.regions, [image.name for image in self.images]))
+        return hashlib.sha256(shown.encode()).hexdigest()
 
     def frame(self, index: int) -> Array:
         """Read a frame: HxWx3 uint8, BGR.

@@ -18,6 +18,7 @@ STAGES = {
     "serving": "serve a tracker to another program",
     "benchmarks": "measure a tracker",
     "training": "train a model",
+    "training.pruning": "make a trained model smaller",
     "architectures": "search for a network",
     "networks": "list the models",
 }

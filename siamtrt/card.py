@@ -156,6 +156,8 @@ class ModelCard:
         colour: channel order of every crop.
         value_range: smallest and largest value of a crop; no mean is subtracted.
         architecture: which network of its search space it is; None where its name says it all.
+        variant: what it is called beside the model that it was cut out of; None for a whole one.
+        sources: names of the videos that decided about the cut: it must not be judged on them.
     """
 
     name: str
@@ -175,6 +177,13 @@ class ModelCard:
     colour: str = _COLOUR
     value_range: Tuple[float, float] = _VALUE_RANGE
     architecture: Optional[str] = None
+    variant: Optional[str] = None
+    sources: Tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name, and that of the variant where it is one."""
+        return f"{self.name} {self.variant}" if self.variant else self.name
 
     @property
     def search(self) -> SearchCard:

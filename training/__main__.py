@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from siamtrt import cli
-from siamtrt.files import whole_file
 from training.config import Config
+from training.half import write_half
 from training.loop import BEST_NAME, Loop
 from training.place import join
 from training.report import write_report
@@ -29,25 +29,9 @@ def main(options: argparse.Namespace) -> None:
         task = open_task(config, options.data, place)
         Loop(task, config, options.out, place, lambda history: write_report(history, options.out)).run()
     if place.rank == 0:
-        print(_export_half(options.out / BEST_NAME, options.out / f"{task.settings.model}.pth"))
-
-
-def _export_half(best: Path, path: Path) -> Path:
-    state = torch.load(best, map_location="cpu", weights_only=True)
-    half = {
-        key: _half(value) if value.is_floating_point() else value
-        for key, value in state.items()
-        if not key.endswith("num_batches_tracked")
-    }
-    with whole_file(path) as temporary:
-        torch.save(half, temporary)
-    return path
-
-
-def _half(value: torch.Tensor) -> torch.Tensor:
-    """*value* in float16, or as it is where that would make an infinity of a number."""
-    half = value.half()
-    return half if bool(torch.isfinite(half).all()) else value
+        path = options.out / f"{task.settings.model}.pth"
+        write_half(torch.load(options.out / BEST_NAME, map_location="cpu", weights_only=True), path)
+        print(path)
 
 
 def _arguments() -> argparse.ArgumentParser:

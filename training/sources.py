@@ -173,6 +173,17 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     return [(source, weight / total) for source, weight in opened]
 
 
+def video_names(config: Config, data: Path) -> tuple[str, ...]:
+    """Names of all that training draws from and that has more than one frame: a tracker must not be judged on it."""
+    names = {
+        sequence.name
+        for entry in config.data.sources
+        for sequence in _open_sequences(data / entry.path, config.data.validation, None)
+        if len(sequence) > 1
+    }
+    return tuple(sorted(names))
+
+
 def _holding_out(config: Config, data: Path) -> tuple[SourceConfig, ...]:
     """The sources with held-out videos; every source of videos where none has one, so that opening it says so."""
     videos = tuple(entry for entry in config.data.sources if entry.kind in ("videos", "masks"))

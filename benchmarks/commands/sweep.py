@@ -21,7 +21,7 @@ from benchmarks.trials.spread import Where, spread
 from benchmarks.trials.sweep.mix import Sweep, Turn
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, save
-from siamtrt import GraphPrecisions, Manifest, Precision, UsageError, claim
+from siamtrt import GraphPrecisions, Manifest, ModelCard, Precision, UsageError, claim
 from siamtrt.card import ROLES
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -137,9 +137,9 @@ def _sweep(options: argparse.Namespace, reference: str) -> Sweep:
 
 def _about(sweep: Sweep) -> dict[str, Any]:
     """What the rows are of."""
-    manifest = Manifest.load(sweep.onnx, stage="export")
+    Manifest.load(sweep.onnx, stage="export")
     return {
-        "model": manifest.settings.get("model") or sweep.onnx.resolve().parent.name,
+        "model": ModelCard.load(sweep.onnx).title,
         "command": command_line("benchmarks"),
         "environment": describe(),
         "request": sweep.request,

@@ -1,4 +1,4 @@
-"""Engines must not be judged on what calibrated them; where a user insists, every figure says so."""
+"""Engines must not be judged on what calibrated or pruned them; where a user insists, every figure says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Iterable, Mapping
 
 from sequences.sequence import Sequence
-from siamtrt import Manifest, UsageError, documents
+from siamtrt import Manifest, ModelCard, UsageError, documents
 from siamtrt.files import read_json
 
 KEY = "leaked"
@@ -23,14 +23,21 @@ def require_no_leak(engines: Path, sequences: list[Sequence], *, allowed: bool) 
         UsageError: there are some, and they are not *allowed*.
     """
     used = Manifest.load(engines, stage="engines").settings.get("calibration_sources") or []
-    leaked = [sequence.name for sequence in sequences if sequence.name in used]
-    if leaked and not allowed:
+    calibrated = [sequence.name for sequence in sequences if sequence.name in used]
+    if calibrated and not allowed:
         raise UsageError(
-            f"{engines} was calibrated on {', '.join(leaked)}, so it cannot be judged on them",
+            f"{engines} was calibrated on {', '.join(calibrated)}, so it cannot be judged on them",
             hint="calibrate on other frames, or add --allow-leak and be warned in every run",
         )
+    pruned = [sequence.name for sequence in sequences if sequence.name in ModelCard.load(engines).sources]
+    if pruned and not allowed:
+        raise UsageError(
+            f"{engines} was pruned on {', '.join(pruned)}, so it cannot be judged on them",
+            hint="hold them out of the pruning, or add --allow-leak and be warned in every run",
+        )
+    leaked = [sequence.name for sequence in sequences if sequence.name in {*calibrated, *pruned}]
     if leaked:
-        log.warning("judged on sequences that calibrated the engines: %s", ", ".join(leaked))
+        log.warning("judged on sequences that calibrated or pruned the engines: %s", ", ".join(leaked))
     return leaked
 
 
@@ -65,10 +72,10 @@ def conclude(measures: Mapping[str, Any], protocol: str, run: Path, names: Itera
         path: of a JSON file.
 
     Returns:
-        A line for each tracker that was judged on its own calibration; empty where none was.
+        A line for each tracker that was judged on what made it; empty where none was.
     """
     leaked = leaked_in(run, measures, names)
     if path:
         trackers = {name: asdict(entry) for name, entry in measures.items()}
         documents.write(path, {"protocol": protocol, "trackers": trackers, **({KEY: leaked} if leaked else {})})
-    return "".join(f"\n{tracker} was calibrated on {', '.join(names)}" for tracker, names in leaked.items())
+    return "".join(f"\n{tracker} was calibrated or pruned on {', '.join(names)}" for tracker, names in leaked.items())

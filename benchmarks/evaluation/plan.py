@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -111,8 +110,7 @@ class Plan:
 
     def _made_by(self, sequence: Sequence) -> dict[str, Any]:
         """What decides about one result: the truth of the sequence and the names of its images too."""
-        shown = repr((sequence.regions, [image.name for image in sequence.images]))
-        return {**self.made_by, "sequence": hashlib.sha256(shown.encode()).hexdigest()}
+        return {**self.made_by, "sequence": sequence.digest}
 
 
 def notes_path(out: Path, tracker: str, sequence: str) -> Path:
@@ -121,7 +119,7 @@ def notes_path(out: Path, tracker: str, sequence: str) -> Path:
 
 
 def tracker_name(engines: Path) -> str:
-    """The name of the results of *engines*: MODEL-BACKEND-PRECISION, and how many layers INT8 leaves in floating point.
+    """The name of the results of *engines*: MODEL[-VARIANT]-BACKEND-PRECISION, and how many layers are no INT8.
 
     It is what the engines say of themselves, wherever their folder lies.
 
@@ -129,7 +127,9 @@ def tracker_name(engines: Path) -> str:
         ArtifactError: the engines are unfinished, or not what their manifest says.
     """
     settings, card = Manifest.load(engines, stage="engines").settings, ModelCard.load(engines)
-    model = f"{card.name}-inputs" if card.kernel_inputs else card.name
+    model = "-".join(
+        [card.name, *([card.variant] if card.variant else []), *(["inputs"] if card.kernel_inputs else [])]
+    )
     label, floats = GraphPrecisions.parse(settings["precision"]).label, len(settings.get("keep") or ())
     return f"{model}-{settings['backend']}-{label}" + (f"-keep{floats}" if floats else "")
 

@@ -45,7 +45,7 @@ def _sum(counts: Iterable[int | None]) -> int | None:
 
 def title(card: ModelCard, backend: str, precision: str) -> str:
     """Model, backend and precision, and the work of a frame, which tells models of one name apart."""
-    work, name = frame_work(work_of(card)), f"{card.name} {backend} {GraphPrecisions.parse(precision).label}"
+    work, name = frame_work(work_of(card)), f"{card.title} {backend} {GraphPrecisions.parse(precision).label}"
     if work.parameters is None or work.macs is None:
         return name
     return f"{name}, {work.parameters / 1e6:.2f} M parameters, {work.macs / 1e6:.0f} MMAC"

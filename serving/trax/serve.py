@@ -48,7 +48,7 @@ def main(options: argparse.Namespace) -> None:
 
     with _standard_output_claimed() as answers, Followed(open_trackers) as targets:
         targets.make_room(1)
-        name = f"{ModelCard.load(options.engines).name}-{options.engines.resolve().name}"
+        name = f"{ModelCard.load(options.engines).title.replace(' ', '-')}-{options.engines.resolve().name}"
         serve(targets, sys.stdin.buffer, answers, name=name)
 
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MEASURED = sorted((DOCS / "measured").glob("*.json"))
-PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md"]
+PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md", "docs/adaptive.md"]
 TARGETS = ("siamrpn_lite0", "siamrpn_nano")
 MARK = "from no file"  # what an older table owns up to
 

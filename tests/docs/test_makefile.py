@@ -309,6 +309,30 @@ def test_threads_reach_the_command(checkout, goal, words):
     assert value(make(checkout, goal, "THREADS=3", *words)[1][-1], "--threads") == "3"
 
 
+def test_a_variant_has_a_folder_and_weights_of_its_own(checkout):
+    (checkout / "weights" / "siamrpn_lite0-m62.pth").write_text("smaller")
+    _, calls = make(checkout, "engines", "MODEL=siamrpn_lite0", "VARIANT=m62")
+    assert exported(calls) == ["weights/siamrpn_lite0-m62.pth"]
+    assert value(calls[-1], "--out") == "build/siamrpn_lite0-m62/engines/onnxruntime-fp16"
+    pruned = checkout / "build" / "siamrpn_lite0-m50" / "pruned" / "pruned.pth"
+    pruned.parent.mkdir(parents=True)
+    pruned.write_text("cut here")
+    _, calls = make(checkout, "export", "MODEL=siamrpn_lite0", "VARIANT=m50")
+    assert exported(calls) == ["build/siamrpn_lite0-m50/pruned/pruned.pth"]
+
+
+def test_pruning_names_its_variant_and_leaves_it_where_export_looks(checkout):
+    words = ["MODEL=siamrpn_lite0", "VARIANT=m50", "MACS=0.5", "DATA=data"]
+    _, (call,) = make(checkout, "prune", *words)
+    assert call[:2] == ["training.pruning", "rounds"]
+    assert (value(call, "--start"), value(call, "--macs")) == ("weights/siamrpn_lite0.pth", "0.5")
+    assert value(call, "--config") == "training/configs/siamrpn_lite0_pruned.toml"
+    assert value(call, "--out") == "build/siamrpn_lite0-m50/pruned"
+    done, calls = make(checkout, "prune", "DATA=data")
+    assert "what the smaller model is to be called" in done.stderr
+    assert not calls
+
+
 def test_help_lists_every_target_and_every_variable_with_the_value_it_has(checkout):
     shown, _ = make(checkout, "help")
     text = MAKEFILE.read_text()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.decode import Candidate
-from runtime.tracker import _moved
+from runtime.tracker import moved
 from siamtrt import BoundingBox, InferenceError, UsageError
 from siamtrt.card import TrackerConstants
 from siamtrt.geometry import Place
@@ -146,5 +146,5 @@ def test_the_long_term_state_is_clipped_to_the_frame():
 def test_the_size_follows_at_the_rate_to_the_power_of_the_card(power, width):
     constants = TrackerConstants(0.0, 0.0, lr=1.0, source="test", size_rate_power=power)
     candidate = Candidate(0.0, 0.0, 60.0, 60.0, score=0.8, penalty=0.5)
-    moved = _moved(Place(0.0, 0.0, 50.0, 60.0), candidate, 1.0, constants)
-    assert (moved.width, moved.height) == pytest.approx((width, 60.0))
+    found = moved(Place(0.0, 0.0, 50.0, 60.0), candidate, 1.0, constants)
+    assert (found.width, found.height) == pytest.approx((width, 60.0))

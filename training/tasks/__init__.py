@@ -10,6 +10,7 @@ from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
 from training.tasks.exits import ExitsTask
+from training.tasks.pruned import PrunedTask
 from training.tasks.siamrpn import SiamRPNTask
 from training.tasks.supernet import SupernetTask
 from training.tasks.task import Task
@@ -19,6 +20,7 @@ KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "exits": ExitsTask,
     "ban": BanTask,
     "supernet": SupernetTask,
+    "pruned": PrunedTask,
 }
 
 

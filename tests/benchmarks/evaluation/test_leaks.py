@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.__main__ import COMMANDS
 from sequences.rendered.command import write_clip
-from siamtrt import cli
+from siamtrt import ModelCard, cli
+from siamtrt.files import sha256
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +44,15 @@ def test_it_is_refused_unless_insisted_on(leaky, sequences, tmp_path, capsys, co
     assert "was calibrated on two, so it cannot be judged on them" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     assert run(*argv, "--allow-leak") == 0
-    assert "judged on sequences that calibrated the engines: two" in capsys.readouterr().err
+    assert "judged on sequences that calibrated or pruned the engines: two" in capsys.readouterr().err
 
 
 def test_one_pass_figures_say_it_now_and_later(leaky, sequences, tmp_path, capsys):
     argv = ["ope", "--sequences", sequences, "--out", tmp_path]
     assert run(*argv, "--engines", leaky, "--tracker", "T", "--threads", 1, "--allow-leak") == 0
-    assert "T was calibrated on two" in capsys.readouterr().out
+    assert "T was calibrated or pruned on two" in capsys.readouterr().out
     assert run(*argv) == 0
-    assert "T was calibrated on two" in capsys.readouterr().out
+    assert "T was calibrated or pruned on two" in capsys.readouterr().out
     assert json.loads((tmp_path / "ope.json").read_text())["leaked"] == {"T": ["two"]}
 
 
@@ -61,5 +63,20 @@ def test_the_measures_of_a_run_with_resets_say_it(leaky, sequences, tmp_path, ca
     capsys.readouterr()
     argv = ["--annotations", sequences, "--results", tmp_path / "results", "--out", tmp_path / "e.json"]
     assert run("evaluate", *argv, "--sequences", *only) == 0
-    assert ("T was calibrated on two" in capsys.readouterr().out) == (leaked is not None)
+    assert ("T was calibrated or pruned on two" in capsys.readouterr().out) == (leaked is not None)
     assert json.loads((tmp_path / "e.json").read_text()).get("leaked") == leaked
+
+
+def test_a_variant_is_not_judged_on_what_it_was_pruned_on(tiny_engines, sequences, tmp_path, capsys):
+    folder = tmp_path / "m62"
+    shutil.copytree(tiny_engines, folder)
+    card = replace(ModelCard.load(folder), variant="m62", sources=("two", "elsewhere"))
+    card.save(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["model.json"] = sha256(folder / "model.json")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    argv = ["ope", "--engines", folder, "--sequences", sequences, "--out", tmp_path / "out", "--threads", 1]
+    assert run(*argv) == 2
+    assert "was pruned on two, so it cannot be judged on them" in capsys.readouterr().err
+    assert run(*argv, "--only", "one") == 0
+    assert (tmp_path / "out" / "results" / "tiny-m62-onnxruntime-fp32").is_dir()

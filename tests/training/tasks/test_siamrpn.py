@@ -12,8 +12,9 @@ from siamtrt.card import TrackerConstants
 from tests.networks.thin import thin_siamrpn
 from tests.training.data import write_videos
 from training import start_weights
-from training.__main__ import _arguments, _export_half, main
+from training.__main__ import _arguments, main
 from training.config import Config
+from training.half import write_half
 from training.loop import BEST_NAME, Loop
 from training.place import CPU, Place
 from training.report import CURVES_NAME, HISTORY_NAME
@@ -219,8 +220,8 @@ def test_the_command_trains_resumes_and_writes_half_weights_curves_and_history(d
 
 def test_what_half_precision_cannot_hold_keeps_its_own(tmp_path):
     state = {"variance": torch.tensor([1.0, 65536.0]), "weight": torch.tensor([1.0, 65504.0])}
-    torch.save(state, tmp_path / "best.pth")
-    written = torch.load(_export_half(tmp_path / "best.pth", tmp_path / "out.pth"), weights_only=True)
+    write_half(state, tmp_path / "out.pth")
+    written = torch.load(tmp_path / "out.pth", weights_only=True)
     assert {name: value.dtype for name, value in written.items()} == {
         "variance": torch.float32,
         "weight": torch.float16,

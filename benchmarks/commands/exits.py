@@ -1,0 +1,150 @@
+"""``python -m benchmarks exits``: tables of exits, thresholds, policies in closed loop, and a page of it all."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.evaluation.exits.run import SideBySide, about
+from benchmarks.evaluation.exits.summary import document, summarise, text
+from benchmarks.evaluation.exits.table import ExitTable, make_table
+from benchmarks.evaluation.exits.tune import tune
+from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
+from benchmarks.evaluation.options import declare
+from benchmarks.reports.exits_page import exits_page
+from runtime.policies.parse import TUNED, read_tuned
+from sequences.sequence import Sequence as Video
+from siamtrt import Manifest, ModelCard, UsageError, claim, cli, documents
+from siamtrt.environment import describe
+from siamtrt.files import read_json, write_text
+
+_RUN, _SUMMARY, _PAGE = "exits.json", "summary.json", "exits.html"
+
+log = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    table = actions.add_parser("table", help="every exit of every frame, along the way of the last exit")
+    declare(table, "engines", required=("engines",))
+    declare_videos(table)
+    table.add_argument("--out", type=Path, required=True, help="a .npz file")
+    table.set_defaults(action=_table)
+    tuning = actions.add_parser("tune", help="thresholds from the table of tuning videos")
+    tuning.add_argument("--table", type=Path, required=True, help="written by the action table, of tuning videos")
+    tuning.add_argument("--score", help="whose thresholds; by default the one that ranks best")
+    tuning.add_argument("--out", type=Path, required=True, help="a folder for policy.json")
+    tuning.set_defaults(action=_tune)
+    running = actions.add_parser("run", help="policies in closed loop, side by side; rerun to resume")
+    declare(running, "engines", required=("engines",))
+    running.add_argument("--whole", type=Path, help="engines of the same weights exported as one search")
+    running.add_argument("--policy", action="append", default=[], help="a policy more, see runtime track --help")
+    running.add_argument("--tuned", type=Path, help="policy.json: run its points")
+    running.add_argument("--points", nargs="+", help="of these names alone")
+    running.add_argument("--random", action="append", default=[], metavar="SHARES", help="e.g. 0.5,0.3,0.2")
+    running.add_argument("--random-seeds", type=cli.count, default=10, help="runs of each such mix")
+    declare_videos(running)
+    running.add_argument("--out", type=Path, required=True, help="a folder for exits.json")
+    running.set_defaults(action=_run)
+    report = actions.add_parser("report", help="table, curves and a page of a finished run")
+    report.add_argument("--run", type=Path, required=True, help="the folder of the action run")
+    report.add_argument("--table", type=Path, help="of the same videos: draws the oracle")
+    report.add_argument("--out", type=Path, required=True, help="a folder for summary.json and exits.html")
+    report.set_defaults(action=_report)
+
+
+def main(options: argparse.Namespace) -> None:
+    options.action(options)
+
+
+def _videos(options: argparse.Namespace) -> list[Video]:
+    return [video for videos in load_videos(options.videos, options.held_out).values() for video in videos]
+
+
+def _table(options: argparse.Namespace) -> None:
+    make_table(options.engines, _videos(options), options.threads).save(options.out)
+    print(options.out)
+
+
+def _tune(options: argparse.Namespace) -> None:
+    table = ExitTable.load(options.table)
+    tuned = tune(table, options.score)
+    path = options.out / "policy.json"
+    TUNED.save(path, asdict(tuned))
+    Manifest.of(
+        options.out,
+        [path.name],
+        stage="exits",
+        command=cli.command_line("benchmarks"),
+        parents=[options.table],
+        settings={"score": tuned.score, "sequences": tuned.sequences},
+        environment=describe(),
+    ).save(options.out)
+    for name, ranks in tuned.figures["auc"].items():
+        print(f"{name}: ranks by what depth would gain {_shown(ranks['keep'])}, by being right {_shown(ranks['good'])}")
+    for name, point in tuned.figures["points"].items():
+        mark = " (default)" if name == tuned.default else ""
+        print(
+            f"{name}: cost {point['cost']:.3f}, overlap {point['overlap']:.3f}, thresholds {tuned.points[name]}{mark}"
+        )
+    print(path)
+
+
+def _shown(values: list[float | None]) -> str:
+    return " ".join("-" if value is None else f"{value:.3f}" for value in values)
+
+
+def _run(options: argparse.Namespace) -> None:
+    videos = _videos(options)
+    policies = _policies(options, videos)
+    key = about(options.engines, options.whole, policies, videos)
+    path = options.out / _RUN
+    claim.take(path, key)
+    done = claim.finished(path, key)
+    trackers = SideBySide(options.engines, options.whole, policies, options.threads)
+    for video in videos:
+        if video.name not in done:
+            done[video.name] = {name: asdict(column) for name, column in trackers.follow(video).items()}
+            claim.save(path, key, done)
+            log.info("%s: %d of %d videos", video.name, len(done), len(videos))
+    documents.write(options.out / "made.json", {"command": cli.command_line("benchmarks"), "environment": describe()})
+    print(path)
+
+
+def _policies(options: argparse.Namespace, videos: list[Video]) -> dict[str, str]:
+    count = len(ModelCard.load(options.engines).search.stages)
+    rows = {f"fixed:{number}": f"fixed:{number}" for number in range(1, count + 1)}
+    if options.tuned:
+        tuned = read_tuned(options.tuned, Manifest.load(options.engines, stage="engines").files)
+        shared = sorted(set(tuned.sequences.values()) & {video.digest for video in videos})
+        if shared:
+            names = [name for name, digest in tuned.sequences.items() if digest in shared]
+            raise UsageError(
+                f"the thresholds were tuned on {', '.join(names)}, so they cannot be judged on them",
+                hint="other --videos or --held-out, or python -m benchmarks exits tune on others",
+            )
+        for name in options.points or tuned.points:
+            rows[f"tuned {name}"] = f"tuned:{options.tuned}:{name}"
+    for shares in options.random:
+        rows.update({f"random {shares} #{seed}": f"random:{seed}:{shares}" for seed in range(options.random_seeds)})
+    return {**rows, **{words: words for words in options.policy}}
+
+
+def _report(options: argparse.Namespace) -> None:
+    run = read_json(options.run / _RUN)
+    made, key, done = read_json(options.run / "made.json"), run["key"], run["done"]
+    if set(done) != set(key["sequences"]):
+        raise UsageError(f"{options.run} is not finished", hint=made["command"])
+    names = next(iter(done.values()))
+    rows = {name: {video: done[video][name] for video in done} for name in names}
+    table = ExitTable.load(options.table) if options.table else None
+    if table and (dict(table.sequences) != key["sequences"] or dict(table.engines) != key["engines"]):
+        raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
+    summaries = summarise(key, rows)
+    figures = document({**key, **made}, summaries, table)
+    documents.write(options.out / _SUMMARY, figures)
+    write_text(options.out / _PAGE, exits_page(figures, rows))
+    print(text(summaries))
+    print(options.out / _PAGE)

@@ -1,0 +1,139 @@
+"""The arithmetic of exits: hulls, ranks, calibration, thresholds by quantiles, intervals."""
+
+from __future__ import annotations
+
+from typing import Callable, Sequence, Tuple
+
+import numpy as np
+
+from siamtrt import Array
+
+Point = Tuple[float, float]  # cost and overlap
+
+
+def hull(points: Sequence[Point]) -> list[Point]:
+    """The upper convex hull of *points*, by rising cost: what a coin between two of them can buy."""
+    best: list[Point] = []
+    for cost, overlap in sorted(points):
+        if best and overlap <= best[-1][1]:
+            continue  # it costs more and is worth no more
+        while len(best) > 1 and _is_below(best[-1], best[-2], (cost, overlap)):
+            best.pop()
+        best.append((cost, overlap))
+    return best
+
+
+def hull_value(points: Sequence[Point], cost: float) -> float:
+    """The overlap that the hull of *points* has at *cost*; at the ends, that of its ends."""
+    border = hull(points)
+    return float(np.interp(cost, [x for x, _ in border], [y for _, y in border]))
+
+
+def _is_below(middle: Point, left: Point, right: Point) -> bool:
+    """Whether *middle* lies on or below the line from *left* to *right*."""
+    slope = (right[1] - left[1]) / (right[0] - left[0])
+    return middle[1] <= left[1] + slope * (middle[0] - left[0])
+
+
+def rank_auc(scores: Array, labels: Array) -> float | None:
+    """The probability that a positive has a higher score than a negative, ties half; None without one of each."""
+    positive, negative = scores[labels], scores[~labels]
+    if not len(positive) or not len(negative):
+        return None
+    order = np.sort(negative)
+    below, upto = (np.searchsorted(order, positive, side) for side in ("left", "right"))
+    return float((below + upto).mean() / (2 * len(negative)))
+
+
+def isotonic(scores: Array, values: Array) -> Array:
+    """The rising function of the score that is closest to *values*, at the scores in rising order.
+
+    Source: Ayer et al., 1955 (pool adjacent violators).
+    """
+    blocks: list[list[float]] = []
+    for value in np.asarray(values, np.float64)[np.argsort(scores, kind="stable")]:
+        blocks.append([float(value), 1.0])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            mean, count = blocks.pop()
+            before = blocks[-1]
+            total = before[1] + count
+            blocks[-1] = [(before[0] * before[1] + mean * count) / total, total]
+    return np.concatenate([np.full(int(count), mean) for mean, count in blocks])
+
+
+def calibration_error(scores: Array, labels: Array, bins: int = 5) -> float:
+    """How far scores are from how often they are right: the mean over equal bins, closed on the right."""
+    places = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
+    gaps = [
+        abs(scores[places == at].mean() - labels[places == at].mean()) * (places == at).mean()
+        for at in range(bins)
+        if (places == at).any()
+    ]
+    return float(sum(gaps))
+
+
+def quantile_thresholds(scores: Array, q: float) -> list[float]:
+    """Thresholds that send shares proportional to ``q ** k`` to the exits.
+
+    Args:
+        scores: N x (K - 1), the scores of all exits but the last.
+        q: below 1 for early exits.
+
+    Source: Huang et al., MSDNet, ICLR 2018, as its public code does it.
+    """
+    count, exits = len(scores), scores.shape[1] + 1
+    shares = q ** np.arange(1, exits + 1)
+    shares = shares / shares.sum()
+    left, thetas = np.ones(count, bool), []
+    for number in range(exits - 1):
+        wanted = int(count * shares[number])
+        ranked = np.sort(scores[left, number])[::-1]
+        theta = float(ranked[wanted - 1]) if 0 < wanted <= len(ranked) else float("inf")
+        thetas.append(theta)
+        left &= scores[:, number] < theta
+    return thetas
+
+
+def exits_at(scores: Array, thetas: Sequence[float]) -> Array:
+    """The exit of each frame, from 1: the first whose score meets its threshold by the rule, else the last.
+
+    Args:
+        scores: N x (K - 1) or more columns.
+        thetas: K - 1 of them.
+    """
+    taken = np.full(len(scores), len(thetas) + 1)
+    for number in range(len(thetas), 0, -1):
+        theta = thetas[number - 1]
+        meets = np.full(len(scores), theta <= 0) if not 0 < theta < 1 else scores[:, number - 1] >= theta
+        taken[meets] = number
+    return taken
+
+
+def taken_of(rows: Array, exits: Array) -> Array:
+    """Of each row of N x K the value of its exit."""
+    taken: Array = rows[np.arange(len(rows)), exits - 1]
+    return taken
+
+
+def oracle(overlaps: Array, shares: Sequence[float], price: float) -> Array:
+    """The exit of each frame that is worth most after its cost, as nobody can know before the truth: from 1.
+
+    Args:
+        overlaps: N x K.
+        shares: the cost up to each exit relative to the last.
+        price: overlap paid for a full frame.
+    """
+    best: Array = (overlaps - price * np.asarray(shares)).argmax(1)
+    return best + 1
+
+
+def interval(
+    videos: Sequence[str], statistic: Callable[[Sequence[str]], float], level: float, *, rounds: int = 1000
+) -> Tuple[float, float]:
+    """The interval of *statistic* under resampling of whole videos; the seed is fixed, so it is always the same."""
+    rng = np.random.default_rng(0)
+    names = list(videos)
+    values = [statistic([names[at] for at in rng.integers(0, len(names), len(names))]) for _ in range(rounds)]
+    tail = (1 - level) / 2 * 100
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)

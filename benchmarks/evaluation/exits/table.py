@@ -1,0 +1,206 @@
+"""Every exit of every frame along the way of the last exit: scores, overlaps, times. One run, then arithmetic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from runtime.cascade import require_exits
+from runtime.decode import Candidate, decoders
+from runtime.locator import Located
+from runtime.matcher import Color, StagedMatcher, StageResponse, StageTimes
+from runtime.onnxruntime.matcher import OnnxMatcher
+from runtime.tracker import Tracker, moved
+from sequences.sequence import Sequence as Video
+from siamtrt import Array, ArtifactError, BoundingBox, Manifest, ModelCard, UsageError
+from siamtrt.files import whole_file
+from siamtrt.geometry import Place, Square, crop_scale
+from siamtrt.progress import progress_bar
+
+HINT = "python -m benchmarks exits table --help"
+_COLUMNS = ("video", "frame", "scores", "overlaps", "stage_ns")
+
+
+@dataclass(frozen=True)
+class ExitTable:
+    """What every exit said and found in N frames, the frames without truth left out.
+
+    Attributes:
+        engines: file name -> digest.
+        sequences: name -> digest of the truth, in the order of ``video``.
+        score_names: of the columns of ``scores``.
+        macs: multiply-accumulates of each stage.
+        video: N, index of the video.
+        frame: N, index of the frame in it.
+        scores: N x K x S float64.
+        overlaps: N x K float64, of each exit's box with the truth, the crop being that of the last exit's way.
+        stage_ns: N x K int64, of the graphs of each stage.
+        outside_ns: N int64, crop and decode of the last exit.
+    """
+
+    engines: Mapping[str, str]
+    sequences: Mapping[str, str]
+    score_names: Tuple[str, ...]
+    macs: Tuple[int, ...]
+    video: Array
+    frame: Array
+    scores: Array
+    overlaps: Array
+    stage_ns: Array
+    outside_ns: Array
+
+    @property
+    def names(self) -> list[str]:
+        """The videos."""
+        return list(self.sequences)
+
+    @property
+    def shares(self) -> Array:
+        """The cost up to each exit relative to the last."""
+        total: Array = np.cumsum(self.macs) / sum(self.macs)
+        return total
+
+    def score(self, name: str) -> Array:
+        """One score of all exits but the last: N x (K - 1).
+
+        Raises:
+            UsageError: the exits have no such score.
+        """
+        if name not in self.score_names:
+            raise UsageError(f"the exits have no score {name!r}", hint=f"they have: {', '.join(self.score_names)}")
+        values: Array = self.scores[:, :-1, self.score_names.index(name)]
+        return values
+
+    def of(self, videos: Sequence[str]) -> Array:
+        """The rows of *videos*, one after another, a video as often as it is named."""
+        names = self.names
+        return np.concatenate([np.flatnonzero(self.video == names.index(name)) for name in videos])
+
+    def mean(self, values: Array, videos: Sequence[str]) -> float:
+        """The mean over *videos* of the mean of their rows."""
+        return float(np.mean([values[self.of([name])].mean() for name in videos]))
+
+    def save(self, path: Path) -> None:
+        """Write one file, whole or not at all."""
+        about = {
+            "engines": dict(self.engines),
+            "sequences": dict(self.sequences),
+            "score_names": self.score_names,
+            "macs": self.macs,
+        }
+        columns = {name: getattr(self, name) for name in (*_COLUMNS, "outside_ns")}
+        with whole_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(stream, about=np.array(json.dumps(about)), **columns)
+
+    @classmethod
+    def load(cls, path: Path) -> ExitTable:
+        """Read a table.
+
+        Raises:
+            ArtifactError: the file is absent or no table.
+        """
+        try:
+            with np.load(str(path), allow_pickle=False) as stored:
+                about: dict[str, Any] = json.loads(str(stored["about"]))
+                columns = {name: stored[name] for name in (*_COLUMNS, "outside_ns")}
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ArtifactError(f"{path} is no table of exits: {error}", hint=HINT) from error
+        return cls(about["engines"], about["sequences"], tuple(about["score_names"]), tuple(about["macs"]), **columns)
+
+
+class EveryExit:
+    """A locator that runs all stages and keeps the box of each exit; the last exit's is the one that is taken.
+
+    Args:
+        matcher: owned from now on.
+
+    Raises:
+        UsageError: the model has no exits.
+    """
+
+    def __init__(self, matcher: StagedMatcher) -> None:
+        require_exits(matcher.card)
+        self._matcher, self._decoders = matcher, decoders(matcher.card)
+        self.responses: list[StageResponse] = []
+        self.candidates: list[Candidate] = []
+
+    @property
+    def card(self) -> ModelCard:
+        return self._matcher.card
+
+    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+        return self._matcher.remember(frame, square, fill)
+
+    def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
+        times = self._matcher.begin(frame, square, fill)
+        numbers = range(1, len(self.card.search.stages) + 1)
+        self.responses = [self._matcher.step(number) for number in numbers]
+        decoder = self._decoders[square.out_px]
+        self.candidates = [decoder.best(response.cls, response.loc, *last_size) for response in self.responses]
+        return Located(self.candidates[-1], times)
+
+    def close(self) -> None:
+        self._matcher.close()
+
+
+def make_table(engines: Path, videos: Sequence[Video], threads: int | None) -> ExitTable:
+    """Track *videos* to the last exit, and write down every exit of every frame with a truth.
+
+    Raises:
+        UsageError: the model has no exits.
+        ArtifactError: the engines are not what their manifest says, or an image is damaged.
+    """
+    manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
+    locator = EveryExit(OnnxMatcher(engines, card, threads=threads))
+    rows: list[Tuple[int, int, list[list[float]], list[float], list[int], int]] = []
+    with Tracker(locator) as tracker:
+        for index, video in enumerate(progress_bar(videos, desc="exits", unit="video")):
+            rows += [(index, *row) for row in _rows(tracker, locator, video)]
+    exits = card.search.stages[0].exit
+    names = exits.scores if exits else ()
+    video_column, frame, scores, overlaps, stage_ns, outside_ns = (np.array(column) for column in zip(*rows))
+    return ExitTable(
+        manifest.files,
+        {video.name: video.digest for video in videos},
+        names,
+        card.stage_macs(card.search),
+        video_column,
+        frame,
+        scores,
+        overlaps,
+        stage_ns,
+        outside_ns,
+    )
+
+
+def _rows(
+    tracker: Tracker, locator: EveryExit, video: Video
+) -> list[Tuple[int, list[list[float]], list[float], list[int], int]]:
+    truth = dict(video.boxes())
+    state, rows = tracker.start(video.frame(0), video.start_box(0)), []
+    for index in range(1, len(video)):
+        before, frame = state.place, video.frame(index)
+        state = tracker.update(frame)
+        if index not in truth:
+            continue
+        boxes = [_box(candidate, before, locator.card, frame) for candidate in locator.candidates]
+        rows.append(
+            (
+                index,
+                [list(response.scores.values()) for response in locator.responses],
+                [box.iou(truth[index]) for box in boxes],
+                [sum(response.times.values()) for response in locator.responses],
+                sum(state.times.values()),
+            )
+        )
+    return rows
+
+
+def _box(candidate: Candidate, before: Place, card: ModelCard, frame: Array) -> BoundingBox:
+    """The box that the tracker would have put out."""
+    place = moved(before, candidate, crop_scale(before, card), card.tracker)
+    return place.within(frame.shape, card.tracker.min_side_px).box
