@@ -16,7 +16,7 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
-from tests.doubles.tensorrt import int8, profiling
+from tests.doubles.tensorrt import arithmetic, int8, profiling
 
 _FLAGS_8 = ["FP16", "INT8", "DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"]
 _FLAGS_10 = [*_FLAGS_8[:-1], "BF16", "REFIT_IDENTICAL", "STRIP_PLAN"]
@@ -328,11 +328,7 @@ def make(
     class Context:
         def __init__(self, engine):
             self._engine, self._generation, self._addresses = engine, engine.generation, {}
-            model = onnx.ModelProto()
-            model.CopyFrom(engine.model)
-            if engine.settings["typed"]:  # ONNX Runtime takes scales of float16 from this opset on
-                model.opset_import[0].version = max(model.opset_import[0].version, 19)
-            data = model.SerializeToString()
+            data = arithmetic.computed(engine.model, engine.settings).SerializeToString()
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
             self._profiler = None
             self.nvtx_verbosity = trt.ProfilingVerbosity[engine.settings["verbosity"]]
