@@ -35,7 +35,8 @@ PORT ?= 8090
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
 VOT ?= $(SEQUENCES)
-##? DATA= : the folder that the configured sources are below; train and prune
+##? DATA= : the folder that the configured sources are below; train, prune, search
+##? LIMIT_MS= : the most milliseconds that a network may take on this machine; search
 ##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train and prune
 ##? START=weights/MODEL.pth : the weights to prune; prune
 START ?= weights/$(MODEL).pth
@@ -157,6 +158,7 @@ NEED_FRAMES      := the frames to calibrate with: FRAMES=/path/to/videos
 NEED_SEQUENCES   := the videos with truth: SEQUENCES=/path/to/vot2018/sequences
 NEED_ANNOTATIONS := the truth: ANNOTATIONS=/path/to/VOT2018.json, or the folder of the sequences
 NEED_DATA        := the data to train on: DATA=/path/to/data
+NEED_LIMIT_MS    := the most milliseconds: LIMIT_MS=12
 NEED_VARIANT     := what the smaller model is to be called: VARIANT=m62
 need = test -n "$($(1))" || { echo "name $(NEED_$(1)); see README.md" >&2; exit 2; }
 
@@ -175,7 +177,7 @@ TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
 WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train vot ope evaluate \
+.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train search vot ope evaluate \
 	vot-workspace bench sweep exits layers overhead chain prune container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -289,11 +291,36 @@ prune: need-DATA need-VARIANT $(TRAINING)  ## A smaller MODEL that tracks as it 
 	$(PYTHON) -m training.pruning rounds --model $(MODEL) --start "$(START)" --variant $(VARIANT) --macs $(MACS) \
 		--config "$(or $(CONFIG),training/configs/$(MODEL)_pruned.toml)" --data "$(DATA)" --out "$(RESULT_prune)"
 
+bench_of  = $(PYTHON) -m benchmarks bench --engines $(1) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(THREADS_OPTION)
+SEARCHED := build/searched/$(MODEL)/$(BUILT)
+FOUND    := $(SEARCHED)/below-$(LIMIT_MS)-ms
+SUPERNET_CONFIG := $(or $(CONFIG),training/configs/lighttrack_supernet.toml)
+search: need-DATA need-LIMIT_MS  ## Search a smaller LightTrack: DATA=folder LIMIT_MS=12; hours, rerun to resume
+	@$(MAKE) --no-print-directory $(FOUND)/compared.html
+$(SEARCHED)/carriers/carrier_5.pth: | $(TRAINING)
+	$(PYTHON) -m architectures carriers --out $(@D)
+$(SEARCHED)/carriers/%/layers.json: | $(SEARCHED)/carriers/carrier_5.pth
+	$(PYTHON) -m export --model $(MODEL) --checkpoint $(SEARCHED)/carriers/carrier_$*.pth --out $(@D)/onnx
+	$(PYTHON) -m engines --onnx $(@D)/onnx --backend $(BACKEND) --precision $(PRECISION) --out $(@D)/engines
+	$(PYTHON) -m benchmarks layers --engines $(@D)/engines $(THREADS_OPTION) --out $@
+$(SEARCHED)/latency.json: $(foreach number,0 1 2 3 4 5,$(SEARCHED)/carriers/$(number)/layers.json)
+	$(PYTHON) -m architectures lut --layers $^ --out $@
+$(FOUND)/best.pth: $(SEARCHED)/latency.json
+	$(PYTHON) -m training --config "$(SUPERNET_CONFIG)" --data "$(DATA)" --out build/training/supernet-$(MODEL)
+	$(PYTHON) -m architectures search --strategy ga --supernet build/training/supernet-$(MODEL)/best.pth --data "$(DATA)" \
+		--config "$(SUPERNET_CONFIG)" --latency $< --limit-ms $(LIMIT_MS) --out $(@D)
+$(FOUND)/engines/manifest.json: $(FOUND)/best.pth
+	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(FOUND)/onnx
+	$(PYTHON) -m engines --onnx $(FOUND)/onnx --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
+$(FOUND)/compared.html: $(ENGINES) $(FOUND)/engines/manifest.json
+	$(call bench_of,$(<D)) --out $(FOUND)/published
+	$(call bench_of,$(FOUND)/engines) --out $(FOUND)/found
+	$(PYTHON) -m benchmarks compare $(FOUND)/published/report.json $(FOUND)/found/report.json --draw $@
+
 ##@ Judge
 
 bench: $(ENGINES) $(call forced,bench)  ## Everything measured in one page: SEQUENCES=folder; rerun to resume
-	$(PYTHON) -m benchmarks bench --engines $(<D) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") \
-		$(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") $(THREADS_OPTION) --out "$(RESULT_bench)"
+	$(call bench_of,$(<D)) $(if $(ANNOTATIONS),--annotations "$(ANNOTATIONS)") --out "$(RESULT_bench)"
 
 sweep: $(ONNX) $(FLEET) $(call forced,sweep)  ## The 27 mixes of fp32, fp16, int8 (once calibrated): SEQUENCES=folder; rerun to resume
 	$(PYTHON) -m benchmarks sweep --onnx $(<D) --backend $(BACKEND) $(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) \

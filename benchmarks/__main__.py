@@ -27,6 +27,8 @@ COMMANDS = (
     ("layers", f"{_COMMANDS}.layers", "latency of each layer of each engine"),
     ("compare", f"{_COMMANDS}.compare", "layer reports or full reports side by side"),
     ("sweep", f"{_COMMANDS}.sweep", "every mix of precisions, and which are worth having"),
+    ("fronts", f"{_COMMANDS}.fronts", "several sweeps in one page: tracking against rate and energy"),
+    ("widths", f"{_COMMANDS}.widths", "what each convolution takes at any widths: a table for pruning"),
     ("power", f"{_COMMANDS}.power", "what the board draws"),
     ("overhead", f"{_COMMANDS}.overhead", "what a frame costs beside the network"),
     ("kernels", f"{_COMMANDS}.kernels", "the CUDA kernels of crop and decode alone; needs a GPU, but no TensorRT"),

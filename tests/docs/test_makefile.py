@@ -110,9 +110,7 @@ def test_random_weights_are_remembered_as_a_checkpoint_is(checkout):
     _, calls = make(checkout, "export", "SEED=3")
     assert value(calls[0], "--seed") == "3"
     assert stages(make(checkout, "engines")[1]) == ["engines"]
-    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == [
-        "weights/siamrpn_lite0.pth"
-    ]
+    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == ["weights/siamrpn_lite0.pth"]
 
 
 def test_graphs_whose_checkpoint_is_gone_are_used_as_they_are(checkout):
@@ -207,6 +205,22 @@ def test_videos_of_one_name_are_two(checkout):
     assert len(list((checkout / "build").rglob("boxes.txt"))) == 2
 
 
+def test_a_search_leads_from_a_limit_to_a_report_and_a_second_call_repeats_nothing_that_is_there(checkout):
+    (checkout / "weights" / "lighttrack_mobile.pth").write_text("published")
+    words = ("search", "MODEL=lighttrack_mobile", "DATA=videos", "LIMIT_MS=12")
+    done, calls = make(checkout, *words)
+    assert done.returncode == 0, done.stderr
+    steps = [" ".join(call[:2]) if call[0] in ("architectures", "benchmarks") else call[0] for call in calls]
+    carrier = ["export", "engines", "benchmarks layers"]
+    found = ["training", "architectures search", *carrier[:2], "benchmarks bench", "benchmarks bench"]
+    expected = ["architectures carriers", *6 * carrier, "architectures lut", *found, "benchmarks compare"]
+    assert steps[-len(expected) :] == expected
+    assert value(next(call for call in calls if call[1] == "search"), "--limit-ms") == "12"
+    (checkout / "build" / "searched" / "lighttrack_mobile" / "onnxruntime-fp16" / "below-12-ms" / "best.pth").touch()
+    _, again = make(checkout, *words)
+    assert not [call for call in again if call[:2] == ["architectures", "search"] or call[0] == "training"]
+
+
 def test_paths_with_blanks_are_one_word_everywhere(checkout):
     source = checkout / "my vids" / "a b.mp4"
     source.parent.mkdir()
@@ -238,7 +252,14 @@ def test_results_of_others_are_judged_beside_them(checkout):
 
 @pytest.mark.parametrize(
     ("goal", "missing"),
-    [("track", "SOURCE"), ("vot", "SEQUENCES"), ("ope", "SEQUENCES"), ("evaluate", "ANNOTATIONS"), ("train", "DATA")],
+    [
+        ("track", "SOURCE"),
+        ("vot", "SEQUENCES"),
+        ("ope", "SEQUENCES"),
+        ("evaluate", "ANNOTATIONS"),
+        ("train", "DATA"),
+        ("search", "DATA"),
+    ],
 )
 def test_a_variable_that_is_left_out_is_named_before_anything_runs(checkout, goal, missing):
     done, calls = make(checkout, goal)

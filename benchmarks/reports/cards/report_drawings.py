@@ -18,6 +18,7 @@ def drawings(reports: list[Report]) -> list[Named]:
     drawn = [
         ("Expected average overlap", eao_curves(reports, titles, (HALF[0], 340.0))),
         ("Accuracy and robustness", _accuracy_robustness(reports, titles)),
+        *_attributes(reports, titles),
         ("Frames a second", _bars(reports, titles, _RATES, "FPS")),
         ("Latency of an update", _bars(reports, titles, _LATENCIES, "ms")),
         ("Stages", _stages(reports, titles)),
@@ -43,6 +44,17 @@ def eao_curves(reports: list[Report], titles: list[str], size: Size) -> svg.Draw
     return curves(
         series, ("length of the run, frames", "expected overlap"), bands=[band] if band[0] < band[1] else [], size=size
     )
+
+
+def _attributes(reports: list[Report], titles: list[str]) -> list[Named]:
+    """The EAO of each attribute, a bar a report; nothing where no frame that counts has one."""
+    known = dict.fromkeys(name for report in reports for name, eao in report.measures.eao.items() if eao is not None)
+    rows = [
+        Bar(name.replace("_", " "), tuple(report.measures.eao.get(name) for report in reports))
+        for name in known
+        if name != "all"
+    ]
+    return [("EAO by attribute", bars(rows, titles, "EAO over frames that carry an attribute"))] if rows else []
 
 
 def _accuracy_robustness(reports: list[Report], titles: list[str]) -> svg.Drawing:

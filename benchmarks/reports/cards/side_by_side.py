@@ -48,9 +48,26 @@ FIGURES: tuple[Figure, ...] = (
     ("power W, mean", 2, mean_w),
     ("J a frame", 3, lambda report: report.speed.power.joules_a_frame),
     ("GPU W as the thesis takes it", 2, lambda report: report.speed.power.gpu_max_avg_w),
+    ("J a frame as the thesis does", 3, lambda report: _thesis_joules(report)),
     ("M parameters, of a frame", 3, lambda report: _millions(frame_work(report.work).parameters)),
     ("MMAC, of a frame", 1, lambda report: _millions(frame_work(report.work).macs)),
 )
+
+
+def _thesis_joules(report: Report) -> float | None:
+    """Its watts over its frames a second; the energy of the module is another figure."""
+    watts, rate = report.speed.power.gpu_max_avg_w, report.speed.figures.fps_mean_of_videos
+    return watts / rate if watts is not None and rate else None
+
+
+def _attributes(reports: list[Report]) -> list[Figure]:
+    """The EAO of each attribute that one of *reports* has."""
+    names = dict.fromkeys(name for report in reports for name, eao in report.measures.eao.items() if eao is not None)
+    return [(f"EAO, {name.replace('_', ' ')}", 3, _eao_of(name)) for name in names if name != "all"]
+
+
+def _eao_of(name: str) -> Callable[[Report], Optional[float]]:
+    return lambda report: report.measures.eao.get(name)
 
 
 def _millions(count: int | None) -> float | None:
@@ -73,7 +90,7 @@ def _work(graph: str, part: str) -> Callable[[Report], Optional[float]]:
 def rows(reports: list[Report]) -> list[list[str]]:
     """A row a figure: its name, each report's value, and each but the first over the first."""
     lines = []
-    for name, digits, take in (*FIGURES, *_of_graphs(reports)):
+    for name, digits, take in (*FIGURES, *_attributes(reports), *_of_graphs(reports)):
         values = [take(report) for report in reports]
         over = [value / values[0] if value is not None and values[0] else None for value in values[1:]]
         lines.append([name, *(figure(value, digits) for value in values), *(figure(ratio, 2) for ratio in over)])

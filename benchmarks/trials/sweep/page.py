@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from html import escape
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from benchmarks.profiling.graph_work import arithmetic
 from benchmarks.reports.drawing import page
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.drawing.plots import Point, points
+from benchmarks.trials.sweep.marginals import marginals
 from benchmarks.trials.sweep.row import Row, front
 from siamtrt.files import read_json
 
@@ -65,7 +66,9 @@ def sweep_page(rows: Sequence[Row], about: dict[str, Any], thesis: dict[str, Any
         f"{sum(frames.values()):,} frames, on {escape(machine)}{_threads(about)}</p>{_leak(rows)}"
     )
     computed = arithmetic({**about["request"], "precision": "fp16"}) if any("fp16" in row.label for row in rows) else ""
-    cards = [_rate(rows, thesis), _joules(rows), _mixes(rows, computed), _thesis(thesis), _skipped(rows)]
+    measure, values = _quality(rows)
+    spread = marginals(rows, values, measure, thesis)
+    cards = [_rate(rows, thesis), _joules(rows), spread, _mixes(rows, computed), _thesis(thesis), _skipped(rows)]
     return page.page(title, f'{head}<div class="cards">{"".join(cards)}</div>')
 
 
@@ -102,7 +105,10 @@ def _rate(rows: Sequence[Row], thesis: dict[str, Any]) -> str:
     note = "Up and to the right is better; the dashed line joins the mixes that no other beats in both. "
     theirs = []
     if measure == "EAO":
-        theirs = [Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True) for row in thesis["rows"]]
+        theirs = [
+            Point(row["name"], row["fps"], row["eao"], _THEIRS, foreign=True, labelled="+" not in row["name"])
+            for row in [*thesis["rows"], *thesis["elsewhere"]]
+        ]
         note += f"Hollow: {thesis['source']}. Another model, machine and set of sequences, so only the shapes compare."
     else:
         note += f"No run is long enough for an EAO, so this is {measure}."
@@ -180,12 +186,20 @@ def _mixes(rows: Sequence[Row], computed: str) -> str:
 
 
 def _thesis(thesis: dict[str, Any]) -> str:
-    heads = ["", "EAO", "accuracy", "robustness", "FPS", "GPU W"]
+    heads = ["", "EAO", "accuracy", "robustness", "FPS", "GPU W", "J a frame, as the thesis takes it"]
     digits = {"eao": 3, "accuracy": 3, "robustness": 3, "fps": 1, "gpu_w": 1}
-    lines = [[row["name"], *(figure(row[name], count) for name, count in digits.items())] for row in thesis["rows"]]
+    lines = [
+        [*(row["name"], *(figure(row[name], count) for name, count in digits.items())), figure(thesis_joules(row), 2)]
+        for row in [*thesis["rows"], *thesis["elsewhere"], *thesis["pruned"]]
+    ]
     note = f"From {thesis['source']}: {thesis['caution']}. Also: {'; '.join(thesis['remarks'])}."
     content = page.table(heads, lines, foreign=[True] * len(lines))
     return page.card("Measured by someone else, for comparison", content, note=note, width="wide")
+
+
+def thesis_joules(row: Mapping[str, Any]) -> float | None:
+    """The largest running mean of the GPU's watts over the rate: what the thesis calls the energy of a frame."""
+    return row["gpu_w"] / row["fps"] if row["gpu_w"] else None
 
 
 def _skipped(rows: Sequence[Row]) -> str:

@@ -269,16 +269,17 @@ ROWS = [
 
 def test_the_page_draws_both_fronts_and_marks_what_others_measured():
     html = sweep_page(ROWS, ABOUT, published())
-    rate, joules = (ElementTree.fromstring(text) for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL))
+    rate, joules, *spreads = (ElementTree.fromstring(text) for text in re.findall(r"<svg .*?</svg>", html, re.DOTALL))
     dots = [circle for circle in rate.iter(f"{SVG}circle") if circle.attrib["r"] == "5"]
     hollow = [circle for circle in dots if circle.attrib["fill"] == "#ffffff"]
-    assert (len(dots), len(hollow)) == (3 + 5, 5)
+    assert (len(dots), len(hollow)) == (3 + 29, 29)
     assert len([circle for circle in joules.iter(f"{SVG}circle") if circle.attrib["r"] == "5"]) == 3
+    assert len(spreads) == 2  # by the precision of each graph
     for drawing in (rate, joules):
         (line,) = list(drawing.iter(f"{SVG}polyline"))
         assert len(line.attrib["points"].split()) == 2  # fp32 and fp16
     assert '<td data-key="0.300 to 0.500">' in html
-    assert html.count('<tr class="foreign">') == 5
+    assert html.count('<tr class="foreign">') == 29 + 16  # mixes, and the four sizes it pruned to
     assert "<h1>tiny: 4 mixes of precision on onnxruntime</h1>" in html
     assert "Measured by someone else" in html
     assert "someone else&#x27;s measurement" in html
