@@ -12,6 +12,7 @@ from siamtrt import cli
 
 COMMANDS = (
     ("trax", "serving.trax.serve", "track for a program that speaks TraX, as vot evaluate"),
+    ("ros", "serving.ros.serve", "a node of ROS 2: images in, detections out"),
     ("web", "serving.web.serve", "a page to draw a target on and see it followed"),
 )
 

@@ -8,37 +8,18 @@ import os
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import cv2
 
 from runtime.results import fields
-from runtime.tracker import TrackerState
-from siamtrt import Array
+from serving.live.shown import Shown
 
 _JPEG_QUALITY = 80
 _NICENESS = 10  # where cores are short, the tracker goes before the pictures of it
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What there is to see after a frame, or after a request between two.
-
-    Attributes:
-        frame: HxWx3 uint8, BGR.
-        number: of the frame in the source.
-        targets: the number of each and its state.
-        status: what else the page shows, ready for JSON.
-    """
-
-    frame: Array
-    number: int
-    targets: tuple[tuple[int, TrackerState], ...]
-    status: dict[str, object]
-
-
 class Screen:
-    """Holds the newest :class:`Shown`, and encodes each at most once, on a thread of its own and only if it is wanted.
+    """Holds the newest :class:`serving.live.shown.Shown`, and encodes each at most once, on a thread of its own.
 
     ``show`` may be called from any thread; the rest belongs to the event loop that called ``open``.
     """

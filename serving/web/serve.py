@@ -37,8 +37,8 @@ def main(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C, and print the address."""
     if importlib.util.find_spec("aiohttp") is None:
         raise MissingDependencyError("the page needs aiohttp", hint="pip install -r requirements/web.txt")
+    from serving.live.live import Live
     from serving.web.access import is_loopback
-    from serving.web.live import Live
     from serving.web.screen import Screen
     from serving.web.server import Server
 

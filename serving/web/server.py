@@ -15,10 +15,11 @@ from urllib.parse import quote
 from aiohttp import WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from serving.web import recorder, requests
+from serving.live import recorder, requests
+from serving.live.requests import Request
+from serving.live.shown import Shown
 from serving.web.access import add_headers, guard
-from serving.web.requests import Request
-from serving.web.screen import Screen, Shown
+from serving.web.screen import Screen
 from siamtrt import PipelineError, UsageError
 
 MOST_VIEWERS = 16

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from runtime.followed import Followed
-from serving.web.live import Live
+from serving.live.live import Live
 from serving.web.screen import Screen
 from serving.web.server import Server
 from tests.runtime.stub import StubMatcher, card, tracker_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.tracker import TrackerState
-from serving.web.recorder import Recorder, find
+from serving.live.recorder import Recorder, find
 from siamtrt import ArtifactError, BoundingBox
 from siamtrt.geometry import Place
 

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from serving.web import requests
-from serving.web.live import MOST_TARGETS
-from serving.web.requests import Request
+from serving.live import requests
+from serving.live.live import MOST_TARGETS
+from serving.live.requests import Request
 from siamtrt import BoundingBox, UsageError
 from tests.serving.web.served import FRAME, Memory, endless, playing
 

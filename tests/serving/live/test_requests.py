@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.web.requests import FOLLOW, FORGET, Request, parse
+from serving.live.requests import FOLLOW, FORGET, Request, parse
 from siamtrt import BoundingBox, UsageError
 
 

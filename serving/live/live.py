@@ -1,4 +1,4 @@
-"""The tracker's side of the page: frames in the time of the source, and requests between two of them."""
+"""The tracker of a page or a robot: frames in the time of the source, and requests between two of them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from runtime.followed import Followed
 from runtime.readahead import ReadAhead
 from runtime.sources import Source
 from runtime.tracker import TrackerState
-from serving.web import requests
-from serving.web.recorder import Recorder
-from serving.web.requests import Request
-from serving.web.screen import Shown
+from serving.live import requests
+from serving.live.newest import Newest
+from serving.live.recorder import Recorder
+from serving.live.requests import Request
+from serving.live.shown import Shown
 from siamtrt import Array, PipelineError, UsageError
 
 MOST_TARGETS = 16
@@ -28,7 +29,7 @@ class Live:
     """A :class:`runtime.loop.Sink` of its own loop.
 
     A video or a folder is played at its own rate, and waits at its first frame, while it is paused, and at its end; a
-    camera goes on, unseen.
+    camera goes on, unseen, and only its newest frame is followed.
     What a tracker or a source refuses is shown on the page, and the page goes on.
 
     Args:
@@ -109,8 +110,9 @@ class Live:
     def _frames(self) -> Generator[Array | None, None, None]:
         while True:
             try:
-                with ReadAhead(self._source.frames()) as frames:
-                    yield from self._in_time(frames)
+                frames = self._source.frames()
+                with ReadAhead(frames) if self._waits else Newest(frames) as taken:
+                    yield from self._in_time(taken)
             except PipelineError as error:
                 if self._picture is None:
                     raise

@@ -1,0 +1,1 @@
+"""The entry point for ``ros2 run siamtrt_ros track``."""
