@@ -35,9 +35,9 @@ PORT ?= 8090
 ##? RESULTS= : raw results to judge, those of vot if left out; evaluate
 ##? VOT= : SEQUENCES of the container; bench-container
 VOT ?= $(SEQUENCES)
-##? DATA= : the folder that the configured sources are below; train, prune, search
+##? DATA= : the folder that the configured sources are below; train, cells, prune, search
 ##? LIMIT_MS= : the most milliseconds that a network may take on this machine; search
-##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train and prune
+##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train, cells, prune
 ##? START=weights/MODEL.pth : the weights to prune; prune
 START ?= weights/$(MODEL).pth
 ##? MACS=0.62 : the share of the search graph's multiply-accumulates that stays; prune
@@ -110,6 +110,7 @@ RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
 RESULT_calibrate     := $(MODEL_DIR)/calibration
 RESULT_sensitivity   := $(SENSITIVITY)
 RESULT_track         := $(or $(OUT),$(MODEL_DIR)/track/$(BUILT)/$(VIDEO)$(if $(BOX),@$(subst $(comma),-,$(BOX))))
+RESULT_api           := $(or $(OUT),build/api)
 RESULT_live          := $(or $(OUT),$(MODEL_DIR)/live/$(BUILT))
 RESULT_demo          := $(or $(OUT),$(MODEL_DIR)/demo/$(BUILT))
 RESULT_vot           := $(or $(OUT),$(MODEL_DIR)/vot/$(BUILT))
@@ -123,6 +124,7 @@ RESULT_exits         := $(or $(OUT),$(EXITS_DIR)/report/$(EXITS_BUILT)-$(or $(ca
 RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(MODEL))
+RESULT_cells         := $(or $(OUT),build/cells)
 RESULT_prune         := $(or $(OUT),$(HOME_OF)/pruned)
 TRACK  := $(call escaped,$(RESULT_track))/finished
 DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
@@ -174,10 +176,11 @@ FLEET    := $(if $(strip $(PLACE)),$(if $(filter .venv/%,$(PYTHON)),.venv/ready-
 SETUP    := $(if $(filter .venv/%,$(PYTHON)),.venv/ready)
 DEV      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-dev)
 TRAINING := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-training)
+API      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-api)
 WEB      := $(if $(filter .venv/%,$(PYTHON)),.venv/ready-web)
 
 .DELETE_ON_ERROR:
-.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train search vot ope evaluate \
+.PHONY: again help setup demo track live test test-all check export engines calibrate sensitivity train cells search vot ope evaluate \
 	vot-workspace bench sweep exits layers overhead chain prune container bench-container shell board-check biases
 
 again:  # a camera, a pipeline or a changed setting is never up to date
@@ -228,10 +231,13 @@ live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it fo
 .venv/ready-training: requirements/training.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
+.venv/ready-api: requirements/api.txt .venv/ready
+	.venv/bin/python -m pip install --quiet -r $<
+	touch $@
 .venv/ready-web: requirements/web.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
-.venv38/ready: requirements/board-tests.txt requirements/board.txt requirements/web.txt
+.venv38/ready: $(addprefix requirements/,board-tests.txt board.txt web.txt completion.txt)
 	$(PYTHON38) -m venv .venv38
 	.venv38/bin/python -m pip install --quiet --upgrade pip
 	.venv38/bin/python -m pip install --quiet -r $<
@@ -286,6 +292,10 @@ $(SENSITIVITY): $(ONNX) $(RANGES) $(call forced,sensitivity) | $(SETUP)
 
 train: need-DATA $(TRAINING)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m training --config "$(or $(CONFIG),training/configs/$(MODEL).toml)" --data "$(DATA)" --out "$(RESULT_train)"
+
+cells: need-DATA $(TRAINING)  ## Search a cell between trunk and head: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m architectures cells search --config "$(or $(CONFIG),training/configs/siamrpn_nano_cells.toml)" --data "$(DATA)" \
+		--out "$(RESULT_cells)"
 
 prune: need-DATA need-VARIANT $(TRAINING)  ## A smaller MODEL that tracks as it does: VARIANT=m62 MACS=0.62 DATA=folder; rerun to resume
 	$(PYTHON) -m training.pruning rounds --model $(MODEL) --start "$(START)" --variant $(VARIANT) --macs $(MACS) \
@@ -433,6 +443,12 @@ test: test-all  ## The tests that take seconds, the board-side ones on Python 3.
 test-all: $(DEV) $(if $(PYTHON38),.venv38/ready)  ## Those that take long too: exports of ResNet-50, real sequences, whole runs
 	$(PYTHON) $(PYTEST) $(CHOSEN)
 	$(if $(PYTHON38),.venv38/bin/python $(PYTEST) $(CHOSEN) $(BOARD_TESTS),@echo "no Python 3.8 here: the board-side tests ran on $$($(PYTHON) -V) only")
+
+ROOMS := siamtrt sequences runtime serving networks export calibration engines training benchmarks architectures
+.PHONY: api
+api: $(API)  ## The pages of every module, from its docstrings: build/api/index.html
+	$(PYTHON) -m pdoc --docformat google --output-directory "$(RESULT_api)" $(ROOMS)
+	@echo "$(RESULT_api)/index.html"
 
 check: $(DEV)  ## Formatter, linter, types, import contract, then 'test-all'
 	$(PYTHON) -m ruff format --check .

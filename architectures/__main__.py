@@ -16,6 +16,7 @@ COMMANDS = (
     ("search", "architectures.search", "search a supernet for networks within limits; rerun to resume"),
     ("rank", "architectures.rank", "train some networks alone: does the supernet rank them alike?"),
     ("verify", "architectures.verify", "compare searches with chance"),
+    ("cells", "architectures.cells.command", "search a cell between trunk and head, derive one, show one"),
     ("show", "architectures.show", "what an architecture costs, part by part"),
 )
 

@@ -46,6 +46,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--each", type=cli.count, default=3, help="networks of each quarter")
     arguments.add_argument("--pairs", type=cli.count, default=128, help="held-out pairs of split B")
     arguments.add_argument("--out", type=Path, required=True, help="folder for the trainings and ranking.json")
+    cli.add_json(arguments)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def main(options: argparse.Namespace) -> None:
     of_work = agreement([float(one.macs) for one in ranked], alone)
     values = {"networks": [vars(one) for one in ranked], "tau": tau, "tau_of_work": of_work, "chance": chance}
     _FORMAT.save(options.out / "ranking.json", values)
-    print(f"tau {tau:.3f}, of work alone {of_work:.3f}, by chance below {chance:.3f}")  # noqa: T201
+    cli.show(options, f"tau {tau:.3f}, of work alone {of_work:.3f}, by chance below {chance:.3f}", values)
 
 
 def spaced(judged: list[Judged], each: int) -> list[Judged]:

@@ -57,6 +57,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     )
     declare_place(arguments, "networks")
     arguments.add_argument("--seed", type=cli.seed, default=0)
+    cli.add_json(arguments)
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,11 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
         settings={"strategy": options.strategy, "seed": options.seed, **asdict(run.limits)},
         environment=describe(),
     ).save(options.out)
+    lines = []
     for one in chosen:
         price = f"{one.macs / 1e6:.1f} MMAC" if one.milliseconds is None else f"{one.milliseconds:.2f} ms"
-        print(f"{one.overlap:.3f} {second[one.architecture]:.3f} {price:>12}  {one.architecture}")  # noqa: T201
+        lines.append(f"{one.overlap:.3f} {second[one.architecture]:.3f} {price:>12}  {one.architecture}")
+    cli.show(options, "\n".join(lines), rows)
 
 
 def _without(judged: Judged) -> dict[str, object]:

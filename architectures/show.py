@@ -8,12 +8,14 @@ from pathlib import Path
 from architectures.cost import parts, published_macs, total
 from architectures.latency import LatencyTable
 from networks.lighttrack.architecture import parse
+from siamtrt import cli
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add the options."""
     arguments.add_argument("architecture", help="its string; canonical or not")
     arguments.add_argument("--latency", type=Path, help="a latency table")
+    cli.add_json(arguments)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -23,7 +25,15 @@ def main(options: argparse.Namespace) -> None:
     rows += [f"{name:24}{cost.macs / 1e6:10.2f}{cost.parameters:14,}" for name, cost in parts(architecture).items()]
     whole = total(architecture)
     rows.append(f"{'sum':24}{whole.macs / 1e6:10.2f}{whole.parameters:14,}")
-    rows.append(f"{published_macs(architecture) / 1e6:.2f} M as the papers count")
-    if options.latency:
-        rows.append(f"{LatencyTable.load(options.latency).predict(architecture):.2f} ms by {options.latency}")
-    print("\n".join(rows))  # noqa: T201  the command's answer
+    published = published_macs(architecture)
+    rows.append(f"{published / 1e6:.2f} M as the papers count")
+    latency_ms = LatencyTable.load(options.latency).predict(architecture) if options.latency else None
+    if latency_ms is not None:
+        rows.append(f"{latency_ms:.2f} ms by {options.latency}")
+    figures = {
+        "architecture": str(architecture),
+        "parts": parts(architecture),
+        "sum": whole,
+        "published_macs": published,
+    }
+    cli.show(options, "\n".join(rows), {**figures, "latency_ms": latency_ms})

@@ -15,7 +15,7 @@ from typing import Any
 from scipy.stats import mannwhitneyu
 
 from architectures.search import FORMAT, FRONT_NAME
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.documents import Format
 
 _VERIFIED = Format("a comparison of searches", schema=1, hint="python -m architectures verify", kind="verify")
@@ -29,6 +29,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--price", type=float, required=True, help="reference of the hypervolume: ms or MMAC")
     arguments.add_argument("--overlap", type=float, default=0.0, help="reference of the hypervolume: the worst overlap")
     arguments.add_argument("--out", type=Path, required=True, help="the comparison with its raw values, a JSON file")
+    cli.add_json(arguments)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -38,14 +39,16 @@ def main(options: argparse.Namespace) -> None:
     if len(counts) > 1:
         raise UsageError(f"the runs judged {sorted(counts)} networks", hint="compare runs of equal length")
     rows: dict[str, Any] = {}
+    lines = []
     for measure in _MEASURES:
         searched, drawn = ([run.measure(measure, options.price, options.overlap) for run in side] for side in sides)
         p = float(mannwhitneyu(searched, drawn, alternative="two-sided", method="exact").pvalue)
         rows[measure] = {"searched": searched, "random": drawn, "p": p}
         values = " ".join(f"{value:.4g}" for value in searched), " ".join(f"{value:.4g}" for value in drawn)
-        print(f"{measure:14} searched {values[0]}  random {values[1]}  p {p:.4f}")  # noqa: T201
+        lines.append(f"{measure:14} searched {values[0]}  random {values[1]}  p {p:.4f}")
     settings = {"price": options.price, "overlap": options.overlap, "judged": counts.pop()}
     _VERIFIED.save(options.out, {**settings, "measures": rows})
+    cli.show(options, "\n".join(lines), {**settings, "measures": rows})
 
 
 @dataclass(frozen=True)

@@ -64,17 +64,18 @@ def _float_layers(options: argparse.Namespace, precisions: GraphPrecisions) -> t
     return (*named, *(choice.first(way, counts[0]) if counts else choice.until(way, options.max_noise)))
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("engines", "Turn exported ONNX graphs into engines.")
-    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the engines")
-    arguments.add_argument("--backend", choices=BACKENDS, default="onnxruntime")
-    arguments.add_argument(
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("engines", "Turn exported ONNX graphs into engines.")
+    parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the engines")
+    parser.add_argument("--backend", choices=BACKENDS, default="onnxruntime")
+    parser.add_argument(
         "--precision", default="fp16", help="fp32, fp16, int8, int8-all, or target=..,search=..,xcorr=.."
     )
     about = "how many targets are followed in one run, of a model exported with --kernel-inputs"
-    arguments.add_argument("--targets", type=cli.count, default=1, help=about)
-    int8 = arguments.add_argument_group("int8 only")
+    parser.add_argument("--targets", type=cli.count, default=1, help=about)
+    int8 = parser.add_argument_group("int8 only")
     int8.add_argument("--ranges", type=Path, help="folder written by python -m calibration")
     int8.add_argument(
         "--float-layers",
@@ -94,7 +95,7 @@ def _arguments() -> argparse.ArgumentParser:
     int8.add_argument(
         "--correction-samples", type=int, help="crops to correct the biases on, 0 for none; 16 by default"
     )
-    tensorrt = arguments.add_argument_group("tensorrt and typed only")
+    tensorrt = parser.add_argument_group("tensorrt and typed only")
     tensorrt.add_argument("--workspace-mib", type=int, default=1024, help="scratch memory a layer may take")
     tensorrt.add_argument("--timing-cache", type=Path, help="folder that makes a second build fast (tensorrt)")
     tensorrt.add_argument(
@@ -108,8 +109,8 @@ def _arguments() -> argparse.ArgumentParser:
     about = "let a DLA compute what it can of a graph, the GPU the rest; e.g. search=0 (tensorrt)"
     tensorrt.add_argument("--dla", action="append", metavar="GRAPH=CORE", help=about)
     tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
-    return arguments
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -39,16 +39,17 @@ def main(options: argparse.Namespace) -> None:
     print(options.out)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
-    arguments.add_argument("--model", required=True, help=", ".join(MODELS))
-    arguments.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
-    arguments.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the graphs")
-    arguments.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
-    arguments.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
-    return arguments
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("export", "Export a checkpoint as three ONNX graphs; no GPU is needed.")
+    parser.add_argument("--model", required=True, help=", ".join(MODELS))
+    parser.add_argument("--checkpoint", type=Path, help="a .pth file; see README.md")
+    parser.add_argument("--seed", type=cli.seed, help="random weights instead, where only shapes and speed matter")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the graphs")
+    parser.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
+    parser.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from networks.adopt_widths import adopt_widths, block_counts
+from networks.cell import SearchCell
+from networks.genotype import PUBLISHED, Genotype
 from networks.lighttrack.architecture import MOBILE, architecture_of, parse
 from networks.lighttrack.network import LightTrack
 from networks.nanotrack import NanoTrack
 from networks.siamrpn import SiamRPN
+from networks.siamrpn_cell import SiamRPNCell, genotype_of
 from networks.tracker import TrackerNetwork
 from networks.trunks import efficientnet_lite, nano
 from networks.trunks.alexnet import AlexNet
@@ -23,6 +26,9 @@ from siamtrt.card import LostRule, TrackerConstants
 _LEVELS = ("2", "3", "4")
 _RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 _SCALES = (8.0,)
+_TEMPLATE_CELLS = 7  # of 15, as PySOT's necks
+
+AroundCell = Callable[[Genotype | SearchCell, Mapping[str, Tensor]], SiamRPNCell]
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,15 @@ class LostSearch:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """What a published configuration says of a model; the fields are those of :class:`siamtrt.ModelCard`."""
+    """What a published configuration says of a model; the fields are those of :class:`siamtrt.ModelCard`.
+
+    Attributes:
+        build: makes the network as wide and deep as a checkpoint.
+        around: makes the network around a cell of choice; None for a model without a cell.
+    """
 
     build: Callable[[Mapping[str, Tensor]], TrackerNetwork]
+    around: AroundCell | None = None
     tracker: TrackerConstants
     family: str = "rpn"
     template_px: int = 127
@@ -63,6 +75,19 @@ def build(name: str, state: Mapping[str, Tensor] | None = None) -> TrackerNetwor
     if state:
         adopt_widths(network, state)
     return network
+
+
+def build_around(name: str, cell: Genotype | SearchCell) -> SiamRPNCell:
+    """Make the network called *name* around *cell*, with random weights.
+
+    Raises:
+        UsageError: unknown name, or a model without a cell.
+    """
+    around = spec(name).around
+    if around is None:
+        with_cell = [known for known, model in MODELS.items() if model.around]
+        raise UsageError(f"{name} has no cell", hint=f"one of {', '.join(with_cell)}")
+    return around(cell, {})
 
 
 def spec(name: str) -> ModelSpec:
@@ -103,6 +128,25 @@ def _nano(_: Mapping[str, Tensor]) -> TrackerNetwork:
     return SiamRPN(nano.NanoTrunk(), _LEVELS, channels, neck, _anchors(), weighted=True, template_cells=cells)
 
 
+def _on_nano(cell: Genotype | SearchCell, _: Mapping[str, Tensor]) -> SiamRPNCell:
+    used = dict(enumerate(nano.CHANNELS[1:], start=1))
+    return SiamRPNCell(nano.NanoTrunk(), used, cell, 64, _anchors(), nano.TEMPLATE_CELLS)
+
+
+def _on_resnet(cell: Genotype | SearchCell, state: Mapping[str, Tensor]) -> SiamRPNCell:
+    """Without the last stage, whose feature no cell takes."""
+    trunk = ResNet50(block_counts(state, "backbone.layer{}.", 3) or (3, 4, 6))
+    return SiamRPNCell(trunk, {0: 512, 1: 1024}, cell, 256, _anchors(), _TEMPLATE_CELLS)
+
+
+def _cell_spec(around: AroundCell, default: Genotype) -> ModelSpec:
+    return ModelSpec(
+        build=lambda state: around(genotype_of(state) or default, state),
+        around=around,
+        tracker=TrackerConstants(0.05, 0.42, 0.38, source="as siamrpn_r50; not tuned"),
+    )
+
+
 def _lighttrack(state: Mapping[str, Tensor]) -> TrackerNetwork:
     return LightTrack(architecture_of(state) or parse(MOBILE))
 
@@ -138,6 +182,8 @@ MODELS: dict[str, ModelSpec] = {
         tracker=_pysot("siamrpn_r50_l234_dwxcorr_lt", 0.05, 0.28, 0.22),
         lost=LostSearch(search_px=831, window_influence=0.001, rule=LostRule(below=0.8, found_above=0.998)),
     ),
+    "siamrpn_nano_cell": _cell_spec(_on_nano, PUBLISHED),
+    "siamrpn_r50_cell": _cell_spec(_on_resnet, replace(PUBLISHED, channels=256)),
     "siamrpn_mobilenetv2": ModelSpec(build=_mobilenet, tracker=_pysot("siamrpn_mobilev2_l234_dwxcorr", 0.04, 0.4, 0.5)),
     "siamrpn_alexnet": ModelSpec(build=_alexnet, search_px=287, tracker=_pysot("siamrpn_alex_dwxcorr", 0.16, 0.4, 0.3)),
     "nanotrack_v3": ModelSpec(

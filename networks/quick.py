@@ -13,26 +13,27 @@ from torch.autograd.function import once_differentiable
 class ChannelCorrelation(torch.autograd.Function):
     """Correlate each channel of each sample (BxCxHxW) with its own kernel (BxCx1xKxK), without padding.
 
-    The result (BxCx(H-K+1)x(W-K+1)) and the gradient of the feature have the memory format of the feature.
+    The result (BxCx(H-K+1)x(W-K+1)) and the gradient of the feature have the memory format of the feature. The
+    gradients can be differentiated again.
     """
 
     @staticmethod
     def forward(ctx: Any, feature: Tensor, kernel: Tensor) -> Tensor:
         """Correlate; both arguments are kept for the gradients."""
         ctx.channels_last = feature.is_contiguous(memory_format=torch.channels_last)
-        planes, kernels = feature.reshape(1, -1, *feature.shape[2:]), kernel.reshape(-1, *kernel.shape[2:])
-        ctx.save_for_backward(planes, kernels)
+        ctx.save_for_backward(feature, kernel)  # as they came: second derivatives go through what is saved
+        planes, kernels = _planes(feature), _kernels(kernel)
         response = F.conv2d(planes, kernels, groups=planes.shape[1])
         return _batched(response, len(feature), channels_last=ctx.channels_last)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of both arguments."""
-        planes, kernels = ctx.saved_tensors
+        feature, kernel = ctx.saved_tensors
+        planes, kernels = _planes(feature), _kernels(kernel)
         batch, channels = grad.shape[:2]
         side = kernels.shape[2]
-        grad = grad.reshape(1, batch * channels, *grad.shape[2:])
+        grad = _planes(grad)
         back = kernels.to(grad.dtype).flip(2, 3)
         grad_planes = F.conv2d(grad, back, padding=side - 1, groups=batch * channels).to(planes.dtype)
         grad_kernels = _kernel_gradient(planes[0].to(grad.dtype), grad[0], side).to(kernels.dtype)
@@ -40,6 +41,14 @@ class ChannelCorrelation(torch.autograd.Function):
             _batched(grad_planes, batch, channels_last=ctx.channels_last),
             grad_kernels.reshape(batch, channels, 1, side, side),
         )
+
+
+def _planes(maps: Tensor) -> Tensor:
+    return maps.reshape(1, -1, *maps.shape[2:])
+
+
+def _kernels(kernel: Tensor) -> Tensor:
+    return kernel.reshape(-1, *kernel.shape[2:])
 
 
 def _batched(planes: Tensor, batch: int, *, channels_last: bool) -> Tensor:

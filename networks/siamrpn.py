@@ -127,14 +127,20 @@ class SiamRPN(TrackerNetwork):
 
     def template(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.template`."""
-        return {
-            f"kernel_{name}": depthwise_kernel(branch.conv_kernel(feature))
-            for name, branch, feature in self._branches(crop)
-        }
+        return self.kernels(self.level_features(crop))
 
     def search(self, crop: Tensor) -> dict[str, Tensor]:
         """See :meth:`TrackerNetwork.search`."""
-        return {f"feature_{name}": branch.conv_search(feature) for name, branch, feature in self._branches(crop)}
+        return self.features(self.level_features(crop))
+
+    def kernels(self, adjusted: list[Tensor]) -> dict[str, Tensor]:
+        """What :meth:`template` returns, of each level's feature."""
+        branches = self._branches(adjusted)
+        return {f"kernel_{name}": depthwise_kernel(branch.conv_kernel(feature)) for name, branch, feature in branches}
+
+    def features(self, adjusted: list[Tensor]) -> dict[str, Tensor]:
+        """What :meth:`search` returns, of each level's feature."""
+        return {f"feature_{name}": branch.conv_search(feature) for name, branch, feature in self._branches(adjusted)}
 
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """See :meth:`TrackerNetwork.correlate`."""
@@ -144,6 +150,11 @@ class SiamRPN(TrackerNetwork):
         }
         cls, loc = (weighted_sum(maps[kind], self.fusion(kind)) for kind in ("cls", "loc"))
         return cls, loc
+
+    def level_features(self, crop: Tensor) -> list[Tensor]:
+        """The feature map of each level as the heads take it."""
+        levels = zip(self.levels, self.backbone(crop), strict=True)
+        return [self.adjusted(level, feature) for level, feature in levels]
 
     def fusion(self, kind: str) -> Tensor | None:
         """The share of each level in the fused map (they sum to one), or None once the heads carry it themselves."""
@@ -177,12 +188,12 @@ class SiamRPN(TrackerNetwork):
         branch: DepthwiseXCorr = getattr(levelled, kind)
         return branch
 
-    def _branches(self, crop: Tensor) -> list[tuple[str, DepthwiseXCorr, Tensor]]:
-        branches = []
-        for level, feature in zip(self.levels, self.backbone(crop), strict=True):
-            adjusted = self.adjusted(level, feature)
-            branches += [(f"{kind}{level}", self.head(level, kind), adjusted) for kind in ("cls", "loc")]
-        return branches
+    def _branches(self, adjusted: list[Tensor]) -> list[tuple[str, DepthwiseXCorr, Tensor]]:
+        return [
+            (f"{kind}{level}", self.head(level, kind), feature)
+            for level, feature in zip(self.levels, adjusted, strict=True)
+            for kind in ("cls", "loc")
+        ]
 
     def adjusted(self, level: str, feature: Tensor) -> Tensor:
         """The trunk's feature map of a level, behind the neck where there is one."""

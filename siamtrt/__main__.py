@@ -1,4 +1,7 @@
-"""``siamtrt STAGE ...``, where the project is installed: the same as ``python -m STAGE ...``."""
+"""``siamtrt STAGE ...``, where the project is installed: the same as ``python -m STAGE ...``.
+
+What is called most has a word of its own, as ``siamtrt track ...`` for ``python -m runtime track ...``.
+"""
 
 from __future__ import annotations
 
@@ -22,20 +25,37 @@ STAGES = {
     "architectures": "search for a network",
     "networks": "list the models",
 }
+SHORT = {
+    "track": ("runtime", "track"),
+    "live": ("serving", "web"),
+    "trax": ("serving", "trax"),
+    "clip": ("benchmarks", "clip"),
+    "demo": ("benchmarks", "demo"),
+    "bench": ("benchmarks", "bench"),
+    "sweep": ("benchmarks", "sweep"),
+    "vot": ("benchmarks", "vot"),
+    "ope": ("benchmarks", "ope"),
+    "evaluate": ("benchmarks", "evaluate"),
+    "compare": ("benchmarks", "compare"),
+}
+_COMPLETION = "completion"
 
 
 def main() -> None:
-    """Run the stage that the first word names with the other words."""
-    listed = "\n".join(f"  {stage:<20} {summary}" for stage, summary in STAGES.items())
+    """Run the stage or command that the first word names with the other words."""
+    short = {word: f"the same as {' '.join(words)}" for word, words in SHORT.items()}
+    known = {**STAGES, **short, _COMPLETION: "a script that completes these words in bash, zsh or tcsh"}
+    listed = "\n".join(f"  {word:<20} {summary}" for word, summary in known.items())
     arguments = argparse.ArgumentParser(
         "siamtrt",
         description=f"{__doc__}\n\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    arguments.add_argument("stage", choices=STAGES, metavar="STAGE", help="then the options of the stage; try --help")
-    stage = arguments.parse_args(sys.argv[1:2]).stage
-    del sys.argv[1]
+    arguments.add_argument("stage", choices=known, metavar="STAGE", help="then the options of the stage; try --help")
+    word = arguments.parse_args(sys.argv[1:2]).stage
+    stage, *command = SHORT.get(word, (f"siamtrt.{word}" if word == _COMPLETION else word,))
+    sys.argv[1:2] = command
     try:
         runpy.run_module(stage, run_name="__main__", alter_sys=True)
     except ModuleNotFoundError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
+import json
 import logging
 import os
 import re
@@ -14,7 +16,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Iterator, List, Optional, Sequence, Tuple
 
 from siamtrt.errors import PipelineError
 from siamtrt.files import require_writable
@@ -64,6 +66,17 @@ def table(stage: str, description: str, commands: Commands, argv: Sequence[str])
         argv: the words after the stage; the first that is no option chooses.
     """
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    return _table(stage, description, commands, {chosen})
+
+
+def whole_table(stage: str, description: str, commands: Commands) -> argparse.ArgumentParser:
+    """A :func:`table` that has imported the modules of all commands."""
+    return _table(stage, description, commands, {name for name, _, _ in commands})
+
+
+def _table(
+    stage: str, description: str, commands: Commands, chosen: Container[Optional[str]]
+) -> argparse.ArgumentParser:
     arguments = parser(stage, description)
     subparsers = arguments.add_subparsers(required=True, metavar="COMMAND")
     for name, module, summary in commands:
@@ -71,7 +84,7 @@ def table(stage: str, description: str, commands: Commands, argv: Sequence[str])
             name, help=summary, description=summary, allow_abbrev=False, formatter_class=_Help
         )
         _add_quiet(command, default=argparse.SUPPRESS)  # may stand before the command or after it
-        if name == chosen:
+        if name in chosen:
             loaded = importlib.import_module(module)
             loaded.add_arguments(command)
             command.set_defaults(main=loaded.main)
@@ -140,6 +153,33 @@ def _reader_is_gone() -> bool:
     poll = select.poll()
     poll.register(_STANDARD_OUTPUT, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def add_json(arguments: argparse.ArgumentParser) -> None:
+    """Let a command print its table as JSON, see :func:`show`."""
+    arguments.add_argument("--json", action="store_true", help="print the figures as JSON in place of the table")
+
+
+def show(options: argparse.Namespace, table: str, figures: Any) -> None:
+    """Print *table*, or what it was made of where ``--json`` was given.
+
+    Args:
+        options: of a command that called :func:`add_json`.
+        table: lines without the last end.
+        figures: ready for JSON, dataclasses and paths among them; a number that is not finite raises ValueError.
+    """
+    text = json.dumps(figures, default=_plain, indent=1, allow_nan=False) if options.json else table
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a dataclass or a path."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r:.60} is not ready for JSON")
 
 
 def start_log(level: int) -> None:

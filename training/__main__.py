@@ -34,15 +34,16 @@ def main(options: argparse.Namespace) -> None:
         print(path)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("training", "Train a SiamRPN++ model; rerun the same command to resume.")
-    arguments.add_argument(
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("training", "Train a SiamRPN++ model; rerun the same command to resume.")
+    parser.add_argument(
         "--config", type=Path, required=True, help="a TOML file, e.g. training/configs/siamrpn_lite0.toml"
     )
-    arguments.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for state, weights, curves and history")
-    return arguments
+    parser.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
+    parser.add_argument("--out", type=Path, required=True, help="folder for state, weights, curves and history")
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -73,8 +73,11 @@ class Loop:
         self._average = {key: value.clone().float() for key, value in task.network.state_dict().items()}
         self._resume()
 
-    def run(self) -> None:
+    def run(self, until: int | None = None) -> None:
         """Train to the last step. Ctrl-C and SIGTERM end the run after the step they meet, with its state saved.
+
+        Args:
+            until: stop after so many steps in all; the next call goes on. None for those of the configuration.
 
         Raises:
             KeyboardInterrupt: the run was interrupted.
@@ -82,9 +85,9 @@ class Loop:
             ArtifactError: *out* cannot be written, or what the task reads is damaged.
         """
         self.save()  # a folder that cannot be written is found out now
-        saved = time.monotonic()
-        stream = self.task.batches(self.step, self.config.steps)
-        bar = progress_bar(stream, total=self.config.steps, initial=self.step, desc="train", unit="step")
+        saved, last = time.monotonic(), self.config.steps if until is None else min(until, self.config.steps)
+        stream = self.task.batches(self.step, last)
+        bar = progress_bar(stream, total=last, initial=self.step, desc="train", unit="step")
         with Interruption() as interruption, bar:
             try:
                 self._score_when_due()  # the run may have been interrupted before

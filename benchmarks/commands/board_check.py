@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.trials import child
 from benchmarks.trials.board.check import PAGE, Answer, ask, write
 from benchmarks.trials.board.questions import Board, questions
-from siamtrt import BuildError
+from siamtrt import BuildError, cli
 from siamtrt.cli import command_line, count
 from siamtrt.environment import describe
 from siamtrt.files import sha256
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--frames", type=count, default=100, help="of the clip to track")
     parser.add_argument("--out", type=Path, required=True, help="folder for engines, logs and the page")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -31,9 +32,10 @@ def main(options: argparse.Namespace) -> None:
     answers: list[Answer] = []
     for answer in ask(questions(board), options.out, _key(options)):
         answers.append(answer)
-        print(f"{answer.verdict:8} {answer.question} {answer.text}", flush=True)
+        if not options.json:
+            print(f"{answer.verdict:8} {answer.question} {answer.text}", flush=True)
     write(answers, options.out, command_line("benchmarks"))
-    print(options.out / PAGE)
+    cli.show(options, str(options.out / PAGE), {"answers": answers, "page": options.out / PAGE})
     refused = [answer.question for answer in answers if answer.verdict == "no"]
     if refused:
         raise BuildError(

@@ -10,7 +10,7 @@ from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.chain.ways import ChainTimes, measure
 from benchmarks.profiling.speed.conditions import warn_before
 from sequences.annotated import load_sequence
-from siamtrt import Manifest, UsageError, documents
+from siamtrt import Manifest, UsageError, cli, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 from siamtrt.libraries import tensorrt as library
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--frames", type=int, default=300, help="how many to time; a short clip is tracked again")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -36,8 +37,7 @@ def main(options: argparse.Namespace) -> None:
     if options.out:
         provenance = {"environment": describe(), "engines_manifest": asdict(manifest)}
         documents.write(options.out, {"command": command_line("benchmarks"), **asdict(times), **provenance})
-    for line in _lines(times):
-        print(line)
+    cli.show(options, "\n".join(_lines(times)), times)
 
 
 def _lines(times: ChainTimes) -> list[str]:

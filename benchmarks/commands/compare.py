@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from benchmarks.profiling.layers import tables
 from benchmarks.profiling.layers.device import Device
@@ -15,7 +15,7 @@ from benchmarks.reports.cards import layer_drawings, report_drawings, side_by_si
 from benchmarks.reports.cards.layer_drawings import Named
 from benchmarks.reports.document import FORMAT, Report
 from benchmarks.reports.drawing import page, svg
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.files import read_json, write_text
 
 _TITLE = "Reports side by side"
@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="layers against the bound of a device, e.g. agx_xavier_maxn")
     parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="of that bound")
     parser.add_argument("--draw", type=Path, help="also draw them, FILE.svg or FILE.html")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -45,17 +46,29 @@ def main(options: argparse.Namespace) -> None:
     layers = layers if full else _told_apart([LayerReport.load(path) for path in options.reports], options.reports)
     if device and len(layers) < len(options.reports):
         raise UsageError("a report without layers has nothing to set against a device", hint="leave out --device")
-    if full:
-        print(side_by_side.table(full))
-    if len(layers) == len(options.reports):
-        print(f"\n{tables.table(layers, options.by)}")
-        if device:
-            print(tables.bounds(layers[0], device, options.precision))
+    has_layers = len(layers) == len(options.reports)
+    texts = [side_by_side.table(full)] if full else []
+    texts += [f"\n{tables.table(layers, options.by)}"] if has_layers else []
+    texts += [tables.bounds(layers[0], device, options.precision)] if has_layers and device else []
+    cli.show(options, "\n".join(texts), _compared(full, layers if has_layers else [], options.by))
     if options.draw:
         drawn = report_drawings.drawings(full) if full else []
-        drawn += layer_drawings.drawings(layers, device, options.by) if len(layers) == len(options.reports) else []
+        drawn += layer_drawings.drawings(layers, device, options.by) if has_layers else []
         titles = [report.title for report in full] or [tables.titled(report) for report in layers]
         _draw(options.draw, drawn, titles, _figures(full) if full else "")
+
+
+def _compared(full: list[Report], layers: list[LayerReport], by: str) -> dict[str, Any]:
+    """The figures of the tables: a list a report, and the milliseconds of each group of layers."""
+    rows = [dict(zip(side_by_side.heads(full), row)) for row in side_by_side.rows(full)] if full else []
+    sums = [
+        {
+            "title": report.title,
+            "ms": [{"graph": graph, "group": group, "ms": ms} for (graph, group), ms in ms_of.items()],
+        }
+        for report, ms_of in ((report, tables.sums(report, tables.BY[by])) for report in layers)
+    ]
+    return {"rows": rows, "doubts": side_by_side.doubts(full) if full else [], "layers": sums}
 
 
 def _are_full(paths: list[Path]) -> bool:

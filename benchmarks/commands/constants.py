@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=cli.count, default=40, help="how many are tried in all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a JSON file with every setting; rerun to go on")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -40,8 +41,8 @@ def main(options: argparse.Namespace) -> None:
         tried.append({"values": values, **outcome(options.engines, published, values, groups, options.threads)})
         documents.write(options.out, document)
         log.info("%d of %d: %s, %.4f", len(tried), options.settings, _text(values), tried[-1]["worth"])
-    for entry in sorted(tried, key=lambda entry: -entry["worth"])[:_SHOWN]:
-        print(f"{entry['worth']:.4f}  {_text(entry['values'])}")
+    best = sorted(tried, key=lambda entry: -entry["worth"])[:_SHOWN]
+    cli.show(options, "\n".join(f"{entry['worth']:.4f}  {_text(entry['values'])}" for entry in best), best)
 
 
 def _begun(path: Path, engines: dict[str, str], seed: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evaluation.drift import drift_of_files, drift_of_folders, mean
-from siamtrt import documents
+from siamtrt import cli, documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="groundtruth.txt, or a folder of NAME/groundtruth.txt: stop where the reference is lost",
     )
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -34,5 +35,8 @@ def main(options: argparse.Namespace) -> None:
         lines = document = asdict(drift_of_files(options.boxes, options.reference, options.truth))
     if options.out:
         documents.write(options.out, document)
-    for name, value in lines.items():
-        print(f"{name.replace('_', ' '):24} {f'{value:.4f}' if isinstance(value, float) else value}")
+    rows_of_text = [
+        f"{name.replace('_', ' '):24} {f'{value:.4f}' if isinstance(value, float) else value}"
+        for name, value in lines.items()
+    ]
+    cli.show(options, "\n".join(rows_of_text), document)

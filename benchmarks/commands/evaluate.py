@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of TRACKER/baseline/SEQUENCE")
     parser.add_argument("--out", type=Path, help="write the measures as JSON")
     parser.add_argument("--jobs", type=cli.count, default=1, help="trackers evaluated at a time")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -32,4 +33,4 @@ def main(options: argparse.Namespace) -> None:
     work = partial(measure, results=options.results, truths=truths, protocol=protocol)
     finished = dict(spread(work, names, where(options.jobs), "evaluate"))
     measures, run = {name: finished[name] for name in names}, options.results.resolve().parent
-    print(table(measures) + conclude(measures, protocol.name, run, truths, options.out))
+    cli.show(options, table(measures) + conclude(measures, protocol.name, run, truths, options.out), measures)

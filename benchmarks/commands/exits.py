@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tuning.add_argument("--table", type=Path, required=True, help="written by the action table, of tuning videos")
     tuning.add_argument("--score", help="whose thresholds; by default the one that ranks best")
     tuning.add_argument("--out", type=Path, required=True, help="a folder for policy.json")
+    cli.add_json(tuning)
     tuning.set_defaults(action=_tune)
     running = actions.add_parser("run", help="policies in closed loop, side by side; rerun to resume")
     declare(running, "engines", required=("engines",))
@@ -52,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report.add_argument("--run", type=Path, required=True, help="the folder of the action run")
     report.add_argument("--table", type=Path, help="of the same videos: draws the oracle")
     report.add_argument("--out", type=Path, required=True, help="a folder for summary.json and exits.html")
+    cli.add_json(report)
     report.set_defaults(action=_report)
 
 
@@ -82,14 +84,16 @@ def _tune(options: argparse.Namespace) -> None:
         settings={"score": tuned.score, "sequences": tuned.sequences},
         environment=describe(),
     ).save(options.out)
-    for name, ranks in tuned.figures["auc"].items():
-        print(f"{name}: ranks by what depth would gain {_shown(ranks['keep'])}, by being right {_shown(ranks['good'])}")
+    lines = [
+        f"{name}: ranks by what depth would gain {_shown(ranks['keep'])}, by being right {_shown(ranks['good'])}"
+        for name, ranks in tuned.figures["auc"].items()
+    ]
     for name, point in tuned.figures["points"].items():
         mark = " (default)" if name == tuned.default else ""
-        print(
+        lines.append(
             f"{name}: cost {point['cost']:.3f}, overlap {point['overlap']:.3f}, thresholds {tuned.points[name]}{mark}"
         )
-    print(path)
+    cli.show(options, "\n".join([*lines, str(path)]), tuned)
 
 
 def _shown(values: list[float | None]) -> str:
@@ -146,5 +150,4 @@ def _report(options: argparse.Namespace) -> None:
     figures = document({**key, **made}, summaries, table)
     documents.write(options.out / _SUMMARY, figures)
     write_text(options.out / _PAGE, exits_page(figures, rows))
-    print(text(summaries))
-    print(options.out / _PAGE)
+    cli.show(options, f"{text(summaries)}\n{options.out / _PAGE}", figures)

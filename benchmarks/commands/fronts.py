@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.trials.sweep.fronts import Swept, fronts_page, table
 from benchmarks.trials.sweep.page import published
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.files import write_text
 
 
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sweeps", type=Path, nargs="+", help="files sweep.json of python -m benchmarks sweep")
     parser.add_argument("--judged", type=Path, help="a file of python -m benchmarks judge: success on held-out videos")
     parser.add_argument("--out", type=Path, required=True, help="an HTML file")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -29,5 +30,4 @@ def main(options: argparse.Namespace) -> None:
     if twice:
         raise UsageError(f"two sweeps are of {twice}", hint="name each model once")
     write_text(options.out, fronts_page(swept, published()))
-    print(table(swept))
-    print(options.out)
+    cli.show(options, f"{table(swept)}\n{options.out}", {"sweeps": swept, "page": options.out})

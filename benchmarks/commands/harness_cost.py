@@ -11,7 +11,7 @@ from benchmarks.profiling.overheads.harness import HarnessCost, measure
 from benchmarks.profiling.power.probe import NONE, ProbeChoice, add_probe_arguments
 from runtime.tracker import Tracker
 from sequences.annotated import load_sequence
-from siamtrt import Manifest, UsageError, documents
+from siamtrt import Manifest, UsageError, cli, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_probe_arguments(parser)
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     parser.set_defaults(probe=NONE, threads=1)
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -38,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
     if options.out:
         provenance = {"environment": describe(), "engines_manifest": asdict(manifest)}
         documents.write(options.out, {"command": command_line("benchmarks"), **asdict(cost), **provenance})
-    print(table(cost))
+    cli.show(options, table(cost), cost)
 
 
 def table(cost: HarnessCost) -> str:

@@ -10,13 +10,14 @@ from typing import Any
 from benchmarks.evaluation.held_out.runs import ChosenTracker, run_videos, summary, worth
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from sequences.sequence import Sequence
-from siamtrt import Manifest, ModelCard, UsageError, documents
+from siamtrt import Manifest, ModelCard, UsageError, cli, documents
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders written by python -m engines")
     declare_videos(parser)
     parser.add_argument("--out", type=Path, required=True, help="a JSON file with the overlap of every frame")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -29,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
             raise UsageError(f"{name} is named twice", hint="name folders of different engines")
         document["models"][name] = _judge(engines, groups, options.threads)
         documents.write(options.out, document)
-    print(table(document, list(groups)))
+    cli.show(options, table(document, list(groups)), document)
 
 
 def table(document: dict[str, Any], groups: list[str]) -> str:

@@ -9,12 +9,14 @@ from benchmarks.evaluation.options import declare
 from benchmarks.profiling.layers.profile import profile
 from benchmarks.profiling.layers.tables import summary
 from benchmarks.profiling.speed.conditions import warn_before
+from siamtrt import cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare(parser, "engines", "threads", required=["engines"])
     parser.add_argument("--runs", type=int, default=50, help="runs that the medians are of")
     parser.add_argument("--out", type=Path, required=True, help="the report, a JSON file")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -22,4 +24,4 @@ def main(options: argparse.Namespace) -> None:
     warn_before()
     report = profile(options.engines, options.runs, options.threads)
     report.save(options.out)
-    print(summary(report))
+    cli.show(options, summary(report), report)

@@ -14,12 +14,14 @@ from benchmarks.evaluation.options import RunOptions
 from benchmarks.evaluation.plan import Plan, declare_plan
 from benchmarks.trials.place import declare_place, opened
 from benchmarks.trials.spread import spread
+from siamtrt import cli
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare_plan(parser)
     declare_place(parser, "sequences")
     parser.add_argument("--out", type=Path, required=True, help="OUT/results/TRACKER/NAME.txt, OUT/times, OUT/ope.json")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -34,4 +36,4 @@ def main(options: argparse.Namespace) -> None:
             list(spread(work, waiting, place.many, "ope"))
     out, measures = options.out, evaluate(options.out / "results", sequences)
     names = [sequence.name for sequence in sequences]
-    print(table(measures) + conclude(measures, "ope", out, names, out / "ope.json"))
+    cli.show(options, table(measures) + conclude(measures, "ope", out, names, out / "ope.json"), measures)

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.update import FRAMES, measure
 from benchmarks.trials import child
-from siamtrt import Manifest, MissingDependencyError, ModelCard, UsageError, documents
+from siamtrt import Manifest, MissingDependencyError, ModelCard, UsageError, cli, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, help="time the same network in eager PyTorch too")
     parser.add_argument("--memory-frames", type=int, default=0, help="also track so many frames and watch the memory")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -59,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
         figures["torch_ratio"] = figures["network_torch_ms"] / figures["network_ms"]
     if options.out:
         documents.write(options.out, figures)
-    print(table(figures))
+    cli.show(options, table(figures), figures)
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.profiling.power.probe import NONE, ProbeChoice, add_probe_arguments
 from benchmarks.profiling.power.watched import Watch, watch
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.documents import Format
 from siamtrt.environment import describe
 
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_probe_arguments(parser)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--out", type=Path, help="write figures, samples and environment as JSON")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -32,7 +33,7 @@ def main(options: argparse.Namespace) -> None:
     seen = watch(choice, options.seconds)
     if options.out:
         _FORMAT.save(options.out, {**asdict(seen), "environment": describe(options.root)}, indent=None)
-    print(table(seen))
+    cli.show(options, table(seen), seen)
 
 
 def table(seen: Watch) -> str:

@@ -19,7 +19,7 @@ from benchmarks.profiling.speed.table import table
 from benchmarks.profiling.speed.vot_run import summarise
 from sequences.annotated import load_sequence
 from sequences.sequence import Sequence
-from siamtrt import UsageError
+from siamtrt import UsageError, cli
 from siamtrt.cli import command_line
 from siamtrt.libraries.cuda import WAITS
 
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="in place of engines: the --out folder of python -m benchmarks vot")
     parser.add_argument("--tracker", help="name of the results in it")
     parser.add_argument("--out", type=Path, help="the report, a JSON file")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -56,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
         )
         warn_before(settings.probe.root)
         report = measure(options.engines, _sequences(options), settings, command=command)
-    print(table(report))  # first, so that no failure to write takes the figures along
+    cli.show(options, table(report), report)  # first, so that no failure to write takes the figures along
     if options.out:
         report.save(options.out)
 

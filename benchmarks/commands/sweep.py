@@ -21,7 +21,7 @@ from benchmarks.trials.spread import Where, spread
 from benchmarks.trials.sweep.mix import Sweep, Turn
 from benchmarks.trials.sweep.page import published, sweep_page, table
 from benchmarks.trials.sweep.row import Row, save
-from siamtrt import GraphPrecisions, Manifest, ModelCard, Precision, UsageError, claim
+from siamtrt import GraphPrecisions, Manifest, ModelCard, Precision, UsageError, claim, cli
 from siamtrt.card import ROLES
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=3, help=about)
     declare_place(parser, "mixes", jobs=False)
     parser.add_argument("--out", type=Path, required=True, help="engines, reports, sweep.json, sweep.html; resumes")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -69,8 +70,7 @@ def main(options: argparse.Namespace) -> None:
             log.warning("no times: no machines are named to time on; --resource chooses them")
     save(out / "sweep.json", rows, about)
     write_text(out / "sweep.html", sweep_page(rows, about, published()))
-    print(table(rows))
-    print(out / "sweep.html")
+    cli.show(options, f"{table(rows)}\n{out / 'sweep.html'}", {"rows": rows, "page": out / "sweep.html"})
     if all(row.skipped for row in rows):
         raise UsageError(
             f"no mix was measured; {rows[0].label}: {rows[0].skipped}",

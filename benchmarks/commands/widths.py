@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--multiple", type=cli.count, default=16, help="widths that are timed are multiples of it")
     parser.add_argument("--runs", type=cli.count, default=20, help="runs that the medians are of")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file")
+    cli.add_json(parser)
 
 
 def main(options: argparse.Namespace) -> None:
@@ -35,9 +36,9 @@ def main(options: argparse.Namespace) -> None:
         "multiple": options.multiple,
     }
     save_times(options.out, times, about)
-    print(f"{'shape':28} {'inputs':>14} {'outputs':>14} {'ms':>16}")
+    lines = [f"{'shape':28} {'inputs':>14} {'outputs':>14} {'ms':>16}"]
     for key, entry in times.items():
         inputs = f"{entry.inputs[0]} to {entry.inputs[-1]}"
         outputs = f"{entry.outputs[0]} to {entry.outputs[-1]}"
-        print(f"{key:28} {inputs:>14} {outputs:>14} {entry.ms[0][0]:7.4f} to {entry.ms[-1][-1]:.4f}")
-    print(options.out)
+        lines.append(f"{key:28} {inputs:>14} {outputs:>14} {entry.ms[0][0]:7.4f} to {entry.ms[-1][-1]:.4f}")
+    cli.show(options, "\n".join([*lines, str(options.out)]), times)

@@ -30,26 +30,27 @@ def main(options: argparse.Namespace) -> None:
     )
     ranking.save(options.out)
     record.unlink(missing_ok=True)
-    print(table(ranking, options.show))
-    print(options.out)
+    cli.show(options, f"{table(ranking, options.show)}\n{options.out}", ranking)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser(
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser(
         "engines.sensitivity", "Quantise each layer alone and measure what that does to the maps; rerun to resume."
     )
-    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
-    arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
-    arguments.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
-    arguments.add_argument("--samples", type=cli.count, default=8, help="how many calibration crops to run")
-    arguments.add_argument(
+    parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    parser.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
+    parser.add_argument("--out", type=Path, required=True, help="the ranking, a JSON file")
+    parser.add_argument("--samples", type=cli.count, default=8, help="how many calibration crops to run")
+    parser.add_argument(
         "--steps", type=int, default=4, help="how many steps out of INT8 to try in each graph, 0 for none"
     )
-    arguments.add_argument("--show", type=cli.count, default=20, help="how many layers to print")
-    arguments.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
-    arguments.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
-    return arguments
+    parser.add_argument("--show", type=cli.count, default=20, help="how many layers to print")
+    parser.add_argument("--uncorrected", action="store_true", help="leave the biases as they are, for comparison")
+    parser.add_argument("--threads", type=cli.count, help="of each operator; all cores by default")
+    cli.add_json(parser)
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

@@ -27,15 +27,16 @@ def main(options: argparse.Namespace) -> None:
     print(options.ranges / "biases")
 
 
-def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("engines.tensorrt", "Correct the biases of INT8 for TensorRT, without a GPU.")
-    arguments.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
-    arguments.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
-    arguments.add_argument("--precision", default="int8", help="as python -m engines will be given it")
-    arguments.add_argument("--float-layers", action="append", metavar="LAYER", help="as it will be given there")
-    arguments.add_argument("--correction-samples", type=int, help="crops to measure on; 16 by default")
-    return arguments
+def arguments() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    parser = cli.parser("engines.tensorrt", "Correct the biases of INT8 for TensorRT, without a GPU.")
+    parser.add_argument("--onnx", type=Path, required=True, help="folder written by python -m export")
+    parser.add_argument("--ranges", type=Path, required=True, help="folder written by python -m calibration")
+    parser.add_argument("--precision", default="int8", help="as python -m engines will be given it")
+    parser.add_argument("--float-layers", action="append", metavar="LAYER", help="as it will be given there")
+    parser.add_argument("--correction-samples", type=int, help="crops to measure on; 16 by default")
+    return parser
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, _arguments()))
+    sys.exit(cli.run(main, arguments()))

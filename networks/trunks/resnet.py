@@ -43,10 +43,8 @@ class ResNet50(StagedTrunk):
     """Features of stages 2, 3 and 4: 512, 1024 and 2048 channels, 31x31 for a crop of 255.
 
     Args:
-        blocks: how many blocks each of the four stages has.
+        blocks: how many blocks each of the four stages has, or of the first three alone.
     """
-
-    levels = len(_STAGES) - 1
 
     def __init__(self, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> None:
         super().__init__()
@@ -55,7 +53,9 @@ class ResNet50(StagedTrunk):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         width = 64
-        for number, (count, (planes, stride, dilation)) in enumerate(zip(blocks, _STAGES, strict=True), start=1):
+        self.levels = len(blocks) - 1
+        settings = zip(blocks, _STAGES[: len(blocks)], strict=True)
+        for number, (count, (planes, stride, dilation)) in enumerate(settings, start=1):
             self.add_module(f"layer{number}", _stage(width, planes, count, stride, dilation))
             width = planes * _EXPANSION
 

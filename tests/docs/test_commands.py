@@ -16,6 +16,7 @@ import warnings
 import pytest
 
 from siamtrt import cli
+from siamtrt.__main__ import SHORT, STAGES
 from tests.docs.pages import ROOT, commands
 
 COMMANDS = commands()
@@ -94,6 +95,11 @@ def test_python_knows_the_options(command, monkeypatch):
         parser.parse_args(words)
 
 
+@of(r"siamtrt (?!STAGE)")
+def test_siamtrt_knows_the_word(command):
+    assert command.line.split()[1] in {*STAGES, *SHORT, "completion"}
+
+
 @of(r"python3? -m dask ")
 def test_dask_knows_the_options(command):
     pytest.importorskip("distributed", reason="needs requirements/fleet.txt")
@@ -112,7 +118,7 @@ def test_a_study_is_there(command):
 def test_the_rest_are_programs_of_others_and_scripts_that_are_there():
     for page, line, whole in COMMANDS:
         words = [word for word in line.split() if "=" not in word.partition("/")[0]]
-        if whole and not re.match(r"(make|python3?)\b", line):
+        if whole and not re.match(r"(make|python3?|siamtrt)\b", line):
             assert words[0] in OTHERS, f"{page}: {line}"
             assert words[0] != "sh" or (ROOT / words[1]).is_file(), f"{page}: {line}"
 

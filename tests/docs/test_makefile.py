@@ -110,7 +110,9 @@ def test_random_weights_are_remembered_as_a_checkpoint_is(checkout):
     _, calls = make(checkout, "export", "SEED=3")
     assert value(calls[0], "--seed") == "3"
     assert stages(make(checkout, "engines")[1]) == ["engines"]
-    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == ["weights/siamrpn_lite0.pth"]
+    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == [
+        "weights/siamrpn_lite0.pth"
+    ]
 
 
 def test_graphs_whose_checkpoint_is_gone_are_used_as_they_are(checkout):

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from engines.__main__ import _arguments, main
+from engines.__main__ import arguments, main
 from engines.graph import GraphJob, read_graph
 from engines.int8 import Int8
 from engines.onnxruntime import builder as onnx_runtime
@@ -242,7 +242,7 @@ def test_engines_cannot_overwrite_their_graphs(tmp_path, tiny_onnx):
 )
 def test_an_option_of_another_backend_is_refused(tmp_path, tiny_onnx, capsys, option):
     argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(tmp_path / "out"), *option]
-    assert cli.run(main, _arguments(), argv) == 2
+    assert cli.run(main, arguments(), argv) == 2
     assert f"{option[0]} is of no use to --backend onnxruntime" in capsys.readouterr().err
 
 
@@ -280,6 +280,6 @@ def test_a_silent_fall_back_is_an_error(tiny_onnx, monkeypatch):
 
 def test_the_command_prints_its_folder_and_records_itself(tmp_path, tiny_onnx, capsys):
     argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(tmp_path / "out"), "--precision", "fp16"]
-    assert cli.run(main, _arguments(), argv) == 0
+    assert cli.run(main, arguments(), argv) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'out'}\n"
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["settings"]["backend"] == "onnxruntime"

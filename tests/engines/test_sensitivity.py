@@ -13,7 +13,7 @@ from engines import __main__ as engines_main
 from engines.int8 import _float_layers
 from engines.sensitivity import choice
 from engines.sensitivity import rank as ranking_module
-from engines.sensitivity.__main__ import _arguments, main
+from engines.sensitivity.__main__ import arguments, main
 from engines.sensitivity.graphs_in_turn import GraphsInTurn, noise
 from engines.sensitivity.rank import convolution_macs, rank
 from engines.sensitivity.ranking import Loss, Sensitivity, Step, decibel
@@ -247,7 +247,7 @@ def test_shares_of_the_work_add_up(tiny_onnx):
 def test_the_command_prints_the_worst_and_the_way_out(tiny_onnx, calibration, tmp_path, capsys):
     out = tmp_path / "sensitivity.json"
     argv = ["--quiet", "--onnx", str(tiny_onnx), "--ranges", str(calibration), "--out", str(out)]
-    assert cli.run(main, _arguments(), [*argv, "--samples", "1", "--steps", "1", "--show", "3"]) == 0
+    assert cli.run(main, arguments(), [*argv, "--samples", "1", "--steps", "1", "--show", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["dB", "cosine", "%", "MACs", "layer", "alone", "in", "INT8"]
     assert lines[1].endswith(Sensitivity.load(out).layers[0].name)
@@ -266,7 +266,7 @@ def test_an_interrupted_ranking_goes_on_where_it_stopped(tiny_onnx, calibration,
 
     def command(out, *more):
         measured_now.clear()
-        return cli.run(main, _arguments(), [*argv, "--out", str(tmp_path / out), *more]), len(measured_now)
+        return cli.run(main, arguments(), [*argv, "--out", str(tmp_path / out), *more]), len(measured_now)
 
     monkeypatch.setattr(ranking_module, "to_int8", counted)
     assert command("a.json") == (130, 4)
@@ -417,7 +417,7 @@ def test_the_ranking_of_another_model_is_refused(ranking, tmp_path):
 
 def engines(tiny_onnx, out, *options):
     argv = ["--quiet", "--onnx", str(tiny_onnx), "--out", str(out), *options]
-    return cli.run(engines_main.main, engines_main._arguments(), argv)
+    return cli.run(engines_main.main, engines_main.arguments(), argv)
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ def test_the_engines_command_leaves_out_what_the_ranking_says(
 
 def test_the_flags_of_before_are_not_shown(capsys):
     with pytest.raises(SystemExit):
-        engines_main._arguments().parse_args(["--help"])
+        engines_main.arguments().parse_args(["--help"])
     shown = capsys.readouterr().out
     assert "--float-layers" in shown
     assert not {"--keep", "--max-drift"} & set(shown.replace("[", " ").split())

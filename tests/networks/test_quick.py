@@ -30,6 +30,13 @@ def test_the_correlation_and_its_gradients_equal_torchs(memory_format):
     assert gradients[0].is_contiguous(memory_format=memory_format)
 
 
+def test_the_gradients_of_the_correlation_can_be_differentiated_again():
+    torch.manual_seed(0)
+    feature = torch.randn(2, 3, 7, 7, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(2, 3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(ChannelCorrelation.apply, (feature, kernel))
+
+
 def test_a_trunk_with_fixed_depthwise_layers_has_the_same_values_keys_and_other_gradients():
     torch.manual_seed(0)
     plain = NanoTrunk().double().eval()

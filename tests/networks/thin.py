@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from torch import nn
 
+from networks.genotype import PUBLISHED, Genotype
+from networks.models import ModelSpec
 from networks.siamrpn import SiamRPN
+from networks.siamrpn_cell import SiamRPNCell, genotype_of
 from networks.trunks.staged import StagedTrunk
+from siamtrt.card import TrackerConstants
 
 LEVELS = ("2", "3", "4")
 
@@ -28,3 +32,16 @@ class ThinTrunk(StagedTrunk):
 def thin_siamrpn(*, weighted=True, width=8):
     channels = dict(zip(LEVELS, (4, 6, 8)))
     return SiamRPN(ThinTrunk(), LEVELS, channels, dict.fromkeys(LEVELS, width), 5, weighted=weighted)
+
+
+def thin_cell(cell, state=None):
+    return SiamRPNCell(ThinTrunk(), {1: 6, 2: 8}, cell, 8, 5, 7)
+
+
+def thin_cell_spec():
+    """A model around a cell, the published one of 8 channels where a checkpoint names none."""
+    return ModelSpec(
+        build=lambda state: thin_cell(genotype_of(state) or Genotype(PUBLISHED.nodes, 8)),
+        around=thin_cell,
+        tracker=TrackerConstants(0.05, 0.42, 0.38, source="test"),
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,20 @@ def test_ctrl_c_is_dealt_with_before_a_stage_imports_anything(stage):
     assert imports[:3] == ["from __future__ import annotations", "import signal", "import sys"]
     (set_at,) = [at for at, line in enumerate(lines) if "signal.signal(signal.SIGINT, signal.SIG_DFL)" in line]
     assert set_at < lines.index(imports[3])
+
+
+def test_the_short_words_name_commands_that_are_there():
+    for stage, command in console.SHORT.values():
+        commands = importlib.import_module(f"{stage}.__main__").COMMANDS
+        assert command in {name for name, _, _ in commands}
+    assert not {*console.SHORT} & {*console.STAGES}
+
+
+def test_a_short_word_is_its_command(tmp_path):
+    words = [sys.executable, "-m", "siamtrt", "trax", "--engines", str(tmp_path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert str(tmp_path) in done.stderr
 
 
 def test_a_stage_is_called_from_anywhere_with_the_words_behind_it(tmp_path):

@@ -9,6 +9,7 @@ from siamtrt import UsageError
 from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
+from training.tasks.cells import CellsTask
 from training.tasks.exits import ExitsTask
 from training.tasks.pruned import PrunedTask
 from training.tasks.siamrpn import SiamRPNTask
@@ -20,6 +21,7 @@ KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "exits": ExitsTask,
     "ban": BanTask,
     "supernet": SupernetTask,
+    "cells": CellsTask,
     "pruned": PrunedTask,
 }
 

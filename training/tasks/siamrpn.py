@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from networks.checkpoint import load, read_state
-from networks.models import ModelSpec, build, spec
+from networks.genotype import read as read_genotype
+from networks.models import ModelSpec, build, build_around, spec
 from networks.quick import fix_depthwise
 from networks.siamrpn import SiamRPN
+from networks.siamrpn_cell import SiamRPNCell, genotype_of
 from networks.trunks.efficientnet_lite import EfficientNetLite0
 from networks.trunks.nano import NanoTrunk
 from siamtrt import UsageError
@@ -25,7 +27,7 @@ from training.losses import losses
 from training.pairs import PairSampler
 from training.place import Place
 from training.sources import open_sources
-from training.start_weights import is_nanotrack, load_imagenet, load_nanotrack
+from training.start_weights import is_nanotrack, load_imagenet, load_nanotrack, load_trunk
 from training.tasks.task import Group
 from training.validate import maps, validation_overlap
 
@@ -49,7 +51,9 @@ class Settings:
         kind: ``siamrpn``.
         start: ``imagenet`` for the trunk's published weights (EfficientNet-Lite0 alone has them), ``none`` for random
             ones, or the path of weights to go on from, whose widths and depths the network takes on; for a model on
-            NanoTrackV3's trunk also the path of its weights.
+            NanoTrackV3's trunk also the path of its weights; for one with a cell the path of weights with such a trunk.
+        architecture: the cell of a model that has one: its string, or the path of a genotype file; of *start* then only
+            the trunk is taken.
         trunk_lr_share: the trunk's rate relative to that of neck and heads once it trains.
         trunk_from_step: the trunk's upper stages train from this step on.
         trunk_layers: prefixes of the parameters that then train.
@@ -67,6 +71,7 @@ class Settings:
     model: str
     kind: str = "siamrpn"
     start: str = "imagenet"
+    architecture: str = ""
     trunk_lr_share: float = 0.1
     trunk_from_step: int = 0
     trunk_layers: tuple[str, ...] = ()
@@ -168,7 +173,8 @@ class SiamRPNTask:
 def _start(settings: Settings, seed: int) -> nn.Module:
     """The network with the weights that training begins with."""
     torch.manual_seed(seed)
-    network = build(settings.model)
+    cell = settings.architecture
+    network = build_around(settings.model, read_genotype(cell)) if cell else build(settings.model)
     if settings.start == "imagenet":
         trunk = network.get_submodule("backbone")
         if not isinstance(trunk, EfficientNetLite0):
@@ -181,6 +187,8 @@ def _start(settings: Settings, seed: int) -> nn.Module:
         trunk, path = network.get_submodule("backbone"), Path(settings.start)
         if isinstance(trunk, NanoTrunk) and is_nanotrack(state := read_state(path)):
             load_nanotrack(trunk, state)
+        elif isinstance(network, SiamRPNCell) and (cell or genotype_of(read_state(path)) is None):
+            load_trunk(trunk, path)
         else:
             network = load(settings.model, path)
     elif settings.start != "none":
@@ -197,6 +205,11 @@ def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> tuple[T
     crops = (torch.zeros(1, 3, side, side, device=device) for side in (model.template_px, model.search_px))
     with torch.no_grad():
         cls, _ = network.eval()(*crops)
-    grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, cls.shape[2]))
+    return anchors(model, cls.shape[2]), cls.shape[2]
+
+
+def anchors(model: ModelSpec, score_size: int) -> Tensor:
+    """The anchors of a map: centre and size in crop pixels, 4xN."""
+    grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, score_size))
     grid[:2] += model.search_px / 2
-    return grid, cls.shape[2]
+    return grid

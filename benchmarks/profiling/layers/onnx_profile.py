@@ -24,7 +24,7 @@ _NAMES = {"float": "float32"}
 _KERNEL = "_kernel_time"
 _COMPUTES = ("Conv", "FusedConv", "QLinearConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QLinearMatMul", "QGemm")
 _PACKED = "QLinearConv"  # its weights, a byte each
-_FUSED_BEHIND = ("Relu", "Clip", "Sigmoid", "HardSigmoid", "Cast")
+_FUSED_BEHIND = ("Relu", "LeakyRelu", "Clip", "Sigmoid", "HardSigmoid", "Cast")
 
 log = logging.getLogger(__name__)
 

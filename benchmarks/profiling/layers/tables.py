@@ -15,7 +15,7 @@ _SHOWN_LAYERS = 20
 _COLUMN = 28
 
 # What ONNX Runtime and the conversion to float16 append to the name of a convolution.
-_FUSED = re.compile(r"(/(Clip|Relu|Sigmoid))?(_cast_to_fp16)?$")
+_FUSED = re.compile(r"(/(Clip|Relu|LeakyRelu|Sigmoid))?(_cast_to_fp16)?$")
 
 # What a layer is for, by what its type is called in ONNX Runtime or TensorRT, in either precision; the first that fits.
 _ROLES = (

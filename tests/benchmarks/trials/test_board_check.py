@@ -14,7 +14,7 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.commands import board_check
 from benchmarks.trials.board import check, questions
 from benchmarks.trials.board.questions import Board
-from engines.__main__ import _arguments
+from engines.__main__ import arguments
 from engines.__main__ import main as build_engines
 from runtime.tensorrt import compiled
 from sequences.rendered.command import write_clip
@@ -68,7 +68,7 @@ def in_process(words, log):
     if stage != "engines":
         return None
     with log.open("w") as stream, contextlib.redirect_stderr(stream), contextlib.redirect_stdout(stream):
-        code = cli.run(build_engines, _arguments(), rest)
+        code = cli.run(build_engines, arguments(), rest)
     return log.read_text().rpartition("error: ")[2] if code else None
 
 

@@ -159,7 +159,7 @@ def test_typed_graphs_carry_the_corrected_biases(calibrated):
 
 def test_the_command_leaves_them_beside_the_calibration(calibrated, capsys):
     folder, calibration = calibrated
-    command.main(command._arguments().parse_args(["--onnx", str(folder), "--ranges", str(calibration)]))
+    command.main(command.arguments().parse_args(["--onnx", str(folder), "--ranges", str(calibration)]))
     assert capsys.readouterr().out.strip() == str(calibration / "biases")
     assert any((calibration / "biases").glob("search-*.npz"))
 

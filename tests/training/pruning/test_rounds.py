@@ -12,7 +12,7 @@ import onnx
 import pytest
 import torch
 
-from export.__main__ import _arguments as export_arguments
+from export.__main__ import arguments as export_arguments
 from export.__main__ import main as export
 from networks.checkpoint import load
 from networks.seeded import seeded

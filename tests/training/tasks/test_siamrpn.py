@@ -12,7 +12,7 @@ from siamtrt.card import TrackerConstants
 from tests.networks.thin import thin_siamrpn
 from tests.training.data import write_videos
 from training import start_weights
-from training.__main__ import _arguments, main
+from training.__main__ import arguments, main
 from training.config import Config
 from training.half import write_half
 from training.loop import BEST_NAME, Loop
@@ -206,7 +206,7 @@ def test_the_command_trains_resumes_and_writes_half_weights_curves_and_history(d
     )
     out = tmp_path / "out"
     argv = ["--quiet", "--config", str(path), "--data", str(data), "--out", str(out)]
-    assert cli.run(main, _arguments(), argv) == 0
+    assert cli.run(main, arguments(), argv) == 0
     assert capsys.readouterr().out == f"{out / 'thin.pth'}\n"
     state = torch.load(out / "thin.pth", weights_only=True)
     assert {value.dtype for value in state.values()} == {torch.float16}
@@ -215,7 +215,7 @@ def test_the_command_trains_resumes_and_writes_half_weights_curves_and_history(d
     assert rows[0] == "step,loss,cls,loc,lr,score"
     assert [row.split(",")[0] for row in rows[1:]] == ["1", "2", "3", "4"]
     assert rows[1].endswith(",")  # the first step was not scored
-    assert cli.run(main, _arguments(), argv) == 0  # nothing is left to do
+    assert cli.run(main, arguments(), argv) == 0  # nothing is left to do
 
 
 def test_what_half_precision_cannot_hold_keeps_its_own(tmp_path):

@@ -7,7 +7,7 @@ from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
 from siamtrt import UsageError, cli
 from tests.training.data import write_videos
-from training.__main__ import _arguments, main
+from training.__main__ import arguments, main
 from training.config import Config
 from training.loop import Loop
 from training.place import CPU, Place
@@ -115,5 +115,5 @@ def test_weights_are_named_after_the_model_that_a_configuration_leaves_to_the_de
         "[data]\nbatch = 2\nvalidation_pairs = 2\nvalidation = ['held']\n"
         "[[data.sources]]\nkind = 'videos'\npath = 'videos'\n"
     )
-    assert cli.run(main, _arguments(), ["--quiet", "--config", str(path), "--data", str(data), "--out", str(out)]) == 0
+    assert cli.run(main, arguments(), ["--quiet", "--config", str(path), "--data", str(data), "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"{out / 'lighttrack_mobile.pth'}\n"
