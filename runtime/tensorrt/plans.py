@@ -46,12 +46,22 @@ class Plans:
         self._precisions = GraphPrecisions.parse(manifest.settings["precision"])
         self._engines: list[Engine] = []
         self.features = features_of(manifest)
+        self._dla = library.dla_cores(manifest.settings.get("dla", ()))
 
     def open(self, graph: str, addresses: dict[str, int]) -> Engine:
         """Load the plan of the graph called *graph*, see :class:`Engine`."""
         path = self._folder / f"{graph}{SUFFIX}"
         layouts = dict.fromkeys(self._card.features(graph), self.features)
-        engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses, layouts)
+        engine = Engine(
+            self._trt,
+            self._runtime,
+            self._logger,
+            path,
+            self._card.graph(graph),
+            addresses,
+            layouts,
+            self._dla.get(graph),
+        )
         self._engines.append(engine)
         return engine
 

@@ -10,7 +10,6 @@ from benchmarks.profiling.layers import onnx_profile, tensorrt_profile
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, with_shares
 from siamtrt import Manifest, ModelCard, UsageError
 from siamtrt.environment import describe
-from siamtrt.libraries import tensorrt as library
 from siamtrt.progress import progress_bar
 
 
@@ -35,7 +34,6 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
         if backend == "onnxruntime":
             layers += onnx_profile.profile(engines / f"{graph.name}.onnx", graph, runs, threads)
         else:
-            package = library.name_of(manifest.environment)
-            layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs, package)
+            layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs, manifest)
     name = title(card, backend, manifest.settings["precision"])
     return LayerReport(name, runs, with_shares(layers), describe(), asdict(manifest))

@@ -43,6 +43,8 @@ def make(
     ignores_int8=False,
     only_reformats=False,
     no_kernel=(),
+    dla_cores=2,
+    not_on_dla=(),
     wants_more=False,
 ):
     """A module like ``tensorrt`` of *version*, or like ``tensorrt_rtx`` of a version 1.
@@ -57,6 +59,8 @@ def make(
         fast: the GPU has kernels for FP16 and INT8.
         ignores_int8: it chooses FP16 for every layer and says nothing.
         only_reformats: it chooses FP16 for every product, and puts one INT8 reformat into the plan.
+        dla_cores: how many deep learning accelerators the machine has.
+        not_on_dla: names of the nodes that these do not take.
         no_kernel: ``(node, type)`` pairs that no kernel computes; a build that wants one is refused.
         wants_more: a refit asks for a weight that nobody gave.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
@@ -74,6 +78,7 @@ def make(
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.TensorFormat = enum.IntEnum("TensorFormat", ["LINEAR", "CHW2", "HWC8"], start=0)
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
+    trt.DeviceType = enum.Enum("DeviceType", ["GPU", "DLA"])
     trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds, trt.log_of_engines, trt.log_of_nvtx = [], [], []
     if takes_flags:
@@ -92,6 +97,8 @@ def make(
     class Config:
         __slots__ = (
             "calibrator",
+            "DLA_core",
+            "default_device_type",
             "flags",
             "pools",
             "profiling_verbosity",
@@ -102,7 +109,7 @@ def make(
         def __init__(self):
             self.flags, self.pools, self.timing_cache = {trt.BuilderFlag.TF32}, {}, None
             self.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
-            self.calibrator = None
+            self.calibrator, self.default_device_type, self.DLA_core = None, trt.DeviceType.GPU, -1
             if is_rtx:
                 self.num_compute_capabilities, self.targets = 0, {}
 
@@ -122,6 +129,9 @@ def make(
             def set_compute_capability(self, target, index):
                 self.targets[index] = target.name
                 return len(self.targets) <= self.num_compute_capabilities
+
+        def can_run_on_DLA(self, layer):  # noqa: N802
+            return layer.name not in not_on_dla and layer.type is not trt.LayerType.CONSTANT
 
         def set_memory_pool_limit(self, pool, size_bytes):
             self.pools[pool] = size_bytes
@@ -211,6 +221,8 @@ def make(
         if takes_flags:
             platform_has_fast_fp16 = platform_has_fast_int8 = fast
 
+        num_DLA_cores = dla_cores  # noqa: N815
+
         def create_network(self, flags):
             allowed = sum(1 << int(flag) for flag in trt.NetworkDefinitionCreationFlag)
             assert flags & ~allowed == 0
@@ -229,9 +241,12 @@ def make(
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
                 "only_reformats": only_reformats,
+                "dla": self._on_dla(network, config),
                 "typed": bool(network.flags & strongly_typed),
                 "io": int8.laid_out(trt, network),
             }
+            if settings["dla"] is None:
+                return self._refuse()
             if takes_flags:
                 pins = [layer for layer in network.layers if hasattr(layer, "precision")]
                 settings["pins"] = {layer.name: layer.precision.name for layer in pins}
@@ -253,6 +268,16 @@ def make(
                 settings if not ignores_int8 else {**settings, "flags": [x for x in settings["flags"] if x != "INT8"]}
             )
             return memoryview(json.dumps(kept).encode() + b"\n" + network.data)
+
+        def _on_dla(self, network, config):
+            """Core and names of the layers on it, nothing without a core, None where one would need a fallback."""
+            if config.default_device_type is trt.DeviceType.GPU:
+                return []
+            assert config.flags & {trt.BuilderFlag.FP16, trt.BuilderFlag.INT8}, "a DLA has no FP32"
+            assert trt.BuilderFlag.REFIT not in config.flags
+            taken = [layer.name for layer in network.layers if config.can_run_on_DLA(layer)]
+            fallback = trt.BuilderFlag.GPU_FALLBACK in config.flags
+            return [config.DLA_core, taken] if fallback or len(taken) == len(network.layers) else None
 
         def _kind_of(self, layer, settings):
             best = "INT8" if "INT8" in settings["flags"] else "HALF" if "FP16" in settings["flags"] else "FLOAT"
@@ -276,7 +301,7 @@ def make(
 
     class Runtime:
         def __init__(self, logger):
-            self._logger = logger
+            self._logger, self.DLA_core = logger, 0
 
         def deserialize_cuda_engine(self, plan):
             head, _, data = plan.partition(b"\n")
@@ -290,6 +315,7 @@ def make(
                 self._logger.log(ILogger.Severity.ERROR, "The engine plan file is not compatible with this version")
                 return None
             trt.log_of_engines.append(model.graph.name)
+            assert not settings["dla"] or settings["dla"][0] == self.DLA_core, "the core the plan was built for"
             return Engine(settings, model)
 
     class Engine:
