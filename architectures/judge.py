@@ -42,6 +42,7 @@ class Request:
         split: one of ``SPLITS``.
         latency: a latency table; None for none.
         towers: the towers shrink too.
+        blocks: the blocks of the backbone shrink too.
     """
 
     weights: Path
@@ -52,6 +53,7 @@ class Request:
     split: str = SPLITS[0]
     latency: Path | None = None
     towers: bool = True
+    blocks: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def open_bench(request: Request) -> Bench:
         expand(network, drawn.measuring())
     supernet, space = elastic(network, trained=request.trained)
     table = LatencyTable.load(request.latency) if request.latency else None
-    space = replace(space, towers=request.towers)
+    space = replace(space, towers=request.towers, blocks=request.blocks)
     return Bench(supernet.eval(), space, drawn.measuring(), held_out, table)
 
 

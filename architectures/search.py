@@ -13,6 +13,7 @@ import torch
 
 from architectures.archive import Archive, Judged, front
 from architectures.cost import total
+from architectures.drawing import draw_networks
 from architectures.judge import SPLITS, Bench, Request, judge, open_bench
 from architectures.picture import draw
 from architectures.strategies import Choices, draw_at_random, evolve
@@ -26,6 +27,7 @@ from siamtrt.environment import describe
 from siamtrt.files import sha256, whole_file
 
 ARCHIVE_NAME, FRONT_NAME, PICTURE_NAME, BEST_NAME = "archive.jsonl", "front.json", "front.png", "best.pth"
+NETWORKS_NAME = "networks.png"
 FORMAT = Format("a front", schema=1, hint="python -m architectures search", kind="front")
 _STRATEGIES = ("nsga2", "ga", "random")
 
@@ -55,6 +57,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
         action="store_true",
         help="shrink the backbone alone, as suits --weights",
     )
+    arguments.add_argument("--keep-blocks", action="store_true", help="shrink towers and number of blocks alone")
     declare_place(arguments, "networks")
     arguments.add_argument("--seed", type=cli.seed, default=0)
     cli.add_json(arguments)
@@ -88,6 +91,7 @@ def main(options: argparse.Namespace) -> None:
         options.pairs,
         latency=options.latency,
         towers=not options.keep_towers,
+        blocks=not options.keep_blocks,
     )
     claim.take(options.out / "claim.json", _key(request))
     bench = open_bench(request)  # before processes are made: they share it
@@ -167,24 +171,37 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
     with whole_file(options.out / BEST_NAME) as temporary:
         torch.save({key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}, temporary)
     draw(run.judged(), chosen, options.out / PICTURE_NAME)
+    draw_networks(_titled(chosen, second, largest), options.out / NETWORKS_NAME)
     FORMAT.save(
         options.out / FRONT_NAME,
         {"front": rows, "judged": len(run.asked), "largest": {"architecture": largest, "overlap_b": second[largest]}},
     )
     Manifest.of(
         options.out,
-        [FRONT_NAME, PICTURE_NAME, BEST_NAME],
+        [FRONT_NAME, PICTURE_NAME, NETWORKS_NAME, BEST_NAME],
         stage="architectures",
         command=cli.command_line("architectures"),
         parents=[run.request.weights, run.request.config],
         settings={"strategy": options.strategy, "seed": options.seed, **asdict(run.limits)},
         environment=describe(),
     ).save(options.out)
-    lines = []
-    for one in chosen:
-        price = f"{one.macs / 1e6:.1f} MMAC" if one.milliseconds is None else f"{one.milliseconds:.2f} ms"
-        lines.append(f"{one.overlap:.3f} {second[one.architecture]:.3f} {price:>12}  {one.architecture}")
+    lines = [
+        f"{one.overlap:.3f} {second[one.architecture]:.3f} {_priced(one):>12}  {one.architecture}" for one in chosen
+    ]
     cli.show(options, "\n".join(lines), rows)
+
+
+def _titled(chosen: list[Judged], second: dict[str, float], largest: str) -> list[tuple[str, Architecture]]:
+    """What is drawn: the largest network, then the front, each with its price and overlaps."""
+    titles = {largest: f"the largest, overlap B {second[largest]:.3f}"}
+    for one in chosen:
+        overlaps = f"overlap A {one.overlap:.3f}, B {second[one.architecture]:.3f}"
+        titles[one.architecture] = f"{_priced(one)}, {overlaps}: {one.architecture}"
+    return [(title, parse(name)) for name, title in titles.items()]
+
+
+def _priced(judged: Judged) -> str:
+    return f"{judged.macs / 1e6:.1f} MMAC" if judged.milliseconds is None else f"{judged.milliseconds:.2f} ms"
 
 
 def _without(judged: Judged) -> dict[str, object]:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from architectures.cost import parts, published_macs, total
+from architectures.drawing import draw_networks
 from architectures.latency import LatencyTable
 from networks.lighttrack.architecture import parse
 from siamtrt import cli
@@ -15,6 +16,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
     """Add the options."""
     arguments.add_argument("architecture", help="its string; canonical or not")
     arguments.add_argument("--latency", type=Path, help="a latency table")
+    arguments.add_argument("--draw", type=Path, help="a PNG file")
     cli.add_json(arguments)
 
 
@@ -30,6 +32,8 @@ def main(options: argparse.Namespace) -> None:
     latency_ms = LatencyTable.load(options.latency).predict(architecture) if options.latency else None
     if latency_ms is not None:
         rows.append(f"{latency_ms:.2f} ms by {options.latency}")
+    if options.draw:
+        draw_networks([(str(architecture), architecture)], options.draw)
     figures = {
         "architecture": str(architecture),
         "parts": parts(architecture),

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from networks.exits import PREFIX, with_exits
+from networks.genotype import parse as parse_cell
+from networks.lighttrack.architecture import parse
 from networks.models import MODELS, build, spec
 from networks.tracker import TrackerNetwork
-from siamtrt import ArtifactError
+from siamtrt import ArtifactError, UsageError
 
 _SHOWN_KEYS = 3
 # Numpy numbers (an epoch, a best score) lie beside the weights in many published files. They hold data, not code.
@@ -41,7 +43,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
     Args:
         name: a key of ``networks.models.MODELS``.
         path: a bare state dict or a dict with one under ``state_dict``; keys may carry a ``module.`` prefix; weights of
-            any floating type become float32.
+            any floating type become float32. A string under ``architecture`` has to mean the network of the weights.
 
     Returns:
         The network in evaluation mode, as wide and deep as the checkpoint, with exits where it has them.
@@ -51,7 +53,8 @@ def load(name: str, path: Path) -> TrackerNetwork:
         ArtifactError: the file is absent or no checkpoint, or its keys or shapes are not the model's; the message names
             the first of them and the model they would fit.
     """
-    state = read_state(path)
+    content = _content(path)
+    state = _state(content, path)
     published = _published(name)
     plain = {key: tensor for key, tensor in state.items() if not key.startswith(PREFIX)}
     fitting = name if _shapes(plain) == published else _fitting_model(plain)
@@ -64,6 +67,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
     if difference:
         raise _misfit(path, name, difference, "see README.md for the models and their checkpoints")
     network.load_state_dict(dict(state), strict=False)
+    _require_named(network, content.get("architecture"), path)
     _require_consistent(network, name, path)
     return network.eval()
 
@@ -74,6 +78,10 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         ArtifactError: the file is absent, damaged, no checkpoint, would need code to be run, or a tensor is not finite.
     """
+    return _state(_content(path), path)
+
+
+def _content(path: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise ArtifactError(f"no such checkpoint: {path}", hint="CHECKPOINT=FILE, see README.md")
     try:
@@ -82,12 +90,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise ArtifactError(f"{path} is not a readable checkpoint: {_reason(error)}") from error
-    inner = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(inner, Mapping):
+    if not isinstance(content, Mapping) or not isinstance(content.get("state_dict", content), Mapping):
         raise ArtifactError(f"{path} holds a {type(content).__name__}, not a dict of tensors")
+    return content
+
+
+def _state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     state = {
         str(key).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
-        for key, tensor in inner.items()
+        for key, tensor in content.get("state_dict", content).items()
         if isinstance(tensor, Tensor) and not str(key).endswith("num_batches_tracked")
     }
     if not state:
@@ -140,6 +151,18 @@ def _difference(state: Mapping[str, Tensor], wanted: Mapping[str, torch.Size]) -
 
 def _misfit(path: Path, name: str, difference: str, hint: str) -> ArtifactError:
     return ArtifactError(f"{path} is no checkpoint of {name}: {difference}", hint=hint)
+
+
+def _require_named(network: TrackerNetwork, stored: object, path: Path) -> None:
+    """Where a checkpoint says which network of a search space it is, that is the one its weights are."""
+    if network.architecture is None or not isinstance(stored, str):
+        return
+    try:
+        named = str(parse_cell(stored) if stored.startswith("cell") else parse(stored))
+    except UsageError as error:
+        raise ArtifactError(f"{path}: its architecture is none: {error.problem}", hint=error.hint) from error
+    if named != network.architecture:
+        raise ArtifactError(f"{path} calls itself {named}, but its weights are those of {network.architecture}")
 
 
 def _require_consistent(network: TrackerNetwork, name: str, path: Path) -> None:

@@ -71,20 +71,25 @@ def _derive(options: argparse.Namespace) -> None:
 def _show_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("cell", help="a string, or the path of a genotype file")
     arguments.add_argument("--draw", type=Path, help="a PNG file")
+    cli.add_json(arguments)
     arguments.set_defaults(command=_show)
 
 
 def _show(options: argparse.Namespace) -> None:
     cell = genotype.read(options.cell)
-    print(cell)
-    for number, edges in enumerate(cell.nodes, start=genotype.INPUTS):
-        print(f"node {number} = " + " + ".join(f"{edge.operation}(map {edge.source})" for edge in edges))
-    print(f"{parameters(cell):,} parameters")
-    for side in _MAP_SIDES:
-        print(f"{macs(cell, side):,} multiply-accumulates on {side}x{side}")
-    print(f"{border_difference(cell):.1e} of the range: what the border of a template changes in its middle")
+    nodes = {
+        str(number): [f"{edge.operation}(map {edge.source})" for edge in edges]
+        for number, edges in enumerate(cell.nodes, start=genotype.INPUTS)
+    }
+    work, border = {side: macs(cell, side) for side in _MAP_SIDES}, border_difference(cell)
+    lines = [str(cell), *(f"node {number} = {' + '.join(edges)}" for number, edges in nodes.items())]
+    lines.append(f"{parameters(cell):,} parameters")
+    lines += [f"{count:,} multiply-accumulates on {side}x{side}" for side, count in work.items()]
+    lines.append(f"{border:.1e} of the range: what the border of a template changes in its middle")
     if options.draw:
         draw_cell(cell, options.draw)
+    figures = {"cell": str(cell), "nodes": nodes, "parameters": parameters(cell), "macs": work, "border": border}
+    cli.show(options, "\n".join(lines), figures)
 
 
 def _random_arguments(arguments: argparse.ArgumentParser) -> None:
@@ -104,8 +109,10 @@ def _compare_arguments(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument(
         "--engines", type=Path, nargs="+", required=True, help="the first one is what others are beside"
     )
+    cli.add_json(arguments)
     arguments.set_defaults(command=_compare)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    print(table(compare(options.judged, options.engines)))
+    rows = compare(options.judged, options.engines)
+    cli.show(options, table(rows), rows)

@@ -98,7 +98,8 @@ def _search_one(config: Config, request: Request, out: Path) -> Record:
         record = replace(record, epochs=(*record.epochs, epoch))
         record.save(path)
         log.info(
-            "seed %d, epoch %d: held-out loss %.4f, derived %.4f", config.seed, number, epoch.loss, epoch.derived_loss
+            "seed %d, epoch %d: held-out loss %.4f, of the derived cell %.4f; the look ahead adds %.3f of the gradient",
+            *(config.seed, number, epoch.loss, epoch.derived_loss, epoch.look_ahead),
         )
     return record
 

@@ -60,15 +60,18 @@ class ElasticSpace:
     Attributes:
         parent: the largest network.
         towers: the towers shrink too. They do not survive it without training, the backbone does.
+        blocks: the blocks shrink too; the output may be that of an earlier block in any case.
     """
 
     parent: Architecture
     towers: bool = True
+    blocks: bool = True
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Blocks, blocks of the last stage, then of each tower its depth and its kernels."""
         blocks = [len(smaller(digit)) for stage in self.parent.stages for digit in stage]
+        blocks = blocks if self.blocks else [1] * len(blocks)
         towers = [
             size
             for tower in (self.parent.cls, self.parent.reg)
@@ -87,7 +90,7 @@ class ElasticSpace:
     @property
     def members(self) -> int:
         """How many different networks there are."""
-        options = [[len(smaller(digit)) for digit in stage] for stage in self.parent.stages]
+        options = [[len(smaller(digit)) if self.blocks else 1 for digit in stage] for stage in self.parent.stages]
         before, last = math.prod(size for stage in options[:-1] for size in stage), options[-1]
         backbones = before * sum(math.prod(last[: depth + 1]) for depth in range(len(last)))
         towers = [_towers(tower) for tower in (self.parent.cls, self.parent.reg)]

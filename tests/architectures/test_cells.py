@@ -173,6 +173,8 @@ def test_a_cell_is_shown_with_its_costs_and_drawn(tmp_path, capsys):
     assert "node 2 = avg3(map 0) + sep5(map 1)" in shown
     assert "144,896 parameters" in shown
     assert (tmp_path / "cell.png").read_bytes().startswith(b"\x89PNG")
+    assert run("show", "cell256:avg3@0,sep5@1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == 144_896
     assert run("show", "cell:avg3@0") == 2
 
 
@@ -199,6 +201,8 @@ def test_judged_models_are_set_beside_the_first_video_by_video(tmp_path, capsys)
     assert "+0.100 (+0.100 to +0.100)" in second
     assert "none/engines/cpu" in first
     assert "0.550 (" in second
+    assert run("compare", "--judged", tmp_path / "judged.json", "--engines", *folders, "--json") == 0
+    assert [row["successes"][0] for row in json.loads(capsys.readouterr().out)] == [0.3, 0.4]
     assert run("compare", "--judged", tmp_path / "judged.json", "--engines", tmp_path / "none" / "engines") == 4
 
 

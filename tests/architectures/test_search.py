@@ -16,7 +16,7 @@ from architectures.search import Limits
 from networks.checkpoint import load
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
-from siamtrt import cli
+from siamtrt import Manifest, cli
 from tests.training.data import write_videos
 
 LARGEST = parse(f"back_044{'0' * 16}0+cls_012222222+reg_002222222_ops_20")
@@ -55,6 +55,9 @@ def test_a_killed_search_and_one_in_processes_or_on_a_cluster_end_as_a_whole_one
     whole = (tmp_path / "whole" / "front.json").read_bytes()
     rows = json.loads(whole)["front"]
     assert len(printed) == len(rows)
+    assert {"networks.png", "front.png", "best.pth"} <= set(
+        Manifest.load(tmp_path / "whole", stage="architectures").files
+    )
     assert json.loads(whole)["judged"] == 6
 
     lines = (tmp_path / "whole" / "archive.jsonl").read_bytes().splitlines(keepends=True)
@@ -103,8 +106,10 @@ def test_a_network_keeps_limits_or_does_not():
     assert not Limits(None, None, 1000).allow(LARGEST, None)
 
 
-def test_the_cost_of_an_architecture_is_shown(capsys):
-    assert cli.run_table("architectures", "", COMMANDS, ["show", str(LARGEST)]) == 0
+def test_the_cost_of_an_architecture_is_shown_and_its_layers_are_drawn(capsys, tmp_path):
+    words = ["show", str(LARGEST), "--draw", str(tmp_path / "network.png")]
+    assert cli.run_table("architectures", "", COMMANDS, words) == 0
+    assert (tmp_path / "network.png").read_bytes().startswith(b"\x89PNG")
     shown = capsys.readouterr().out
     assert shown.startswith(str(LARGEST))
     assert "blocks.3.0" in shown

@@ -175,3 +175,24 @@ def test_the_published_weights_give_the_maps_of_their_own_runtime(reference_data
         cls, loc = network(template, search)
     np.testing.assert_allclose(torch.sigmoid(cls[0, 1]).numpy()[GOLDEN_CELLS], GOLDEN_SCORES, atol=2e-6)
     np.testing.assert_allclose(loc[0].numpy()[(slice(None), *GOLDEN_CELLS)].T, GOLDEN_SIDES_PX, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("back_0444000000000000000+cls_012222222+reg_002222222_ops_20", "its architecture is none: "),
+        (
+            f"back_044{'0' * 16}0+cls_011222222+reg_002222222_ops_20",
+            "calls itself .*cls_011222222.*, but its weights are",
+        ),
+    ],
+)
+def test_a_checkpoint_that_calls_itself_another_network_is_refused(tmp_path, text, complaint):
+    own = f"back_044{'0' * 16}0+cls_012222222+reg_002222222_ops_20"
+    state = LightTrack(parse(own)).state_dict()
+    path = tmp_path / "named.pth"
+    torch.save({"state_dict": state, "architecture": own}, path)
+    assert load("lighttrack_mobile", path).architecture == own
+    torch.save({"state_dict": state, "architecture": text}, path)
+    with pytest.raises(ArtifactError, match=complaint):
+        load("lighttrack_mobile", path)

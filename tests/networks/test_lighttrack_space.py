@@ -34,6 +34,13 @@ def test_towers_can_be_left_as_they_are():
     assert str(smallest) == "back_0000000000000000000" + "0+cls_211000022+reg_100000111_ops_30"
 
 
+def test_blocks_can_be_left_as_they_are():
+    space = ElasticSpace(parse(MOBILE), blocks=False)
+    assert space.members == 3 * 22 * 19  # outputs, and what each tower may become
+    smallest = space.architecture(tuple(size - 1 for size in space.sizes))
+    assert str(smallest) == "back_0450251404450000000" + "0+cls_202222222+reg_102222222_ops_30"
+
+
 def test_an_elastic_network_starts_as_its_parent_and_ends_at_its_smallest():
     space = ElasticSpace(parse(MOBILE))
     assert str(space.architecture((0,) * len(space.sizes))) == MOBILE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,8 @@ class Settings:
         start: the path of weights for ``elastic``; ``none`` for ``whole``.
         sandwich: train the largest and the smallest network beside a random one in each step; only the random one
             otherwise, which is the published way. ``elastic`` alone has a largest one.
+        blocks: the blocks of an ``elastic`` one shrink; without, its towers and the number of blocks do alone, and a
+            trunk that is to stay as it is takes a ``trunk_from_step`` behind the last step.
         trunk_lr_share: the trunk's rate relative to that of neck and head.
         trunk_from_step: the trunk trains from this step on.
         loc_weight: of the overlap loss relative to the classification loss.
@@ -47,6 +49,7 @@ class Settings:
     space: str = "elastic"
     start: str = "none"
     sandwich: bool = True
+    blocks: bool = True
     trunk_lr_share: float = 0.1
     trunk_from_step: int = 0
     loc_weight: float = 1.2
@@ -87,7 +90,8 @@ class SupernetTask:
             network = start_network(self.settings.model, self.settings.start, config.seed).to(place.device).eval()
             if self.settings.start != "none":
                 expand(network, self._data.measuring())
-            self.network, self.space = elastic(network, trained=False)
+            self.network, whole = elastic(network, trained=False)
+            self.space = replace(whole, blocks=self.settings.blocks)
             self._always = ends(self.space) if self.settings.sandwich else ()
         else:
             raise UsageError(
