@@ -367,7 +367,8 @@ exits: $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIPS) $(call fo
 		$(THREADS_OPTION) --out "$(RESULT_exits)/run"
 	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(SEQUENCES),build/clips/judged)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/judged.npz"
-	$(PYTHON) -m benchmarks exits report --run "$(RESULT_exits)/run" --table "$(RESULT_exits)/judged.npz" --out "$(RESULT_exits)"
+	$(PYTHON) -m benchmarks exits report --run "$(RESULT_exits)/run" --table "$(RESULT_exits)/judged.npz" \
+		--tuned "$(RESULT_exits)/policy/policy.json" --out "$(RESULT_exits)"
 $(EXITS_ONNX): $(ONNX)
 	$(PYTHON) -m export --model $(MODEL) $(WEIGHTS) --exits --out $(@D)
 $(EXITS_ENGINES): $(EXITS_ONNX)

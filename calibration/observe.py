@@ -68,7 +68,7 @@ def show(observers: dict[str, Observer], crops: Crops, card: ModelCard) -> None:
             features = {card.graph(search.crop).inputs[0].name: as_input(crops.searches[search.crop])}
             for stage in search.stages:
                 features.update(observers[stage.search].observe(features))
-                observers[stage.xcorr].observe({**features, **kernels})
+                features.update(observers[stage.xcorr].observe({**features, **kernels}))
 
 
 def as_input(patch: Array) -> Array:

@@ -129,7 +129,7 @@ def choose(sources: Mapping[str, list[View]], crops: int, seed: int) -> list[Cho
 def fingerprint(root: Path) -> str:
     """A digest of the files below *root*: names, sizes and times of change, and what the annotations say."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
+    for path in sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != "."):
         status = path.stat()
         digest.update(repr((str(path.relative_to(root)), status.st_size, status.st_mtime_ns)).encode())
         if path.suffix in _ANNOTATIONS:

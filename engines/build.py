@@ -16,7 +16,7 @@ from engines.int8 import Int8Inputs, Int8Options, int8_inputs
 from engines.onnxruntime import builder as onnxruntime
 from engines.tensorrt import builder as tensorrt
 from engines.tensorrt import typed
-from engines.tensorrt.building import OUR_RANGES, TensorrtOptions
+from engines.tensorrt.building import FLOAT32, OUR_RANGES, TensorrtOptions
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError, claim
 from siamtrt import card as model_card
 from siamtrt import manifest as manifests
@@ -101,6 +101,10 @@ def build(request: BuildRequest) -> Manifest:
     Manifest.load(onnx, stage="export")
     card = ModelCard.load(onnx)
     backend = _backend(request)
+    if card.search.has_exits and request.tensorrt.features != FLOAT32:
+        raise UsageError(
+            f"{card.name} was exported with exits, whose stages hand on float32", hint="leave --features out"
+        )
     wide_card = for_targets(card, request.targets)
     environment, references = backend.environment(), backend.references(card)
     int8 = int8_inputs(onnx, card, request.precisions, request.int8)

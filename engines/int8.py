@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from siamtrt import Array, ArtifactError, GraphPrecisions, Manifest, ModelCard, Tensors, UsageError
-from siamtrt.files import sha256
+from siamtrt.files import sha256, visible
 from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.progress import progress_bar
 from siamtrt.ranges import Ranges, file_name
@@ -161,7 +161,7 @@ def sample_files(folder: Path) -> list[Path]:
     Raises:
         ArtifactError: there is none.
     """
-    files = sorted(path for path in folder.glob("*") if path.suffix in _SUFFIXES)
+    files = [path for path in visible(folder) if path.suffix in _SUFFIXES]
     if not files:
         raise ArtifactError(f"{folder} holds no samples", hint="calibrate anew")
     return files

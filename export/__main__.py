@@ -24,8 +24,9 @@ def main(options: argparse.Namespace) -> None:
     if (options.checkpoint is None) == (options.seed is None):
         raise UsageError("name the weights once", hint="--checkpoint FILE, or --seed N for random weights")
     network = load(options.model, options.checkpoint) if options.checkpoint else seeded(options.model, options.seed)
-    if options.exits:
+    if options.exits or options.exit_features:
         network = with_exits(network).eval()
+        network.says_features = options.exit_features
     command = cli.command_line("export")
     write(
         network,
@@ -34,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
         command=command,
         kernel_inputs=options.kernel_inputs,
-        exits=options.exits,
+        exits=options.exits or options.exit_features,
     )
     print(options.out)
 
@@ -48,6 +49,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, help="folder for the graphs")
     parser.add_argument("--kernel-inputs", action="store_true", help="kernels as inputs of the xcorr graph")
     parser.add_argument("--exits", action="store_true", help="a graph a stage, for trackers that stop early")
+    parser.add_argument(
+        "--exit-features", action="store_true", help="and what their scores are computed from, to train scores on"
+    )
     return parser
 
 

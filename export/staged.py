@@ -72,7 +72,8 @@ def trace_stages(
         scores = {stage.exit.output: maps.scores} if stage.exit else {}
         graphs.append(TracedGraph(stage.search, SEARCH, searching, {name: x}, outputs))
         outputs = {**fused, **own, **scores}
-        graphs.append(TracedGraph(stage.xcorr, XCORR, correlating, inputs, outputs, frozenset(own), frozenset(scores)))
+        shares = frozenset() if network.says_features else frozenset(scores)
+        graphs.append(TracedGraph(stage.xcorr, XCORR, correlating, inputs, outputs, frozenset(own), shares))
         earlier.append(maps.level)
         x, name = trunk, f"trunk_{number}"
     return {graph.name: graph for graph in graphs}

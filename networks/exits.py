@@ -13,12 +13,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from networks.exit_scores import GATE, KEEP, OVERLAP, PEAK, Gate, Quality, map_features, margins, pooled
+from networks.exit_scores import GATE, KEEP, MAP_FEATURES, OVERLAP, PEAK, Gate, Quality, map_features, margins, pooled
 from networks.siamrpn import SiamRPN, weighted_sum
 from networks.trunks.staged import StagedTrunk
 from siamtrt import UsageError
 
 PREFIX = "exits."
+FEATURE = "feature:"  # of the names of what scores are computed from
 KINDS = ("cls", "loc")
 
 LevelMaps = Mapping[str, Tensor]  # cls Bx2AxRxR and loc Bx4AxRxR of one level, as later exits take them
@@ -31,7 +32,7 @@ class StageMaps:
     Attributes:
         maps: ``cls`` and ``loc`` of this exit, the levels so far fused.
         level: those of its own level, for later exits.
-        scores: BxS, in the order of :attr:`ExitSiamRPN.score_names`.
+        scores: BxS, in the order of :attr:`ExitSiamRPN.score_names`; 0..1 but for features.
         features: BxF, what the scores are computed from: the twelve numbers of the map, then pooled features.
         hidden: what the last convolutions of ``cls`` and ``loc`` saw: BxHxRxR each.
     """
@@ -75,6 +76,7 @@ class ExitSiamRPN(SiamRPN):
 
     Attributes:
         stages: how many there are, one a level.
+        says_features: the exits put out what their scores are computed from, for training these on tracked videos.
 
     Raises:
         UsageError: the network has one level, or a trunk that runs in one go.
@@ -94,12 +96,16 @@ class ExitSiamRPN(SiamRPN):
         fusion = {kind: getattr(self.rpn_head, f"{kind}_weight", ones).detach() for kind in KINDS}
         widths = [sum(self.head(level, kind).width for kind in KINDS) for level in self.levels]
         self.exits = _Exits(fusion, widths, gates=gates, qualities=qualities)
+        self.says_features = False
         self._ratios: dict[tuple[str, int], Tensor] = {}
 
     @property
     def score_names(self) -> tuple[str, ...]:
         """What an exit says of itself: the largest probability of its map, then what was trained."""
-        return (PEAK, *([GATE] if self.exits.gate else ()), *([OVERLAP, KEEP] if self.exits.quality else ()))
+        trained = (*([GATE] if self.exits.gate else ()), *([OVERLAP, KEEP] if self.exits.quality else ()))
+        count = MAP_FEATURES + sum(self.head(self.levels[0], kind).width for kind in KINDS)
+        features = [f"{FEATURE}{index}" for index in range(count)] if self.says_features else ()
+        return (PEAK, *trained, *features)
 
     def shares(self, kind: str, number: int) -> Tensor | None:
         """The weight of each level's map in exit *number*; None where they are summed as they are."""
@@ -175,6 +181,8 @@ class ExitSiamRPN(SiamRPN):
         features = torch.cat([of_map, *(pooled(margin, _float32(hidden[kind])) for kind in KINDS)], 1)
         if self.exits.quality:
             scores.append(self.exits.quality_of(number).logits(features).sigmoid())
+        if self.says_features:
+            scores.append(features)
         return features, torch.cat(scores, 1)
 
 

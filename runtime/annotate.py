@@ -14,7 +14,7 @@ from runtime.tracker import TrackerState
 from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import write_error
 
-GREEN, RED, WHITE = (80, 220, 80), (60, 60, 240), (255, 255, 255)
+GREEN, RED, WHITE, YELLOW = (80, 220, 80), (60, 60, 240), (255, 255, 255), (80, 220, 250)
 _H264, _MPEG4 = cv2.VideoWriter.fourcc(*"avc1"), cv2.VideoWriter.fourcc(*"mp4v")
 _STANDARD_ERROR = 2
 _TEXT_SCALE, _GROUND = 0.65, (30, 30, 30)

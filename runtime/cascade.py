@@ -6,9 +6,9 @@ import logging
 import time
 from dataclasses import dataclass, field
 
-from runtime.decode import Candidate, decoders
+from runtime.decode import Candidate
 from runtime.locator import ExitTaken, Located
-from runtime.matcher import Color, StagedMatcher, StageResponse, StageTimes
+from runtime.matcher import Color, StagedMatcher, StageTimes
 from runtime.policies.policy import ExitPolicy
 from siamtrt import Array, BoundingBox, ModelCard, UsageError
 from siamtrt.geometry import Square
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class CascadeLocator:
-    """Chooses exit and box with numpy, from the maps of a matcher that runs in stages.
+    """Asks a policy behind each stage that a matcher has run, and takes the box of the exit where it stops.
 
     Args:
         matcher: owned from now on.
@@ -33,7 +33,7 @@ class CascadeLocator:
 
     def __init__(self, matcher: StagedMatcher, policy: ExitPolicy, *, audit_every: int = 0) -> None:
         require_exits(matcher.card)
-        self._matcher, self._policy, self._decoders = matcher, policy, decoders(matcher.card)
+        self._matcher, self._policy = matcher, policy
         self._audit = _Audit(audit_every)
 
     @property
@@ -52,33 +52,31 @@ class CascadeLocator:
             InferenceError: see there; only the maps of the exit that is taken have to be numbers.
         """
         started_ns = time.perf_counter_ns()
-        times = dict(self._matcher.begin(frame, square, fill))
-        responses: list[StageResponse] = []
-        stages = self.card.search.stages
-        start = self._policy.start_depth()
-        for number in range(1, len(stages) + 1):
-            response = self._matcher.step(number)
-            responses.append(response)
-            for stage, spent_ns in response.times.items():
-                times[stage] = times.get(stage, 0) + spent_ns
+        times = dict(self._matcher.begin(frame, square, fill, last_size))
+        count, number = len(self.card.search.stages), self._policy.start_depth()
+        answers = list(self._matcher.advance(number))
+        while number < count:
             elapsed_ns = time.perf_counter_ns() - started_ns
-            if number >= start and self._policy.halts(number, response.scores, elapsed_ns):
+            if self._policy.halts(number, answers[-1].scores, elapsed_ns):
                 break
-        self._policy.observe(len(responses), responses[-1].scores)
+            number += 1
+            answers += self._matcher.advance(number)
+        self._policy.observe(number, answers[-1].scores)
+        for answer in answers:
+            for stage, spent_ns in answer.times.items():
+                times[stage] = times.get(stage, 0) + spent_ns
         decoding_ns = time.perf_counter_ns()
-        decoder = self._decoders[square.out_px]
-        candidate = decoder.best(responses[-1].cls, responses[-1].loc, *last_size)
+        candidate = self._matcher.box(number)
         times["decode"] = time.perf_counter_ns() - decoding_ns
         taken = ExitTaken(
-            len(responses),
-            len(stages),
-            tuple(response.scores for response in responses),
-            tuple(sum(response.times.values()) for response in responses),
+            number,
+            count,
+            tuple(answer.scores for answer in answers),
+            tuple(sum(answer.times.values()) for answer in answers),
         )
         if self._audit.is_due():
-            for number in range(len(responses) + 1, len(stages) + 1):
-                response = self._matcher.step(number)
-            whole = decoder.best(response.cls, response.loc, *last_size)
+            self._matcher.advance(count)
+            whole = self._matcher.box(count)
             self._audit.compare(candidate, whole)
             candidate = whole
         return Located(candidate, times, taken)

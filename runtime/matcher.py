@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Mapping, Protocol, Tuple
+from typing import Mapping, Protocol, Sequence, Tuple
 
+from runtime.decode import Candidate
 from siamtrt import Array, ModelCard
 from siamtrt.geometry import Square
 
@@ -34,20 +35,14 @@ class Response:
 
 
 @dataclass(frozen=True)
-class StageResponse:
-    """What one stage of a search with exits puts out.
+class StageAnswer:
+    """What one stage of a search with exits tells the host.
 
     Attributes:
-        cls: (2A, R, R) float32, of this exit.
-        loc: (4A, R, R) float32.
         scores: what the exit says of itself, by the names on the model card.
-        times: of the graphs of this stage.
-
-    The arrays belong to the matcher and stay valid until it begins the next frame.
+        times: of the graphs of this stage; where several stages ran as one, the last of them has the time of all.
     """
 
-    cls: Array
-    loc: Array
     scores: Mapping[str, float]
     times: StageTimes
 
@@ -83,18 +78,31 @@ class StagedMatcher(Protocol):
     def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
         """Take the target in *square* of *frame*."""
 
-    def begin(self, frame: Array, square: Square, fill: Color) -> StageTimes:
-        """Crop the search region from *frame*; no graph runs yet.
+    def begin(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> StageTimes:
+        """Take the search region of *frame*; no graph runs yet.
+
+        Args:
+            frame: HxWx3 uint8, BGR.
+            square: the search region.
+            fill: BGR value of the pixels outside the frame, 0..255.
+            last_size: the target's last width and height, in crop pixels.
 
         Raises:
             InferenceError: no target was remembered.
         """
 
-    def step(self, number: int) -> StageResponse:
-        """Run stage *number* on the frame that was begun, all stages before it having run.
+    def advance(self, number: int) -> Sequence[StageAnswer]:
+        """Run the stages up to *number* that have not run on this frame, and say what each of these told.
 
         Raises:
-            InferenceError: the backend failed.
+            InferenceError: the backend failed, or no frame was begun.
+        """
+
+    def box(self, number: int) -> Candidate:
+        """The box of exit *number*, whose stage has run on this frame.
+
+        Raises:
+            InferenceError: its scores are no numbers.
         """
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,8 @@ from siamtrt.errors import ArtifactError
 from siamtrt.files import read_json, write_text
 
 T = TypeVar("T")
+
+_LARGEST_INT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,17 @@ def _value(kind: Any, value: Any, name: str) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)
     if kind is float:
-        return _of_type((int, float), value, name)
+        return _within(_of_type((int, float), value, name), sys.float_info.max, name)
+    if kind is int:
+        return _within(_of_type(int, value, name), _LARGEST_INT, name)
     return _of_type(kind, value, name)
+
+
+def _within(number: Any, most: float, name: str) -> Any:
+    """A *number* that arithmetic can bear; JSON allows any count of digits, and Python reads NaN."""
+    if not -most <= number <= most:
+        raise ValueError(f"{name} is {number!r:.20}, not a finite number of a sensible size")
+    return number
 
 
 def _of_type(kind: Any, value: Any, name: str) -> Any:

@@ -9,7 +9,7 @@ import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, List
 
 from siamtrt.errors import ArtifactError
 
@@ -35,6 +35,11 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before must be heard
             temporary.unlink()
+
+
+def visible(folder: Path, pattern: str = "*") -> List[Path]:
+    """The paths of *folder* that match, by name, without half-written files, which a kill leaves behind."""
+    return sorted(path for path in folder.glob(pattern) if path.name[0] != ".")
 
 
 def require_writable(path: Path) -> None:

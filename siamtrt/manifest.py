@@ -12,6 +12,8 @@ from siamtrt.files import sha256
 
 FILE_NAME = "manifest.json"
 _GOALS = {"calibration": "calibrate"}  # of make, where it is not called like its stage
+_WORDS = {"engines": ("backend", "precision")}
+_LISTS = ("calibration_sources", "keep")
 _FORMAT = Format("a manifest", schema=1, hint="build it anew")
 
 
@@ -88,7 +90,21 @@ class Manifest:
         if manifest.stage != stage:
             raise ArtifactError(f"{folder} was written by {manifest.stage}, expected {stage}", hint="check the path")
         manifest.require_match(folder)
+        manifest._require_words(path)
         return manifest
+
+    def _require_words(self, path: Path) -> None:
+        """Prove that the settings that later stages go by are words, or lists of such.
+
+        Raises:
+            ArtifactError: one is not.
+        """
+        words = [self.settings.get(name) for name in _WORDS.get(self.stage, ())]
+        listed = [self.settings.get(name) or [] for name in _LISTS]
+        if any(not isinstance(names, list) for names in listed):
+            raise ArtifactError(f"{path} has {' or '.join(_LISTS)} that is no list", hint=self.command)
+        if not all(isinstance(word, str) for word in [*words, *(word for names in listed for word in names)]):
+            raise ArtifactError(f"{path} has a setting that is no word", hint=self.command)
 
     def require_match(self, folder: Path) -> None:
         """Prove that each listed file of *folder* is the one the manifest was written for.

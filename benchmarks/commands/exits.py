@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.evaluation.exits.run import SideBySide, about
-from benchmarks.evaluation.exits.summary import document, summarise, text
+from benchmarks.evaluation.exits.summary import document, open_loop_text, summarise, text
 from benchmarks.evaluation.exits.table import ExitTable, make_table
 from benchmarks.evaluation.exits.tune import tune
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from benchmarks.evaluation.options import declare
-from benchmarks.reports.exits_page import exits_page
+from benchmarks.reports.exits_page import exits_page, over_cost, over_time
 from runtime.policies.parse import TUNED, read_tuned
 from sequences.sequence import Sequence as Video
 from siamtrt import Manifest, ModelCard, UsageError, claim, cli, documents
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running = actions.add_parser("run", help="policies in closed loop, side by side; rerun to resume")
     declare(running, "engines", required=("engines",))
     running.add_argument("--whole", type=Path, help="engines of the same weights exported as one search")
-    running.add_argument("--policy", action="append", default=[], help="a policy more, see runtime track --help")
+    running.add_argument("--policy", action="append", default=[], metavar="[NAME=]POLICY", help="one row more")
     running.add_argument("--tuned", type=Path, help="policy.json: run its points")
     running.add_argument("--points", nargs="+", help="of these names alone")
     running.add_argument("--random", action="append", default=[], metavar="SHARES", help="e.g. 0.5,0.3,0.2")
@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report = actions.add_parser("report", help="table, curves and a page of a finished run")
     report.add_argument("--run", type=Path, required=True, help="the folder of the action run")
     report.add_argument("--table", type=Path, help="of the same videos: draws the oracle")
-    report.add_argument("--out", type=Path, required=True, help="a folder for summary.json and exits.html")
+    report.add_argument("--tuned", type=Path, nargs="+", default=[], help="policy.json: judged on that table too")
+    report.add_argument("--out", type=Path, required=True, help="a folder for summary.json, curves, exits.html")
     cli.add_json(report)
     report.set_defaults(action=_report)
 
@@ -133,7 +134,10 @@ def _policies(options: argparse.Namespace, videos: list[Video]) -> dict[str, str
             rows[f"tuned {name}"] = f"tuned:{options.tuned}:{name}"
     for shares in options.random:
         rows.update({f"random {shares} #{seed}": f"random:{seed}:{shares}" for seed in range(options.random_seeds)})
-    return {**rows, **{words: words for words in options.policy}}
+    for words in options.policy:
+        name, _, policy = words.rpartition("=")
+        rows[name or words] = policy
+    return rows
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -147,7 +151,11 @@ def _report(options: argparse.Namespace) -> None:
     if table and (dict(table.sequences) != key["sequences"] or dict(table.engines) != key["engines"]):
         raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
     summaries = summarise(key, rows)
-    figures = document({**key, **made}, summaries, table)
+    tuned = [read_tuned(path, key["engines"]) for path in options.tuned]
+    figures = document({**key, **made}, summaries, table, tuned)
     documents.write(options.out / _SUMMARY, figures)
+    for name, drawing in (("cost.svg", over_cost(figures)), ("time.svg", over_time(figures))):
+        write_text(options.out / name, drawing.markup)
     write_text(options.out / _PAGE, exits_page(figures, rows))
-    cli.show(options, f"{text(summaries)}\n{options.out / _PAGE}", figures)
+    below = f"\n{open_loop_text(figures['open_loop'])}" if tuned else ""
+    cli.show(options, f"{text(summaries)}{below}\n{options.out / _PAGE}", figures)

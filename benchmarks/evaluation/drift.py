@@ -19,6 +19,7 @@ from benchmarks.evaluation.ope.measures import OVERLAP_THRESHOLDS, box_overlaps,
 from benchmarks.evaluation.ope.results import as_boxes
 from sequences.text import read_regions
 from siamtrt import Array, ArtifactError, UsageError
+from siamtrt.files import visible
 
 _NEAR_PX = 20.0
 
@@ -51,7 +52,7 @@ def drift_of_folders(boxes: Path, reference: Path, truth: Path | None = None) ->
         UsageError: the reference holds no such file.
         ArtifactError: one is missing beside it, or see :func:`drift`.
     """
-    names = sorted(path.stem for path in reference.glob("*.txt"))
+    names = [path.stem for path in visible(reference, "*.txt")]
     if not names:
         raise UsageError(f"{reference} holds no NAME.txt", hint="name OUT/results/TRACKER of python -m benchmarks ope")
     return {name: _drift_of(name, boxes, reference, truth) for name in names}

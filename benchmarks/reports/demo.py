@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from benchmarks.evaluation.vot.annotations import marks
-from runtime.annotate import GREEN, WHITE, VideoWriter, draw_box
-from runtime.tracker import Tracker
+from runtime.annotate import GREEN, WHITE, YELLOW, VideoWriter, draw_box, label_of
+from runtime.tracker import Tracker, TrackerState
 from sequences.annotated import load_sequence
 from siamtrt import Array, UsageError
 from siamtrt.files import whole_file, write_text
@@ -53,8 +53,10 @@ class Outcome:
         )
 
 
-def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> Outcome:
+def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None, policy: str | None = None) -> Outcome:
     """Track the one sequence in *clip* and write video, summary and, last, the contact sheet to *out*.
+
+    Where a *policy* decides at which exit a frame stops, the exit stands beside the score.
 
     Raises:
         UsageError: *clip* holds no sequence, or several.
@@ -68,7 +70,9 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     tiles: list[Array] = []
     shown = set(np.linspace(0, len(sequence) - 1, _TILES[0] * _TILES[1]).astype(int).tolist())
     spent_ns = 0
-    with Tracker.open(engines, threads=threads) as tracker, VideoWriter(out / VIDEO_NAME, _CLIP_FPS) as video:
+    with Tracker.open(engines, threads=threads, policy=policy) as tracker, VideoWriter(
+        out / VIDEO_NAME, _CLIP_FPS
+    ) as video:
         for index in progress_bar(range(len(sequence)), desc="demo", unit="frame", leave=False):
             frame, box = sequence.frame(index), sequence.start_box(index)
             started_ns = time.perf_counter_ns()
@@ -79,8 +83,8 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
             draw_box(frame, box, WHITE)
             draw_box(frame, state.box, GREEN)
             if index in shown:
-                tiles.append(_tile(frame, index, state.score))
-            draw_box(frame, state.box, GREEN, "" if state.score is None else f"{state.score:.2f}")
+                tiles.append(_tile(frame, index, state))
+            draw_box(frame, state.box, GREEN, label_of(state))
             video.write(frame)
     outcome = Outcome(overlaps, occluded[1:], len(overlaps) / (spent_ns / 1e9))
     files = f"annotated video              {out / VIDEO_NAME}\ncontact sheet                {out / SHEET_NAME}\n"
@@ -89,12 +93,14 @@ def run(engines: Path, clip: Path, out: Path, *, threads: int | None = None) -> 
     return outcome
 
 
-def _tile(frame: Array, index: int, score: float | None) -> Array:
-    """The frame with its number and the score in its corners, where they lie on no box."""
+def _tile(frame: Array, index: int, state: TrackerState) -> Array:
+    """The frame with its number, its exit if it has one, and the score in its corners, where they lie on no box."""
     tile: Array = cv2.resize(frame, _TILE_PX, interpolation=cv2.INTER_AREA)
     _write(tile, f"frame {index}", (8, 20), WHITE)
-    if score is not None:
-        _write(tile, f"score {score:.2f}", (_TILE_PX[0] - 116, 20), GREEN)
+    if state.exit is not None:
+        _write(tile, f"exit {state.exit.number} of {state.exit.count}", (8, _TILE_PX[1] - 12), YELLOW)
+    if state.score is not None:
+        _write(tile, f"score {state.score:.2f}", (_TILE_PX[0] - 116, 20), GREEN)
     return tile
 
 

@@ -9,8 +9,10 @@ from typing import Any, Mapping, Sequence
 from benchmarks.evaluation.exits.measures import hull
 from benchmarks.evaluation.exits.run import WHOLE
 from benchmarks.reports.drawing import page
+from benchmarks.reports.drawing.bars import Bar, bars
 from benchmarks.reports.drawing.page import figure
 from benchmarks.reports.drawing.plots import FULL, Curve, Point, curves, points
+from benchmarks.reports.drawing.svg import Drawing
 
 _SIZE = (1060.0, 420.0)
 _RANDOM = re.compile(r"(random .*?) #\d+")
@@ -31,31 +33,41 @@ def exits_page(figures: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
         f'<h1>{escape(title)}</h1><p class="quiet">{figures["videos"]} videos, on {escape(machine)}, '
         f"ONNX Runtime, all rows in turn on each frame</p>"
     )
-    cards = [_over_cost(figures), _over_time(figures), _table(figures), _chance(figures), *_frames(rows)]
+    cards = [_over_cost(figures), _over_time(figures), _table(figures), _exits(figures), _worst(figures)]
+    cards += [_chance(figures), *_frames(rows)]
     return page.page(title, f'{head}<div class="cards">{"".join(cards)}</div>')
 
 
-def _over_cost(figures: Mapping[str, Any]) -> str:
+def over_cost(figures: Mapping[str, Any]) -> Drawing:
+    """Overlap over multiply-accumulates: every row, the hull of the fixed exits, the oracle where there is a table."""
     dots = _dots(figures, lambda row: row["cost"])
     fixed = [(row["cost"], row["overlap"]) for name, row in figures["rows"].items() if name.startswith("fixed:")]
-    note = (
-        "Up and to the left is better. The dashed line is what a coin between fixed exits buys: "
-        "a policy that looks at frames has to lie above it."
-    )
     if figures["open_loop"]:
         dots += [
             Point(f"price {point['price']}", point["cost"], point["overlap"], _ORACLE, foreign=True, labelled=False)
             for point in figures["open_loop"]["oracle"]
         ]
+    return points(dots, ("cost of a frame, last exit = 1", "mean overlap"), front=hull(fixed), size=_SIZE, zero=False)
+
+
+def over_time(figures: Mapping[str, Any]) -> Drawing:
+    """Overlap over the median time of a call."""
+    dots = _dots(figures, lambda row: row["ms"]["p50"])
+    return points(dots, ("milliseconds of a call, median", "mean overlap"), size=_SIZE, zero=False)
+
+
+def _over_cost(figures: Mapping[str, Any]) -> str:
+    note = (
+        "Up and to the left is better. The dashed line is what a coin between fixed exits buys: "
+        "a policy that looks at frames has to lie above it."
+    )
+    if figures["open_loop"]:
         note += " Hollow: the best exit of each frame by the truth, in the table of the last exit's way."
-    drawing = points(dots, ("cost of a frame, last exit = 1", "mean overlap"), front=hull(fixed), size=_SIZE)
-    return page.chart("Accuracy over multiply-accumulates", drawing, note=note, width="wide")
+    return page.chart("Accuracy over multiply-accumulates", over_cost(figures), note=note, width="wide")
 
 
 def _over_time(figures: Mapping[str, Any]) -> str:
-    dots = _dots(figures, lambda row: row["ms"]["p50"])
-    drawing = points(dots, ("milliseconds of a call, median", "mean overlap"), size=_SIZE)
-    return page.chart("Accuracy over time", drawing, width="wide")
+    return page.chart("Accuracy over time", over_time(figures), width="wide")
 
 
 def _dots(figures: Mapping[str, Any], cost: Any) -> list[Point]:
@@ -92,6 +104,30 @@ def _table(figures: Mapping[str, Any]) -> str:
         f"Joules: {next(iter(figures['rows'].values()))['no_joules']}."
     )
     return page.card("All rows", page.table(heads, lines, look="sorts dense"), note=note, width="wide")
+
+
+def _exits(figures: Mapping[str, Any]) -> str:
+    """How many frames stop at each exit, those of policies that may choose."""
+    rows = [
+        Bar(name, tuple(row["histogram"]))
+        for name, row in figures["rows"].items()
+        if not name.startswith(("fixed:", "random", WHOLE))
+    ]
+    if not rows:
+        return ""
+    names = [f"exit {number}" for number in range(1, len(figures["macs"]) + 1)]
+    return page.chart("Where frames stop", bars(rows, names, "share of the frames"))
+
+
+def _worst(figures: Mapping[str, Any]) -> str:
+    """The slowest frames: an exit more is a wait more, so the worst case grows while the mean shrinks."""
+    rows = [
+        Bar(name, (row["ms"]["max"], row["ms"]["p99"], row["ms"]["p50"]))
+        for name, row in figures["rows"].items()
+        if not name.startswith("random")
+    ]
+    drawing = bars(rows, ("slowest", "99th percentile", "median"), "milliseconds of a call")
+    return page.chart("The worst case", drawing)
 
 
 def _chance(figures: Mapping[str, Any]) -> str:

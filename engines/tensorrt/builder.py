@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.batch import batched
-from engines.graph import GraphJob, read_graph
+from engines.graph import GraphJob, read_graph, score_nodes
 from engines.tensorrt.biases import with_corrected_biases
 from engines.tensorrt.building import FLOAT32, OUR_RANGES, Building, TensorrtOptions
 from engines.tensorrt.int8 import int8_plan
@@ -61,6 +61,8 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         building = Building.of(trt, kind, model, job.source, options)
         if job.refit:
             building.config.set_flag(trt.BuilderFlag.REFIT)
+        if job.scores and job.precision is not Precision.FP32:
+            building.keep_float32(score_nodes(model.graph, job.scores))
         building.lay_out(job.features, options.features)
         if core is not None:
             building.send_to_dla(core, job.graph.name)

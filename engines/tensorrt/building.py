@@ -142,6 +142,17 @@ class Building:
         for layer in on_gpu:
             log.info("%s: %s stays on the GPU", name, layer)
 
+    def keep_float32(self, nodes: Sequence[str]) -> None:
+        """Let the layers of *nodes* that yield floating point compute in FP32, whatever else the build allows."""
+        kind = self.trt.DataType.FLOAT
+        for layer in self.layers:
+            outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
+            if layer.name in nodes and all(output.dtype == kind for output in outputs):
+                layer.precision = kind
+                for index in range(layer.num_outputs):
+                    layer.set_output_type(index, kind)
+        self.config.set_flag(self.trt.BuilderFlag.OBEY_PRECISION_CONSTRAINTS)
+
     def serialized(self, name: str, *, hint: str) -> bytes:
         """Build the network into the plan *name*, with a line in the log every few seconds.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from runtime.crop import crop, network_input
-from runtime.matcher import Color, Response, StageResponse, StageTimes
+from runtime.decode import Candidate, Decoder, decoders
+from runtime.matcher import Color, Response, StageAnswer, StageTimes
 from runtime.onnxruntime.engine import SUFFIX, Engine
 from siamtrt import Array, InferenceError, ModelCard, Tensors
 from siamtrt.geometry import Square
@@ -37,7 +39,8 @@ class OnnxMatcher:
             for search in card.searches
         }
         self._kernels: Tensors = {}
-        self._begun: _Pipeline | None = None
+        self._decoders = decoders(card)
+        self._begun: _Begun | None = None
 
     @property
     def card(self) -> ModelCard:
@@ -61,20 +64,32 @@ class OnnxMatcher:
         maps, times = self._pipeline(square).run(frame, square, fill, self._kernels)
         return Response(maps["cls"][0], maps["loc"][0], times)
 
-    def begin(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def begin(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> StageTimes:
         """See :class:`runtime.matcher.StagedMatcher`."""
-        self._begun = self._pipeline(square)
-        return self._begun.begin(frame, square, fill, self._kernels)
+        pipeline = self._pipeline(square)
+        self._begun = _Begun(pipeline, self._decoders[square.out_px], last_size)
+        return pipeline.begin(frame, square, fill, self._kernels)
 
-    def step(self, number: int) -> StageResponse:
+    def advance(self, number: int) -> list[StageAnswer]:
         """See :class:`runtime.matcher.StagedMatcher`."""
-        stage = self._card.search.stages[number - 1]
-        if self._begun is None or stage.exit is None:
+        answers = []
+        for stage in self._card.search.stages[len(self._running.maps) : number]:
+            tensors, times = self._running.pipeline.step(len(self._running.maps))
+            self._running.maps.append((tensors["cls"][0], tensors["loc"][0]))
+            names, output = (stage.exit.scores, stage.exit.output) if stage.exit else ((), "cls")
+            answers.append(StageAnswer(dict(zip(names, tensors[output][0].tolist())), times))
+        return answers
+
+    def box(self, number: int) -> Candidate:
+        """See :class:`runtime.matcher.StagedMatcher`."""
+        cls, loc = self._running.maps[number - 1]
+        return self._running.decoder.best(cls, loc, *self._running.last_size)
+
+    @property
+    def _running(self) -> _Begun:
+        if self._begun is None:
             raise InferenceError("no frame was begun in stages", hint="call begin first")
-        tensors, times = self._begun.step(number - 1)
-        values = tensors[stage.exit.output][0].tolist()
-        scores = dict(zip(stage.exit.scores, values))
-        return StageResponse(tensors["cls"][0], tensors["loc"][0], scores, times)
+        return self._begun
 
     def _pipeline(self, square: Square) -> _Pipeline:
         if not self._kernels:
@@ -85,6 +100,16 @@ class OnnxMatcher:
         """Forget the sessions, which are freed with the objects."""
         self._searches.clear()
         self._kernels, self._begun = {}, None
+
+
+@dataclass
+class _Begun:
+    """A frame in stages, and the maps of the exits so far."""
+
+    pipeline: _Pipeline
+    decoder: Decoder
+    last_size: tuple[float, float]
+    maps: list[tuple[Array, Array]] = field(default_factory=list)
 
 
 class _Pipeline:

@@ -18,6 +18,7 @@ from runtime.tensorrt.frame import FrameOnGpu
 from runtime.tensorrt.kernel_block import KernelBlock, Target
 from runtime.tensorrt.plans import Plans
 from runtime.tensorrt.stage import Stage
+from runtime.tensorrt.stages import Stages
 from runtime.together import Asked
 from siamtrt import Array, InferenceError, Manifest, ModelCard, UsageError
 from siamtrt.card import SearchCard
@@ -79,7 +80,7 @@ class Chain:
             self._template = self._device.allocate(template.size_bytes)
             given = {template.name: self._template, **self._kernels.made}
             self._target_engine = plans.open(card.target.name, given)
-            self._stages: dict[int, Stage] = {}
+            self._stages: dict[int, Stage | Stages] = {}
             for search in card.searches:
                 stage = self._stages[search.search_px] = self._open_stage(plans, search)
                 resources.callback(stage.forget_graph)
@@ -141,7 +142,30 @@ class Chain:
         target.is_known, self._current = True, target
         return {"target": computed_ns - started_ns, "refit": time.perf_counter_ns() - computed_ns}
 
-    def run(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> tuple[Stage, StageTimes]:
+    def begin(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> Stage | Stages:
+        """Take what one frame needs before its stages run; nothing waits.
+
+        Args:
+            frame: HxWx3 uint8, BGR.
+            asked: see :meth:`run`.
+
+        Raises:
+            InferenceError: the GPU failed, or a target was not remembered.
+        """
+        if not all(target.is_known for target, _ in asked):
+            raise InferenceError("no target was remembered", hint="call remember first")
+        (size_px,) = {one.square.out_px for _, one in asked}
+        stage = self._stages[size_px]
+        for target, one in asked:
+            self._show(frame, part_of_frame(one.square))
+            self._frame.crops[target.place].aim(one.square, one.fill)
+            stage.aim(target.place, one.last_size)
+            if target.copy is not None and self._current is not target:
+                self._kernels.enqueue_load(target)
+            self._current = target
+        return stage
+
+    def run(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> tuple[Stage | Stages, StageTimes]:
         """Look for targets in one frame, see :class:`runtime.locator.Locator`, and wait for the answers.
 
         Args:
@@ -156,29 +180,25 @@ class Chain:
         Raises:
             InferenceError: the GPU failed, or a target was not remembered.
         """
-        if not all(target.is_known for target, _ in asked):
-            raise InferenceError("no target was remembered", hint="call remember first")
-        (size_px,) = {one.square.out_px for _, one in asked}
-        stage = self._stages[size_px]
         started_ns = time.perf_counter_ns()
-        for target, one in asked:
-            self._show(frame, part_of_frame(one.square))
-            self._frame.crops[target.place].aim(one.square, one.fill)
-            stage.aim(target.place, one.last_size)
-            if target.copy is not None and self._current is not target:
-                self._kernels.enqueue_load(target)
-            self._current = target
+        stage = self.begin(frame, asked)
         stage.run()
         self._device.synchronize()
         return stage, {"network": time.perf_counter_ns() - started_ns}
 
-    def _open_stage(self, plans: Plans, search: SearchCard) -> Stage:
-        (stage,) = search.stages
-        picture = self.card.graph(stage.search).inputs[0]
+    def _open_stage(self, plans: Plans, search: SearchCard) -> Stage | Stages:
+        first, *later = search.stages
+        picture = self.card.graph(first.search).inputs[0]
         crop = self._device.allocate(picture.size_bytes)
         given = {picture.name: crop, **self._kernels.read}
         before = partial(self._frame.enqueue_crop, crop, search.search_px, count=self.card.targets)
-        return Stage(self._device, plans, self.card, stage, given, before, maps_stay=self._options.decode)
+        stay = self._options.decode
+        stages = [Stage(self._device, plans, self.card, first, given, before, maps_stay=stay)]
+        for card in later:
+            stages.append(
+                Stage(self._device, plans, self.card, card, given, _nothing, maps_stay=stay, earlier=tuple(stages))
+            )
+        return Stages(self._device, stages) if search.has_exits else stages[0]
 
     def _show(self, frame: Array, part: tuple[slice, slice]) -> None:
         """Put rows and columns of *frame* where the GPU reads it; a copy to the GPU is part of what is enqueued."""
@@ -187,3 +207,7 @@ class Chain:
                 stage.forget_graph()  # it would read the frame at the old address
             self._frame.make_room(frame.shape)
         self._frame.write(frame, part)
+
+
+def _nothing() -> None:
+    """What a stage that reads earlier ones has to run first."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from runtime.cascade import CascadeLocator, require_exits
 from runtime.locator import HostLocator, Located, Locator
 from runtime.matcher import Color
 from runtime.open_engines import Opening
+from runtime.policies.parse import parse
 from runtime.tensorrt.batch import TensorrtBatch
 from runtime.tensorrt.chain import Chain, ChainOptions
-from runtime.tensorrt.matcher import TargetOnChain, TensorrtMatcher
+from runtime.tensorrt.matcher import StagedTensorrtMatcher, TargetOnChain, TensorrtMatcher
 from runtime.together import Asked, in_batches
-from siamtrt import Array, Manifest, ModelCard, UsageError
+from siamtrt import Array, Manifest, ModelCard
 from siamtrt.geometry import Square
 
 log = logging.getLogger(__name__)
@@ -30,11 +32,17 @@ def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines for the targets of *opening*, see :func:`open_targets`.
 
     Raises:
-        UsageError: the model has exits, which this backend does not stop at.
+        UsageError: the policy is not one of this model.
     """
-    if opening.policy is not None or opening.card.search.has_exits:
-        raise UsageError("exits are served by ONNX Runtime so far", hint="export without --exits")
     options = ChainOptions(decode=opening.decode != "host", wait=opening.wait)
+    if opening.policy is not None:
+        require_exits(opening.card)
+        decisions = [parse(opening.policy, opening.card, opening.manifest.files) for _ in range(opening.count)]
+        chains = _chains(opening.engines, opening.card, opening.manifest, opening.count, options)
+        return [
+            CascadeLocator(StagedTensorrtMatcher(chain), decision.policy, audit_every=decision.audit_every)
+            for chain, decision in zip(chains, decisions)
+        ]
     return open_targets(opening.engines, opening.card, opening.manifest, opening.count, options)
 
 
@@ -47,12 +55,17 @@ def open_targets(
     once a target.
     """
     options = options or ChainOptions()
-    if count > 1 and not card.kernel_inputs:
-        log.info("%d targets take %d copies of the engines; exported with --kernel-inputs they share one", count, count)
     if card.targets > 1:
         return in_batches(lambda: TensorrtBatch(Chain(engines, card, manifest, options), decode=options.decode), count)
-    copies = 1 if card.kernel_inputs else count
-    chains = [Chain(engines, card, manifest, options) for _ in range(copies)] * (count // copies)
+    chains = _chains(engines, card, manifest, count, options)
     if options.decode:
         return [TensorrtLocator(chain) for chain in chains]
     return [HostLocator(TensorrtMatcher(chain)) for chain in chains]
+
+
+def _chains(engines: Path, card: ModelCard, manifest: Manifest, count: int, options: ChainOptions) -> list[Chain]:
+    """A chain for each target; one for all where the kernels are inputs."""
+    if count > 1 and not card.kernel_inputs:
+        log.info("%d targets take %d copies of the engines; exported with --kernel-inputs they share one", count, count)
+    copies = 1 if card.kernel_inputs else count
+    return [Chain(engines, card, manifest, options) for _ in range(copies)] * (count // copies)

@@ -28,7 +28,7 @@ class RefitProof:
     """
 
     def __init__(self, engines: Path, card: ModelCard, graph: str, precision: Precision) -> None:
-        self._graph, self._tolerance = graph, TOLERANCES[precision]
+        self._graph, self._tolerance, self._scores = graph, TOLERANCES[precision], card.scores_of(graph)
         path = engines / f"{graph}{SUFFIX}"
         self._reference = Engine(path, card.graph(graph), card.refitted(graph), threads=1)
 
@@ -44,7 +44,8 @@ class RefitProof:
         """
         self._reference.refit(kernels)
         for name, expected in self._reference.run(tensors).items():
-            difference = float(np.abs(tensors[name] - expected).max() / max(float(np.ptp(expected)), 1e-12))
+            span = 1.0 if name in self._scores else max(float(np.ptp(expected)), 1e-12)
+            difference = float(np.abs(tensors[name] - expected).max() / span)
             if not difference <= self._tolerance:
                 raise ParityError(
                     f"after the refit {self._graph}.{name} is {difference:.3f} of its range off the reference",

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MEASURED = sorted((DOCS / "measured").glob("*.json"))
-PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md", "docs/adaptive.md"]
+PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md", "docs/adaptive.md", "docs/reliability.md"]
 TARGETS = ("siamrpn_lite0", "siamrpn_nano")
 MARK = "from no file"  # what an older table owns up to
 
@@ -79,6 +79,29 @@ def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_file
     for words, figure in (("a whole update, crop to box", "update_ms"), ("inside the frame", "glue_inside_ms")):
         (row,) = re.findall(rf"(?m)^\|[^|]*{words} \| ([\d.]+) ms \| ([\d.]+) ms \|$", page)
         assert [float(value) for value in row] == [pytest.approx(run[figure], rel=0.02) for run in runs]
+
+
+def faults(name):
+    return json.loads((DOCS / "measured" / name).read_text())["entries"]
+
+
+def test_what_went_wrong_on_purpose_is_told_as_its_files_say():
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    for kind, tally in faults("faults_fuzz.json").items():
+        assert f"| {kind} | {tally['read']} | {tally['refused']} | {len(tally['findings'])} |" in page
+        assert tally["read"] + tally["refused"] + len(tally["findings"]) == 1000
+    for command, tally in faults("faults_kills.json").items():
+        assert f"| {command} | {tally['kills']} | {tally['finished']} | {len(tally['lost'])} |" in page
+    for command, outcomes in faults("faults_accidents.json").items():
+        assert not any(outcome["finding"] for outcome in outcomes)
+        codes = (" ".join(map(str, outcome["codes"])) for outcome in outcomes)
+        assert f"| {command} | {' | '.join(codes)} |" in page
+    for path in (DOCS / "measured").glob("soak_*.json"):
+        run = faults(path.name)["soak"]
+        last = run["parts"][-1]
+        memory = f"{run['memory_growth_mib']:+.2f} MiB of {last['memory_mib']:.0f}"
+        row = (f"{last['frames']:,}", memory, f"{run['descriptors_growth']:+d}", f"{run['threads_growth']:+d}")
+        assert f"| {' | '.join(row)} | {run['processor_ratio']:.3f} |" in page
 
 
 def test_the_frame_rate_of_the_front_page_is_that_of_the_example():

@@ -58,6 +58,12 @@ def test_samples_come_in_the_order_of_their_names(tmp_path):
     assert digest(files[::-1]) != digest(files)
 
 
+def test_a_sample_that_a_kill_left_half_written_is_none(tmp_path):
+    for name in ("0.png", ".1.4711.partial.png"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in sample_files(tmp_path)] == ["0.png"]
+
+
 def test_a_few_samples_are_spread_over_all(tmp_path):
     for number in range(10):
         np.save(tmp_path / f"{number}.npy", np.full((5, 7, 3), number, np.uint8))

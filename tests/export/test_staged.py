@@ -209,3 +209,16 @@ def test_large_models_export_in_stages(name, tmp_path):
     assert max(card.parity.values()) <= TOLERANCE
     macs = card.stage_macs(card.search)
     assert macs[0] / sum(macs) < 0.21
+
+
+def test_exits_can_put_out_what_their_scores_are_computed_from(tmp_path):
+    network = thin_exits()
+    network.says_features = True
+    with torch.no_grad():
+        stages = network.exit_maps(reference_crop(127), reference_crop(255))
+    card = write(network, "thin", tmp_path, checkpoint=None, command="", exits=True)
+    names = card.search.stages[0].exit.scores
+    assert names[:5] == ("peak", "gate", "iou", "keep", "feature:0")
+    assert len(names) == 4 + 12 + 16
+    found = chain(tmp_path, card)[1]["exit_2"][0, 4:]
+    np.testing.assert_allclose(found, stages[1].features[0].numpy(), rtol=1e-3, atol=1e-4)

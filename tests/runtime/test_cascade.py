@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from runtime.cascade import CascadeLocator
+from runtime.decode import Decoder
 from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.policies.parse import TUNED, parse
@@ -157,7 +158,8 @@ def test_a_low_agreement_is_said(engines, caplog):
     audit = locator._audit
     audit.every = 1
     audit.reset()
-    far, near = (locator._decoders[255].best(*maps(seed), 60, 50) for seed in (0, 1))
+    decoder = Decoder(locator.card, locator.card.search)
+    far, near = (decoder.best(*maps(seed), 60, 50) for seed in (0, 1))
     for _ in range(10):
         audit.compare(far, near)
     assert "do not fit this scene" in caplog.text
@@ -186,7 +188,7 @@ def test_the_host_locator_refuses_nothing_of_a_cascade(engines):
 def test_nothing_is_stepped_before_a_frame_is_begun(engines):
     matcher = OnnxMatcher(engines, ModelCard.load(engines), threads=1)
     with pytest.raises(InferenceError, match="call begin first"):
-        matcher.step(1)
+        matcher.advance(1)
 
 
 def tuned_file(folder, path, **changes):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -13,10 +13,10 @@ KERNEL = TensorSpec("kernel_cls2", (256, 1, 5, 5))
 
 def graphs_of(suffix, crop, side, score_size):
     feature = TensorSpec("feature_cls2", (1, 256, side, side))
-    maps = TensorSpec("cls", (1, 10, score_size, score_size))
+    maps = tuple(TensorSpec(name, (1, width, score_size, score_size)) for name, width in (("cls", 10), ("loc", 20)))
     return (
         GraphCard(f"search{suffix}", (TensorSpec("search", (1, 3, crop, crop)),), (feature,), "search"),
-        GraphCard(f"xcorr{suffix}", (feature,), (maps,), "xcorr"),
+        GraphCard(f"xcorr{suffix}", (feature,), maps, "xcorr"),
     )
 
 
@@ -100,6 +100,14 @@ def test_a_card_of_the_first_schema_is_read(tmp_path):
         ({"graphs": []}, "names search, search_lost"),
         ({"kernels": []}, "names kernel_cls2"),
         ({"stride": None}, "stride is None"),
+        ({"stride": 10**30}, "stride is 10+, not a finite number"),
+        ({"stride": 0}, "the sizes of strides or anchors are not those of a tracker"),
+        ({"anchor_scales": [float("nan")]}, "anchor_scales is nan, not a finite number"),
+        ({"anchor_ratios": [1.0, -3.0]}, "the sizes of cls, loc"),
+        ({"template_px": 128}, "the sizes of target are not"),
+        ({"searches": [{**asdict(CARD.searches[0]), "search_px": 287}]}, "the sizes of search are not"),
+        ({"searches": [{**asdict(CARD.searches[0]), "score_size": 21}]}, "the sizes of cls, loc are not"),
+        ({"searches": [{**asdict(CARD.searches[0]), "stages": []}]}, "has no target and search"),
         ({"searches": [{"search_px": True}]}, "not a model card"),
     ],
 )

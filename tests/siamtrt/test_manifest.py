@@ -19,7 +19,7 @@ def folder(tmp_path):
         stage="engines",
         command=COMMAND,
         parents=[tmp_path / "parent.pth"],
-        settings={"precision": "fp16"},
+        settings={"backend": "onnxruntime", "precision": "fp16"},
         environment={"python": "3.8"},
     ).save(tmp_path)
     return tmp_path
@@ -33,7 +33,7 @@ def test_a_manifest_carries_the_digests_of_files_and_parents(folder):
     assert manifest.parents == {
         str(folder / "parent.pth"): "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c"
     }
-    assert manifest.settings == {"precision": "fp16"}
+    assert manifest.settings["precision"] == "fp16"
 
 
 def test_a_changed_file_is_refused_with_the_command_that_rebuilds_it(folder):
@@ -72,3 +72,20 @@ def test_a_list_in_place_of_names_is_refused(tmp_path, field):
     path.write_text(json.dumps({**json.loads(path.read_text()), field: ["x"]}))
     with pytest.raises(ArtifactError, match="is not a manifest"):
         Manifest.load(tmp_path, stage="s")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"backend": {}}, "a setting that is no word"),
+        ({"precision": None}, "a setting that is no word"),
+        ({"keep": 3}, "calibration_sources or keep that is no list"),
+        ({"calibration_sources": [3]}, "a setting that is no word"),
+    ],
+)
+def test_settings_that_later_stages_could_not_read_are_refused(folder, change, complaint):
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "settings": {**document["settings"], **change}}))
+    with pytest.raises(ArtifactError, match=complaint):
+        Manifest.load(folder, stage="engines")

@@ -10,6 +10,7 @@ from training.config import Config
 from training.place import Place
 from training.tasks.ban import BanTask
 from training.tasks.cells import CellsTask
+from training.tasks.exit_scores import ExitScoresTask
 from training.tasks.exits import ExitsTask
 from training.tasks.pruned import PrunedTask
 from training.tasks.siamrpn import SiamRPNTask
@@ -19,6 +20,7 @@ from training.tasks.task import Task
 KINDS: dict[str, Callable[[Config, Path, Place], Task]] = {
     "siamrpn": SiamRPNTask,
     "exits": ExitsTask,
+    "exit_scores": ExitScoresTask,
     "ban": BanTask,
     "supernet": SupernetTask,
     "cells": CellsTask,

@@ -7,15 +7,17 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.evaluation.exits.measures import Point, hull_value, interval, oracle, taken_of
+from benchmarks.evaluation.exits.measures import Point, exits_at, hull_value, interval, oracle, taken_of
 from benchmarks.evaluation.exits.run import WHOLE
 from benchmarks.evaluation.exits.table import ExitTable
+from benchmarks.evaluation.exits.tune import score_ranks
 from benchmarks.evaluation.ope.measures import OVERLAP_THRESHOLDS
+from runtime.policies.parse import TunedPoints
 from siamtrt import Array, UsageError
 
 FIXED = "fixed:"
 NO_POWER = "no rails are read in this run: benchmarks power on a board"
-_LEVEL = 0.95
+_LEVEL, _ROUNDS = 0.95, 300
 _PRICES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
 
 Columns = Mapping[str, Mapping[str, Any]]  # video -> what a row did there
@@ -156,14 +158,66 @@ def open_loop(table: ExitTable) -> dict[str, Any]:
     return {"fixed": fixed, "oracle": points, "frames": len(table.video), "videos": len(names)}
 
 
-def document(about: Mapping[str, Any], summaries: Mapping[str, RowSummary], table: ExitTable | None) -> dict[str, Any]:
-    """The figures of a report, JSON-ready."""
+def tuned_points(table: ExitTable, tuned: TunedPoints) -> dict[str, Any]:
+    """What thresholds that were chosen elsewhere are worth on the table, above the hull of its fixed exits.
+
+    Raises:
+        UsageError: the exits have no such score.
+    """
+    scores, shares = table.score(tuned.score), table.shares
+
+    def point(thetas: Sequence[float]) -> dict[str, Any]:
+        exits = exits_at(scores, thetas)
+        costs, taken = shares[exits - 1], taken_of(table.overlaps, exits)
+
+        def gain(names: Sequence[str]) -> float:
+            fixed = [(float(share), table.mean(table.overlaps[:, at], names)) for at, share in enumerate(shares)]
+            return table.mean(taken, names) - hull_value(fixed, table.mean(costs, names))
+
+        names = table.names
+        bounds = interval(names, gain, _LEVEL, rounds=_ROUNDS)
+        return {
+            "cost": table.mean(costs, names),
+            "overlap": table.mean(taken, names),
+            "hull_gain": gain(names),
+            "hull_gain_interval": list(bounds),
+        }
+
+    ranks = score_ranks(table, tuned.score)
+    return {"ranks": ranks, "points": {name: point(thetas) for name, thetas in tuned.points.items()}}
+
+
+def document(
+    about: Mapping[str, Any],
+    summaries: Mapping[str, RowSummary],
+    table: ExitTable | None,
+    tuned: Sequence[TunedPoints] = (),
+) -> dict[str, Any]:
+    """The figures of a report, JSON-ready; *tuned* are judged on the *table*, if there is one."""
+    if tuned and table is None:
+        raise UsageError("thresholds are judged on a table", hint="--table FILE.npz, of the videos of the run")
+    loop = open_loop(table) if table else None
+    if table and loop is not None:
+        loop["tuned"] = {points.score: tuned_points(table, points) for points in tuned}
     return {
         **about,
         "videos": len(about["sequences"]),
         "rows": {name: asdict(summary) for name, summary in summaries.items()},
-        "open_loop": open_loop(table) if table else None,
+        "open_loop": loop,
     }
+
+
+def open_loop_text(loop: Mapping[str, Any]) -> str:
+    """A line a tuned point for the terminal."""
+    lines = [f"{'open loop':12} {'cost':>6} {'overlap':>8}  over the hull"]
+    for score, judged in loop["tuned"].items():
+        for name, point in judged["points"].items():
+            low, high = point["hull_gain_interval"]
+            lines.append(
+                f"{score:7} {name:4} {point['cost']:6.3f} {point['overlap']:8.3f}  "
+                f"{point['hull_gain']:+.4f} ({low:+.4f} to {high:+.4f})"
+            )
+    return "\n".join(lines)
 
 
 def text(summaries: Mapping[str, RowSummary]) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Mapping, Sequence, Tuple
 import numpy as np
 
 from runtime.cascade import require_exits
-from runtime.decode import Candidate, decoders
+from runtime.decode import Candidate
 from runtime.locator import Located
-from runtime.matcher import Color, StagedMatcher, StageResponse, StageTimes
+from runtime.matcher import Color, StageAnswer, StagedMatcher, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker, moved
 from sequences.sequence import Sequence as Video
@@ -124,8 +124,8 @@ class EveryExit:
 
     def __init__(self, matcher: StagedMatcher) -> None:
         require_exits(matcher.card)
-        self._matcher, self._decoders = matcher, decoders(matcher.card)
-        self.responses: list[StageResponse] = []
+        self._matcher = matcher
+        self.answers: list[StageAnswer] = []
         self.candidates: list[Candidate] = []
 
     @property
@@ -136,11 +136,10 @@ class EveryExit:
         return self._matcher.remember(frame, square, fill)
 
     def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
-        times = self._matcher.begin(frame, square, fill)
+        times = self._matcher.begin(frame, square, fill, last_size)
         numbers = range(1, len(self.card.search.stages) + 1)
-        self.responses = [self._matcher.step(number) for number in numbers]
-        decoder = self._decoders[square.out_px]
-        self.candidates = [decoder.best(response.cls, response.loc, *last_size) for response in self.responses]
+        self.answers = [answer for number in numbers for answer in self._matcher.advance(number)]
+        self.candidates = [self._matcher.box(number) for number in numbers]
         return Located(self.candidates[-1], times)
 
     def close(self) -> None:
@@ -191,9 +190,9 @@ def _rows(
         rows.append(
             (
                 index,
-                [list(response.scores.values()) for response in locator.responses],
+                [list(answer.scores.values()) for answer in locator.answers],
                 [box.iou(truth[index]) for box in boxes],
-                [sum(response.times.values()) for response in locator.responses],
+                [sum(answer.times.values()) for answer in locator.answers],
                 sum(state.times.values()),
             )
         )

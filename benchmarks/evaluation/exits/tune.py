@@ -41,8 +41,8 @@ def tune(table: ExitTable, score: str | None = None) -> TunedPoints:
     """
     ranks = {name: score_ranks(table, name) for name in table.score_names}
     chosen = score or max(ranks, key=lambda name: np.mean([auc or 0.0 for auc in ranks[name]["keep"]]))
-    front = pareto(sweep(table, chosen))
-    picked = named_points(front, float(table.shares[0]))
+    ends = [_swept(table, table.score(chosen), [theta] * (len(table.macs) - 1)) for theta in (0.0, 1.0)]
+    picked = named_points(pareto(sweep(table, chosen)), *ends)
     default = default_point(table, chosen, picked)
     figures: dict[str, Any] = {
         name: {"cost": point.cost, "overlap": point.overlap, "loss_bound": _lowest_loss(table, chosen, point.thetas)}
@@ -87,20 +87,17 @@ def pareto(points: Sequence[Sweep]) -> list[Sweep]:
     return front
 
 
-def named_points(front: Sequence[Sweep], least_cost: float) -> dict[str, Sweep]:
-    """Eleven points, named by how far their cost lies between the first exit's and the last's: their costs never fall.
+def named_points(front: Sequence[Sweep], first: Sweep, last: Sweep) -> dict[str, Sweep]:
+    """Eleven points, named by how far their cost lies between the *first* exit's and the *last*'s; no cost falls.
 
     ``0.0`` is the first exit and ``1.0`` the last, whatever the front says.
     """
-    ends = len(front[0].thetas)
-    points = {"0.0": Sweep((0.0,) * ends, least_cost, front[0].overlap)}
+    points = {"0.0": first}
     for step in range(1, _POINTS - 1):
         share = step / (_POINTS - 1)
-        limit = least_cost + share * (1 - least_cost)
+        limit = first.cost + share * (last.cost - first.cost)
         points[f"{share:.1f}"] = max((point for point in front if point.cost <= limit), key=lambda point: point.cost)
-    last = max(front, key=lambda point: point.cost)
-    points["1.0"] = Sweep((1.0,) * ends, 1.0, last.overlap)
-    return points
+    return {**points, "1.0": last}
 
 
 def default_point(table: ExitTable, score: str, points: dict[str, Sweep]) -> str:

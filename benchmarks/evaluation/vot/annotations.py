@@ -15,6 +15,7 @@ from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, UsageError
 from siamtrt.files import read_json
 
+_MOST_PX = 1e6
 _SUFFIXES = (".tag", ".label")
 
 
@@ -103,7 +104,7 @@ def _truth(name: str, entry: dict[str, Any], tags: tuple[str, ...]) -> Truth:
 
 def _size(name: str, entry: dict[str, Any]) -> tuple[int, int]:
     width, height = entry.get("width"), entry.get("height")
-    if not all(isinstance(side, (int, float)) and side >= 1 for side in (width, height)):
+    if not all(isinstance(side, (int, float)) and 1 <= side <= _MOST_PX for side in (width, height)):
         raise ArtifactError(
             f"{name} has no size of its frames: its width is {width!r}, its height {height!r}",
             hint="add width and height, in pixels, to the annotations, or name the folder of the sequences instead",

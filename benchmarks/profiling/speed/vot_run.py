@@ -11,7 +11,7 @@ from benchmarks.profiling.speed.call_times import Samples
 from benchmarks.profiling.speed.figures import figures_of, rate
 from benchmarks.profiling.speed.speed_report import WINDOW, SpeedReport, Video
 from siamtrt import ArtifactError, UsageError
-from siamtrt.files import read_json
+from siamtrt.files import read_json, visible
 
 WARM_UP_CALLS = 11  # a start and ten updates, once in the run: it had no warm-up of its own
 
@@ -28,7 +28,7 @@ def summarise(run: Path, tracker: str, *, command: str) -> SpeedReport:
         UsageError: there are none, or no frame was tracked after the warm-up.
         ArtifactError: a file is damaged.
     """
-    files = sorted((run / "times" / tracker).glob("*.json"))
+    files = visible(run / "times" / tracker, "*.json")
     if not files:
         raise UsageError(f"{run} holds no times of {tracker}", hint="python -m benchmarks vot writes them")
     videos: list[Video] = []

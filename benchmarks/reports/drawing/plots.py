@@ -86,13 +86,18 @@ def _targets(curve: Curve, x: Axis, y: Axis) -> list[str]:
 
 
 def points(
-    dots: Sequence[Point], titles: tuple[str, str], *, front: Sequence[tuple[float, float]] = (), size: Size = HALF
+    dots: Sequence[Point],
+    titles: tuple[str, str],
+    *,
+    front: Sequence[tuple[float, float]] = (),
+    size: Size = HALF,
+    zero: bool = True,
 ) -> svg.Drawing:
-    """Named dots, coloured by group, and a line through the *front*."""
+    """Named dots, coloured by group, and a line through the *front*; axes from 0, unless *zero* is not set."""
     groups = list(dict.fromkeys(dot.group for dot in dots))
     x_span, y_span = spans(size, groups)
-    x = covering([*(dot.x for dot in dots), *(a for a, _ in front)], x_span, titles[0], zero=True)
-    y = covering([*(dot.y for dot in dots), *(b for _, b in front)], y_span, titles[1], zero=True)
+    x = covering([*(dot.x for dot in dots), *(a for a, _ in front)], x_span, titles[0], zero=zero)
+    y = covering([*(dot.y for dot in dots), *(b for _, b in front)], y_span, titles[1], zero=zero)
     colors = {group: color(index) for index, group in enumerate(groups)}
     parts = [grid(x, y)]
     if front:

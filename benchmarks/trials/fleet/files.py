@@ -84,7 +84,9 @@ def keep(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
 def _names(path: Path) -> list[str]:
     if path.is_file():
         return ["."]
-    return sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    return sorted(
+        file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file() and file.name[0] != "."
+    )
 
 
 def _digest(path: Path) -> str:

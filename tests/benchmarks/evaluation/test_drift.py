@@ -75,6 +75,14 @@ def test_a_damaged_line_is_named(tmp_path, line: str) -> None:
         read_boxes(path)
 
 
+def test_a_result_that_a_kill_left_half_written_is_none(tmp_path) -> None:
+    for folder in ("boxes", "reference"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "one.txt").write_text("1,2,30,40\n" * 3)
+    (tmp_path / "reference" / ".two.4711.partial.txt").write_text("1,2")
+    assert list(drift_of_folders(tmp_path / "boxes", tmp_path / "reference")) == ["one"]
+
+
 def test_the_truth_of_a_data_set_is_a_reference_too(tmp_path) -> None:
     path = tmp_path / "groundtruth.txt"
     path.write_text("1\t2\t3\t4\nnan,nan,nan,nan\n5,5,9,6,8,10,4,9\n")

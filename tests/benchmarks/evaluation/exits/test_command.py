@@ -42,7 +42,8 @@ def made(tmp_path_factory):
     assert command("tune", "--table", root / "tuning.npz", "--out", root / "policy") == 0
     assert command("run", *run_words(root)) == 0
     assert command("table", *engines, "--videos", root / "judge", "--out", root / "judged.npz") == 0
-    assert command("report", "--run", root / "run", "--table", root / "judged.npz", "--out", root / "report") == 0
+    words = ("--table", root / "judged.npz", "--tuned", root / "policy" / "policy.json", "--out", root / "report")
+    assert command("report", "--run", root / "run", *words) == 0
     return root
 
 
@@ -50,7 +51,7 @@ def run_words(root, videos="judge", out="run"):
     return (
         *("--engines", root / "engines", "--threads", 1, "--whole", root / "engines"),
         *("--tuned", root / "policy" / "policy.json", "--points", "0.0", "0.5", "1.0"),
-        *("--random", "0.4,0.3,0.3", "--random-seeds", 2, "--policy", "threshold:0.5:gate-conditional"),
+        *("--random", "0.4,0.3,0.3", "--random-seeds", 2, "--policy", "gates=threshold:0.5:gate-conditional"),
         *("--videos", root / videos, "--out", root / out),
     )
 
@@ -98,9 +99,29 @@ def test_no_row_of_the_table_beats_the_oracle(made):
     assert all(row["overlap"] <= best for row in open_loop["fixed"])
 
 
+def test_tuned_points_are_judged_in_open_loop_too(made):
+    loop = json.loads((made / "report" / "summary.json").read_text())["open_loop"]
+    (judged,) = loop["tuned"].values()
+    assert judged["points"]["0.0"]["cost"] == pytest.approx(loop["fixed"][0]["cost"])
+    assert judged["points"]["1.0"]["overlap"] == pytest.approx(loop["fixed"][2]["overlap"])
+    low, high = judged["points"]["0.5"]["hull_gain_interval"]
+    assert low <= high
+    best = max(point["overlap"] for point in loop["oracle"])
+    assert all(point["overlap"] <= best + 1e-12 for point in judged["points"].values())
+
+
 def test_the_page_holds_curves_table_and_chance(made):
     page = (made / "report" / "exits.html").read_text()
-    for words in ("Accuracy over multiply-accumulates", "Accuracy over time", "All rows", "Chance", "oracle"):
+    for words in (
+        "Accuracy over multiply-accumulates",
+        "Accuracy over time",
+        "All rows",
+        "Where frames stop",
+        "The worst case",
+        "Chance",
+        "oracle",
+        "gates",
+    ):
         assert words in page
 
 

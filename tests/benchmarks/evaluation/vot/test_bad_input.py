@@ -149,6 +149,7 @@ def shorter(root):
         (lambda root: change(root, gt_rect=[]), "bag has no frame"),
         (lambda root: change(root, occlusion=[1, 0]), "bag: 2 marks of occlusion for 130 frames"),
         (lambda root: change(root, width=None), "bag has no size of its frames"),
+        (lambda root: change(root, width=float("inf")), "bag has no size of its frames"),
         (lambda root: change(root, height=0), "bag has no size of its frames"),
         (lambda root: (root / "annotations.json").write_text("{}"), "annotations.json names no sequence"),
         (lambda root: (root / "annotations.json").write_text('{"bag": [1]}'), "is not an annotation file"),

@@ -1,0 +1,113 @@
+"""Does a searched cell pay? ``python -m studies.cell_baselines --data DATA --out OUT``.
+
+Two searches of three seeds each, with the look ahead and without, end in a cell each. Their trackers, one without any,
+one with the published cell and three with cells drawn by chance are trained alike, on the same pairs for as many steps,
+and tracked through the same held-out videos, which nothing was chosen by. What is done stays; rerun to resume.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from architectures.cells.chance import draw
+from networks.genotype import CHANNELS, EMPTY, PUBLISHED, Genotype
+from siamtrt import BuildError, cli
+from siamtrt.files import write_text
+from training.config import Config
+from training.hypergradient import EXACT, FIRST
+
+MODEL, BACKEND, PRECISION = "siamrpn_nano_cell", "onnxruntime", "fp32"
+_SEARCH, _TRAINING = Path("training/configs/siamrpn_nano_cells.toml"), Path("training/configs/siamrpn_nano_cell.toml")
+_BY_CHANCE = 3
+
+log = logging.getLogger(__name__)
+
+
+def main(options: argparse.Namespace) -> None:
+    """Search, train, build, judge, and print the table."""
+    out: Path = options.out
+    for order in (EXACT, FIRST):
+        words = ["--config", _SEARCH, "--data", options.data, "--order", order, "--out", out / order]
+        _make(out / order / "manifest.json", ["architectures", "cells", "search", *words])
+    cells = baselines(*(Genotype.load(out / order / "genotype.json") for order in (EXACT, FIRST)))
+    engines = []
+    for name, cell in cells.items():
+        for artifact, words in steps(out / name, cell, options.data):
+            _make(artifact, words)
+        engines.append(artifact.parent)
+    held_out = Config.load(_TRAINING).data
+    videos = [options.data / source.path for source in held_out.sources]
+    words = [
+        "--models",
+        *engines,
+        "--videos",
+        *videos,
+        "--held-out",
+        *held_out.validation,
+        "--out",
+        out / "judged.json",
+    ]
+    _make(out / "judged.json", ["benchmarks", "judge", *words])
+    _run(["architectures", "cells", "compare", "--judged", out / "judged.json", "--engines", *engines])
+    if options.clip:
+        _run(["studies.update_cost", "--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"])
+
+
+def baselines(exact: Genotype, first: Genotype) -> dict[str, Genotype]:
+    """Every cell by the name of its folder, all of one width, no cell first."""
+    found = {"found": exact, "found_first_order": first}
+    chance = {f"chance{seed}": draw(seed, CHANNELS) for seed in range(_BY_CHANCE)}
+    cells = {"none": EMPTY, **found, "published": PUBLISHED, **chance}
+    return {name: replace(cell, channels=CHANNELS) for name, cell in cells.items()}
+
+
+def configuration(text: str, cell: Genotype) -> str:
+    """The configuration *text* of a training, with *cell* as its architecture."""
+    return re.sub(r'(?m)^architecture = ".*"$', f'architecture = "{cell}"', text)
+
+
+def steps(folder: Path, cell: Genotype, data: Path) -> Iterator[tuple[Path, list[str | Path]]]:
+    """What makes engines of *cell* in *folder*: each artifact with the command that leaves it, in order."""
+    config, weights = folder / "training.toml", folder / "training" / f"{MODEL}.pth"
+    write_text(config, configuration(_TRAINING.read_text(encoding="utf-8"), cell))
+    yield weights, ["training", "--config", config, "--data", data, "--out", weights.parent]
+    onnx, engines = folder / "onnx", folder / "engines" / f"{BACKEND}-{PRECISION}"
+    yield onnx / "manifest.json", ["export", "--model", MODEL, "--checkpoint", weights, "--out", onnx]
+    words: list[str | Path] = ["engines", "--onnx", onnx, "--backend", BACKEND, "--precision", PRECISION]
+    yield engines / "manifest.json", [*words, "--out", engines]
+
+
+def _make(artifact: Path, words: list[str | Path]) -> None:
+    if artifact.is_file():
+        log.info("%s is there", artifact)
+    else:
+        _run(words)
+
+
+def _run(words: list[str | Path]) -> None:
+    command = [sys.executable, "-m", *map(str, words)]
+    log.info("%s", " ".join(command[1:]))
+    ended = subprocess.run(command, check=False).returncode
+    if ended == cli.INTERRUPTED:
+        raise KeyboardInterrupt
+    if ended:
+        raise BuildError(f"{' '.join(command[2:4])} ended with {ended}", hint="what it says above; then rerun")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    arguments = cli.parser("studies.cell_baselines", "Judge a searched cell beside others, all trained alike.")
+    arguments.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for everything")
+    arguments.add_argument("--clip", type=Path, help="a sequence to time an update of each on, in turns")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, _arguments()))
