@@ -27,7 +27,7 @@ def computed(model, settings):
         computed = quantize_symmetric(computed, _ranges(settings["scales"]), _floats(computed, settings))
     if "FP16" in flags:
         _round(computed, {name for name, kind in settings["pins"].items() if kind == "FLOAT"})
-    return _newer(computed)
+    return computed
 
 
 def _round(model, pinned):
@@ -55,7 +55,9 @@ def _round(model, pinned):
 
 
 def _newer(model):
-    model.opset_import[0].version = max(model.opset_import[0].version, _FLOAT16_PAIRS)
+    """The same with pairs in float16 where it has pairs; other operators may need their own opset."""
+    if any(node.op_type == "DequantizeLinear" for node in model.graph.node):
+        model.opset_import[0].version = max(model.opset_import[0].version, _FLOAT16_PAIRS)
     return model
 
 
