@@ -3,7 +3,8 @@
 One process tracks a clip of 1280x720 in its own time and serves the page. In turns of a hundred frames nobody looks, or
 four viewers do, in a process of their own: two draw every frame, one draws five a second, one never says that it has
 drawn. Printed are the medians of the tracker's own time of a frame, without and with viewers, their ratio with its
-interval over the turns, and the frames a second that the viewers were sent.
+interval over the turns, the same of its thread's processor time, which other programs on the machine leave alone, and
+the frames a second that the viewers were sent.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import multiprocessing
+import os
 import statistics
 import sys
 import threading
@@ -36,8 +37,8 @@ from serving.live.requests import Request
 from serving.live.shown import Shown
 from serving.web.screen import Screen
 from serving.web.server import Server
-from siamtrt import Array, BoundingBox, cli
-from siamtrt.files import write_text
+from siamtrt import Array, BoundingBox, Manifest, cli, documents
+from siamtrt.environment import describe
 
 SIZE = (1280, 720)
 TURN, WARM_UP = 100, 10
@@ -65,12 +66,18 @@ class Clip:
 
 def main(options: argparse.Namespace) -> None:
     """Measure and print."""
-    clip, screen = Clip(options.clip), Screen()
-    times_ms: list[float] = []
+    clip, screen, seen_once = Clip(options.clip), Screen(), threading.Event()
+    times: list[Times] = []
+    processor_ns = 0
 
     def show(shown: Shown) -> None:
-        times_ms.extend(sum(state.times.values()) / 1e6 for _, state in shown.targets if state.score is not None)
+        nonlocal processor_ns
+        before, processor_ns = processor_ns, time.thread_time_ns()
+        for _, state in shown.targets:
+            if state.score is not None:
+                times.append(Times(sum(state.times.values()) / 1e6, (processor_ns - before) / 1e6))
         screen.show(shown)
+        seen_once.set()
 
     def open_trackers(count: int) -> list[Tracker]:
         return [Tracker(locator) for locator in open_locators(options.engines, count, threads=options.threads)]
@@ -83,23 +90,40 @@ def main(options: argparse.Namespace) -> None:
         runner.start()
         stack.callback(runner.join)
         stack.callback(live.stop)
-        time.sleep(0.5)
+        seen_once.wait()
         live.ask(Request(requests.FOLLOW, clip.box))
         live.ask(Request(requests.GO))
-        turns = [_turn(server.url, times_ms, seen=bool(number % 2)) for number in range(2 * options.turns)]
+        turns = [_turn(server.url, times, seen=bool(number % 2)) for number in range(2 * options.turns)]
     alone, seen = turns[::2], turns[1::2]
     if options.out:
-        write_text(
-            options.out, json.dumps({"threads": options.threads, "turns": [asdict(turn) for turn in turns]}) + "\n"
+        document = {
+            "command": cli.command_line("studies.web_viewers"),
+            "environment": describe(),
+            "load_average": os.getloadavg(),
+            "engines_manifest": asdict(Manifest.load(options.engines, stage="engines")),
+            "threads": options.threads,
+            "turns": [asdict(turn) for turn in turns],
+        }
+        documents.write(options.out, document, indent=None)
+    for name, median in (("wall clock", Turn.median_ms), ("processor", Turn.median_processor_ms)):
+        before, after = ([median(turn) for turn in part] for part in (alone, seen))
+        ratios = [one / other for other, one in zip(before, after)]
+        low, high = _interval(ratios)
+        figures = (
+            f"{statistics.median(before):6.2f} ms a frame alone, {statistics.median(after):6.2f} ms with four viewers"
         )
-    ratios = [after.median_ms / before.median_ms for before, after in zip(alone, seen)]
-    low, high = _interval(ratios)
-    print(f"tracker alone      {statistics.median(turn.median_ms for turn in alone):.2f} ms a frame")  # noqa: T201
-    print(f"with four viewers  {statistics.median(turn.median_ms for turn in seen):.2f} ms a frame")  # noqa: T201
-    print(f"ratio              {statistics.mean(ratios):.3f}, 95 % interval {low:.3f} to {high:.3f}")  # noqa: T201
+        print(f"{name:10} {figures}, ratio {statistics.mean(ratios):.3f}, {low:.3f} to {high:.3f}")  # noqa: T201
     for name in PAUSES_S:
         rates = [turn.rates[name] for turn in seen]
         print(f"sent to {name:10} {statistics.median(rates):.1f} frames a second")  # noqa: T201
+
+
+@dataclass(frozen=True)
+class Times:
+    """What a frame took: the tracker by the wall clock, and its thread of the processor from frame to frame."""
+
+    wall_ms: float
+    processor_ms: float
 
 
 @dataclass(frozen=True)
@@ -108,34 +132,37 @@ class Turn:
 
     Attributes:
         rates: frames a second that each viewer was sent; empty without viewers.
-        ms: what the tracker took for each frame.
+        times: of each frame.
     """
 
     rates: dict[str, float]
-    ms: list[float]
+    times: list[Times]
 
-    @property
     def median_ms(self) -> float:
-        """The median of the frames."""
-        return statistics.median(self.ms)
+        """The median of the frames by the wall clock."""
+        return statistics.median(one.wall_ms for one in self.times)
+
+    def median_processor_ms(self) -> float:
+        """The median of the frames by the processor."""
+        return statistics.median(one.processor_ms for one in self.times)
 
 
-def _turn(url: str, times_ms: list[float], *, seen: bool) -> Turn:
+def _turn(url: str, times: list[Times], *, seen: bool) -> Turn:
     """Wait for a turn's frames, with viewers or without; the first few do not count."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_look, args=(url, theirs))
     if seen:
         process.start()
         ours.recv()
-    first = len(times_ms) + WARM_UP
-    while len(times_ms) < first + TURN:
+    first = len(times) + WARM_UP
+    while len(times) < first + TURN:
         time.sleep(0.01)
     rates: dict[str, float] = {}
     if seen:
         ours.send(None)
         rates = ours.recv()
         process.join()
-    return Turn(rates, times_ms[first : first + TURN])
+    return Turn(rates, times[first : first + TURN])
 
 
 def _look(url: str, pipe: Connection) -> None:

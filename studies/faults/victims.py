@@ -103,7 +103,7 @@ def victims(inputs: Path) -> list[Victim]:
             "sweep",
             4,
             f"benchmarks sweep --onnx {inputs}/onnx --only one --precisions fp32 --rounds 0 {vot_like}",
-            pieces=("trials/*.json", "engines/*/manifest.json", "reports/*/report.json", "ope/results/**/*.txt"),
+            pieces=("trials/*.json", "engines/*/manifest.json", "reports/*/report.json", "ope/*/results/**/*.txt"),
             ends=("sweep.json",),
             told=_quality,
         ),

@@ -78,9 +78,8 @@ def track(programs, engines, clip, out):
 
 
 def test_on_a_board(source, tiny_engines, clip, tmp_path):
-    python = shutil.which("python3.8") or next(
-        iter(map(str, Path.home().glob(".pyenv/versions/3.8.*/bin/python"))), None
-    )
+    installed = sorted(Path.home().glob(".pyenv/versions/3.8.*/bin/python"))  # python3.8 may be pyenv's, of no version
+    python = str(installed[0]) if installed else shutil.which("python3.8")
     if python is None:
         pytest.skip("there is no Python 3.8 here")
     programs = empty_environment(python, tmp_path / "venv")

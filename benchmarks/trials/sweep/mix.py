@@ -16,7 +16,7 @@ from benchmarks.trials import child
 from benchmarks.trials.sweep.row import Row
 from benchmarks.trials.trial import Trial
 from sequences import sequence as videos
-from siamtrt import GraphPrecisions, Manifest, documents
+from siamtrt import Array, GraphPrecisions, Manifest, documents
 from siamtrt.files import sha256
 from siamtrt.manifest import FILE_NAME
 
@@ -100,7 +100,7 @@ class Sweep:
                 refused = child.run(words, logs / f"{mix.label}.bench.txt")
             if refused:
                 return Row(mix.label, skipped=refused)
-        row, ope = Row.of(mix.label, report), self.out / "ope"
+        row, ope = Row.of(mix.label, report), self.out / "ope" / mix.label
         if not self._has_boxes(mix.label):
             words = ["benchmarks", "ope", *run, "--out", ope, "--tracker", mix.label]
             refused = child.run(words, logs / f"{mix.label}.ope.txt")
@@ -122,8 +122,7 @@ class Sweep:
             return row
         if not self._has_boxes(self.reference):
             return replace(row, no_drift=f"{self.reference} has no boxes to compare with")
-        boxes = self.out / "ope" / "results"
-        drifts = [drift(read(boxes, row.label, one), read(boxes, self.reference, one)) for one in self.videos]
+        drifts = [drift(self._boxes(row.label, one), self._boxes(self.reference, one)) for one in self.videos]
         row = replace(row, drift_overlap=float(np.mean([one.mean_overlap for one in drifts])))
         self._trial(mix).finish(asdict(row))
         return row
@@ -173,8 +172,14 @@ class Sweep:
         return Trial(mix.label, self.out / "trials", settings)
 
     def _has_boxes(self, label: str) -> bool:
-        boxes = self.out / "ope" / "results"
-        return all(result_path(boxes, label, sequence.name).is_file() for sequence in self.videos)
+        return all(result_path(self._results(label), label, video.name).is_file() for video in self.videos)
+
+    def _boxes(self, label: str, video: videos.Sequence) -> Array:
+        return read(self._results(label), label, video)
+
+    def _results(self, label: str) -> Path:
+        """A folder for each mix, as the command that runs it compares all that lie in one, finished or not."""
+        return self.out / "ope" / label / "results"
 
     def _report(self, mix: GraphPrecisions) -> Path:
         return self.out / "reports" / mix.label / "report.json"

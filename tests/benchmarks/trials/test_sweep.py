@@ -152,7 +152,7 @@ def test_a_sweep_does_not_go_on_in_another_power_mode(tiny_onnx, one_clip, tmp_p
 
 
 def follow(out, label, boxes):
-    path = out / "ope" / "results" / label / "one.txt"
+    path = out / "ope" / label / "results" / label / "one.txt"
     path.parent.mkdir(parents=True)
     path.write_text("".join(f"{box}\n" for box in boxes))
 
@@ -190,7 +190,7 @@ def test_a_finished_mix_is_taken_as_it_is_as_long_as_its_report_is_the_same(read
     row_of, _ = ready
     follow(tmp_path, "fp32", ["10,10,20,20"] * 14)
     row = row_of("fp32")
-    (tmp_path / "ope" / "results" / "fp32" / "one.txt").unlink()
+    (tmp_path / "ope" / "fp32" / "results" / "fp32" / "one.txt").unlink()
     assert row_of("fp32") == row
     with (tmp_path / "reports" / "fp32" / "report.json").open("a") as stream:
         stream.write("\n")

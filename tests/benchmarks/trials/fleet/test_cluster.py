@@ -245,5 +245,6 @@ def test_a_sweep_on_four_workers_has_the_table_of_one_process(tiny_onnx, two_cli
     assert tables["one"] == tables["four"]
     assert [row["label"] for row in tables["four"]][:2] == ["fp32", "fp32+fp32+fp16"]
     assert len(tables["four"]) == 8
+    assert {(row["skipped"], row["no_drift"]) for row in rows} == {(None, None)}
     assert {row["fps"] for row in rows} == {None}  # four beside each other
     assert {row["no_power"] for row in rows} == {"other trials ran beside it"}
