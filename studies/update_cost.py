@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure and print a line a model, each with its ratio to the first."""
     video = open_sequences(options.clip)[0]
     trackers = [Tracker.open(engines, threads=1) for engines in options.engines]
-    names = [ModelCard.load(engines).name for engines in options.engines]
+    names = [ModelCard.load(engines).title for engines in options.engines]
     wall_ms: list[list[float]] = [[] for _ in names]
     processor_ms: list[list[float]] = [[] for _ in names]
     for tracker in trackers:

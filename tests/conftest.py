@@ -80,7 +80,7 @@ def shipped_engines(tmp_path_factory) -> Path:
     from networks.checkpoint import load
 
     root = tmp_path_factory.mktemp("shipped")
-    checkpoint = Path(__file__).parents[1] / "weights" / "siamrpn_lite0.pth"
-    write(load("siamrpn_lite0", checkpoint), "siamrpn_lite0", root / "onnx", checkpoint=checkpoint, command="")
+    checkpoint = Path(__file__).parents[1] / "weights" / "siamrpn_nano.pth"
+    write(load("siamrpn_nano", checkpoint), "siamrpn_nano", root / "onnx", checkpoint=checkpoint, command="")
     build(root / "onnx", root / "fp16", "onnxruntime", GraphPrecisions.parse("fp16"), "")
     return root / "fp16"

@@ -12,7 +12,15 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MEASURED = sorted((DOCS / "measured").glob("*.json"))
-PAGES = ["README.md", "docs/speed.md", "docs/int8.md", "docs/evaluation.md", "docs/adaptive.md", "docs/reliability.md"]
+PAGES = [
+    "README.md",
+    "docs/adaptive.md",
+    "docs/evaluation.md",
+    "docs/int8.md",
+    "docs/pruning.md",
+    "docs/reliability.md",
+    "docs/speed.md",
+]
 TARGETS = ("siamrpn_lite0", "siamrpn_nano")
 MARK = "from no file"  # what an older table owns up to
 

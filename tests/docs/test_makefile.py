@@ -32,7 +32,7 @@ def checkout(tmp_path):
     (tmp_path / "python").write_text(_COMMAND)
     (tmp_path / "python").chmod(0o755)
     (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / "siamrpn_lite0.pth").write_text("shipped")
+    (tmp_path / "weights" / "siamrpn_nano.pth").write_text("shipped")
     return tmp_path
 
 
@@ -58,7 +58,7 @@ def exported(calls):
 
 
 def test_a_second_call_does_nothing(checkout):
-    assert exported(make(checkout, "engines")[1]) == ["weights/siamrpn_lite0.pth"]
+    assert exported(make(checkout, "engines")[1]) == ["weights/siamrpn_nano.pth"]
     assert make(checkout, "engines")[1] == []
 
 
@@ -102,7 +102,7 @@ def test_a_checkpoint_that_cannot_be_exported_is_not_remembered(checkout, again)
 
 def test_the_same_weights_are_not_exported_anew_whenever_they_were_written(checkout):
     make(checkout, "engines", "PRECISION=int8", "FRAMES=a")
-    subprocess.run(["touch", "-d", "2 days", checkout / "weights" / "siamrpn_lite0.pth"], check=True)
+    subprocess.run(["touch", "-d", "2 days", checkout / "weights" / "siamrpn_nano.pth"], check=True)
     assert make(checkout, "engines", "PRECISION=int8")[1] == []
 
 
@@ -110,9 +110,7 @@ def test_random_weights_are_remembered_as_a_checkpoint_is(checkout):
     _, calls = make(checkout, "export", "SEED=3")
     assert value(calls[0], "--seed") == "3"
     assert stages(make(checkout, "engines")[1]) == ["engines"]
-    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_lite0.pth")[1]) == [
-        "weights/siamrpn_lite0.pth"
-    ]
+    assert exported(make(checkout, "engines", "CHECKPOINT=weights/siamrpn_nano.pth")[1]) == ["weights/siamrpn_nano.pth"]
 
 
 def test_graphs_whose_checkpoint_is_gone_are_used_as_they_are(checkout):
@@ -126,7 +124,7 @@ def test_graphs_whose_checkpoint_is_gone_are_used_as_they_are(checkout):
 def test_a_model_that_is_not_there_leaves_no_folder(checkout):
     make(checkout, "export", "MODEL=siamrpn_r51")
     (checkout / "fail").touch()
-    make(checkout, "export", "MODEL=siamrpn_r51", "CHECKPOINT=weights/siamrpn_lite0.pth")
+    make(checkout, "export", "MODEL=siamrpn_r51", "CHECKPOINT=weights/siamrpn_nano.pth")
     assert not (checkout / "build").exists()
 
 
@@ -162,10 +160,10 @@ def test_typed_engines_are_of_graphs_with_kernels_as_inputs_in_a_folder_of_their
     make(checkout, "engines")
     _, (export, engines) = make(checkout, "engines", "BACKEND=typed", "COMPUTE_CAPABILITY=8.9 12.0")
     assert "--kernel-inputs" in export
-    assert export[-1] == "build/siamrpn_lite0-inputs/onnx"
+    assert export[-1] == "build/siamrpn_nano-inputs/onnx"
     assert [engines[at + 1] for at, word in enumerate(engines) if word == "--compute-capability"] == ["8.9", "12.0"]
     assert (
-        make(checkout, "engines", "KERNEL_INPUTS=1")[1][-1][-1] == "build/siamrpn_lite0-inputs/engines/onnxruntime-fp16"
+        make(checkout, "engines", "KERNEL_INPUTS=1")[1][-1][-1] == "build/siamrpn_nano-inputs/engines/onnxruntime-fp16"
     )
 
 
@@ -231,12 +229,12 @@ def test_paths_with_blanks_are_one_word_everywhere(checkout):
     assert value(make(checkout, *track)[1][-1], "--out") == "my vids/out"
     assert make(checkout, *track)[1] == []
     for goal, words, out in (
-        ("ope", ("SEQUENCES=my vids/data set",), "build/siamrpn_lite0/ope/data_set"),
+        ("ope", ("SEQUENCES=my vids/data set",), "build/siamrpn_nano/ope/data_set"),
         ("vot", ("SEQUENCES=my vids/data set", "OUT=my vids/vot"), "my vids/vot"),
-        ("bench", ("SEQUENCES=my vids", "NAME=my run"), "build/siamrpn_lite0/reports/my run"),
+        ("bench", ("SEQUENCES=my vids", "NAME=my run"), "build/siamrpn_nano/reports/my run"),
         ("evaluate", ("ANNOTATIONS=my vids", "RESULTS=my vids/results"), "my vids/evaluation.json"),
         ("layers", ("OUT=my vids/layers.json",), "my vids/layers.json"),
-        ("train", ("DATA=my vids", "CONFIG=my vids/c.toml"), "build/training/siamrpn_lite0"),
+        ("train", ("DATA=my vids", "CONFIG=my vids/c.toml"), "build/training/siamrpn_nano"),
     ):
         _, calls = make(checkout, goal, *words)
         assert value(calls[-1], "--out") == out
@@ -249,7 +247,7 @@ def test_results_of_others_are_judged_beside_them(checkout):
     _, calls = make(checkout, "evaluate", "ANNOTATIONS=truth.json", "RESULTS=published/results/")
     assert value(calls[-1], "--out") == "published/evaluation.json"
     _, calls = make(checkout, "evaluate", "ANNOTATIONS=truth.json")
-    assert value(calls[-1], "--out") == "build/siamrpn_lite0/vot/onnxruntime-fp16/evaluation.json"
+    assert value(calls[-1], "--out") == "build/siamrpn_nano/vot/onnxruntime-fp16/evaluation.json"
 
 
 @pytest.mark.parametrize(
@@ -295,7 +293,7 @@ def test_frames_that_calibrated_are_remembered_and_others_are_not(checkout):
 
 def test_layers_are_ranked_anew_only_for_other_graphs_or_ranges(checkout):
     make(checkout, "sensitivity", "FRAMES=a")
-    subprocess.run(["touch", checkout / "build" / "siamrpn_lite0" / "calibration" / "manifest.json"], check=True)
+    subprocess.run(["touch", checkout / "build" / "siamrpn_nano" / "calibration" / "manifest.json"], check=True)
     done, calls = make(checkout, "sensitivity")
     assert calls == []
     assert "sensitivity.json is up to date" in done.stdout
@@ -309,7 +307,7 @@ def test_force_does_the_goal_anew_alone_and_keeps_what_was_there(checkout):
     make(checkout, "bench")
     for _ in range(2):
         assert stages(make(checkout, "bench", "FORCE=1")[1]) == ["benchmarks"]
-    reports = checkout / "build" / "siamrpn_lite0" / "reports"
+    reports = checkout / "build" / "siamrpn_nano" / "reports"
     assert len([path for path in reports.iterdir() if ".before" in path.name]) == 2
     assert stages(make(checkout, "engines", "FORCE=1")[1]) == ["engines"]
 
@@ -333,24 +331,24 @@ def test_threads_reach_the_command(checkout, goal, words):
 
 
 def test_a_variant_has_a_folder_and_weights_of_its_own(checkout):
-    (checkout / "weights" / "siamrpn_lite0-m62.pth").write_text("smaller")
-    _, calls = make(checkout, "engines", "MODEL=siamrpn_lite0", "VARIANT=m62")
-    assert exported(calls) == ["weights/siamrpn_lite0-m62.pth"]
-    assert value(calls[-1], "--out") == "build/siamrpn_lite0-m62/engines/onnxruntime-fp16"
-    pruned = checkout / "build" / "siamrpn_lite0-m50" / "pruned" / "pruned.pth"
+    (checkout / "weights" / "siamrpn_nano-m62.pth").write_text("smaller")
+    _, calls = make(checkout, "engines", "MODEL=siamrpn_nano", "VARIANT=m62")
+    assert exported(calls) == ["weights/siamrpn_nano-m62.pth"]
+    assert value(calls[-1], "--out") == "build/siamrpn_nano-m62/engines/onnxruntime-fp16"
+    pruned = checkout / "build" / "siamrpn_nano-m50" / "pruned" / "pruned.pth"
     pruned.parent.mkdir(parents=True)
     pruned.write_text("cut here")
-    _, calls = make(checkout, "export", "MODEL=siamrpn_lite0", "VARIANT=m50")
-    assert exported(calls) == ["build/siamrpn_lite0-m50/pruned/pruned.pth"]
+    _, calls = make(checkout, "export", "MODEL=siamrpn_nano", "VARIANT=m50")
+    assert exported(calls) == ["build/siamrpn_nano-m50/pruned/pruned.pth"]
 
 
 def test_pruning_names_its_variant_and_leaves_it_where_export_looks(checkout):
-    words = ["MODEL=siamrpn_lite0", "VARIANT=m50", "MACS=0.5", "DATA=data"]
+    words = ["MODEL=siamrpn_nano", "VARIANT=m50", "MACS=0.5", "DATA=data"]
     _, (call,) = make(checkout, "prune", *words)
     assert call[:2] == ["training.pruning", "rounds"]
-    assert (value(call, "--start"), value(call, "--macs")) == ("weights/siamrpn_lite0.pth", "0.5")
-    assert value(call, "--config") == "training/configs/siamrpn_lite0_pruned.toml"
-    assert value(call, "--out") == "build/siamrpn_lite0-m50/pruned"
+    assert (value(call, "--start"), value(call, "--macs")) == ("weights/siamrpn_nano.pth", "0.5")
+    assert value(call, "--config") == "training/configs/siamrpn_nano_pruned.toml"
+    assert value(call, "--out") == "build/siamrpn_nano-m50/pruned"
     done, calls = make(checkout, "prune", "DATA=data")
     assert "what the smaller model is to be called" in done.stderr
     assert not calls

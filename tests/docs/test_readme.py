@@ -77,7 +77,7 @@ def test_the_board_tests_of_the_makefile_are_those_of_every_room_without_torch()
 
 def test_the_python_example_runs_as_printed(shipped_engines, tmp_path):
     (block,) = blocks(README, "python")
-    engines = tmp_path / "build" / "siamrpn_lite0" / "engines"
+    engines = tmp_path / "build" / "siamrpn_nano" / "engines"
     engines.mkdir(parents=True)
     (engines / "onnxruntime-fp16").symlink_to(shipped_engines)
     from sequences.rendered.command import write_clip

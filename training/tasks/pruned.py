@@ -14,7 +14,6 @@ from networks.models import ModelSpec, spec
 from networks.quick import fix_depthwise
 from networks.tracker import TrackerNetwork
 from siamtrt import UsageError
-from siamtrt.geometry import anchor_grid, point_grid
 from siamtrt.pruning import record_of
 from training.batches import Batch, batches, held_out
 from training.config import Config, parsed
@@ -23,6 +22,8 @@ from training.pairs import PairSampler
 from training.place import Place
 from training.pruning.response import Response, box_error, score_divergence
 from training.sources import open_sources
+from training.tasks.ban import grid as points
+from training.tasks.siamrpn import anchors
 from training.tasks.task import Group
 from training.validate import best_boxes
 
@@ -146,7 +147,7 @@ class PrunedTask:
 
     def _best(self, network: nn.Module, batch: Batch) -> Tensor:
         cls, loc = self._maps_of(network, batch)
-        return best_boxes(cls, loc, _grid(self._model, cls.shape[-1]))
+        return best_boxes(cls, loc, grid(self._model, cls.shape[-1]))
 
     @torch.no_grad()
     def _maps_of(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -178,13 +179,9 @@ class PrunedTask:
         return torch.stack(errors).mean()
 
 
-def _grid(model: ModelSpec, score_size: int) -> Tensor:
+def grid(model: ModelSpec, score_size: int) -> Tensor:
     """The anchors (4xN) or points (2xN) of a map, in crop pixels."""
-    if model.family == "ban":
-        return torch.from_numpy(point_grid(model.stride, score_size)) + model.search_px / 2
-    grid = torch.from_numpy(anchor_grid(model.stride, model.anchor_ratios, model.anchor_scales, score_size))
-    grid[:2] += model.search_px / 2
-    return grid
+    return points(model, score_size) if model.family == "ban" else anchors(model, score_size)
 
 
 def _kept_channels(student: TrackerNetwork, model: str, start: Path) -> dict[str, list[int]]:

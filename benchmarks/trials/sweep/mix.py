@@ -15,7 +15,7 @@ from benchmarks.profiling.speed.speed_report import SpeedReport
 from benchmarks.trials import child
 from benchmarks.trials.sweep.row import Row
 from benchmarks.trials.trial import Trial
-from sequences import sequence as videos
+from sequences.sequence import Sequence as Video
 from siamtrt import Array, GraphPrecisions, Manifest, documents
 from siamtrt.files import sha256
 from siamtrt.manifest import FILE_NAME
@@ -61,7 +61,7 @@ class Sweep:
 
     onnx: Path
     run: RunOptions
-    videos: Sequence[videos.Sequence]
+    videos: Sequence[Video]
     annotations: Path | None
     ranges: Path | None
     backend: str
@@ -174,7 +174,7 @@ class Sweep:
     def _has_boxes(self, label: str) -> bool:
         return all(result_path(self._results(label), label, video.name).is_file() for video in self.videos)
 
-    def _boxes(self, label: str, video: videos.Sequence) -> Array:
+    def _boxes(self, label: str, video: Video) -> Array:
         return read(self._results(label), label, video)
 
     def _results(self, label: str) -> Path:

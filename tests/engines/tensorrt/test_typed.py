@@ -25,7 +25,7 @@ from tests.doubles.tensorrt.cudart import Cudart
 from tests.doubles.tensorrt.trt import make
 from tests.tiny import write_tiny_model
 
-WEIGHTS = Path(__file__).parents[3] / "weights" / "siamrpn_lite0.pth"
+WEIGHTS = Path(__file__).parents[3] / "weights" / "siamrpn_nano.pth"
 KINDS = {"fp16": {"FLOAT16"}, "int8": {"INT8"}}
 ADA = TensorrtOptions(compute_capabilities=("8.9",))
 
@@ -108,7 +108,7 @@ def test_rtx_builds_the_shipped_model_in_every_precision(rtx, tmp_path):
     pytest.importorskip("torch", reason="exporting needs torch")
     from networks.checkpoint import load as load_network
 
-    exported = export(tmp_path, "siamrpn_lite0", load_network("siamrpn_lite0", WEIGHTS))
+    exported = export(tmp_path, "siamrpn_nano", load_network("siamrpn_nano", WEIGHTS))
     ranges = write_calibration(tmp_path / "calibration", exported, samples=1)
     for precision in ("fp32", "fp16", "int8", "int8-all"):
         require_plans(*typed(exported, precision, ranges=ranges if "int8" in precision else None), 500_000)

@@ -117,7 +117,7 @@ def test_the_norms_of_the_trunk_keep_their_statistics(data, tmp_path):
 
 
 def test_the_anchors_lie_around_the_middle_of_the_crop(data):
-    grid = open_task(config(), data, CPU)._grid
+    grid = open_task(config(), data, CPU).grid
     assert grid.shape == (4, 5 * 25 * 25)
     assert (grid[:2].min(), grid[:2].mean(), grid[:2].max()) == pytest.approx((31.5, 127.5, 223.5))
     assert grid[2:, 2 * 625].tolist() == [64, 64]  # the third ratio is 1
