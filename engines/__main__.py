@@ -27,6 +27,7 @@ def main(options: argparse.Namespace) -> None:
         tuple(options.compute_capability or ()),
         options.calibrator,
         options.features,
+        tuple(options.dla or ()),
     )
     int8 = Int8Options(options.ranges, _float_layers(options, precisions), options.correction_samples)
     command = cli.command_line("engines")
@@ -105,6 +106,8 @@ def arguments() -> argparse.ArgumentParser:
     )
     about = "how what search puts out lies for xcorr: plain, or float16 with eight channels side by side (tensorrt)"
     tensorrt.add_argument("--features", choices=FEATURES, default=FLOAT32, help=about)
+    about = "let a DLA compute what it can of a graph, the GPU the rest; e.g. search=0 (tensorrt)"
+    tensorrt.add_argument("--dla", action="append", metavar="GRAPH=CORE", help=about)
     tensorrt.add_argument("--compute-capability", action="append", help="e.g. 8.9: build for that GPU (TensorRT-RTX)")
     return parser
 

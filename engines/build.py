@@ -22,6 +22,7 @@ from siamtrt import card as model_card
 from siamtrt import manifest as manifests
 from siamtrt.environment import describe
 from siamtrt.files import sha256, whole_file
+from siamtrt.libraries import tensorrt as library
 
 _OTHER_FLAGS = {"compute_capabilities": "--compute-capability"}  # given once for each
 _RECORD = "manifest.partial.json"
@@ -115,6 +116,7 @@ def build(request: BuildRequest) -> Manifest:
         **int8.settings,
     }
     ranges = {path.name: sha256(path) for path in int8.parents}
+    _require_graphs(card, request.tensorrt)
     key = {"settings": {**settings, **environment, "ranges": ranges}, "packages": describe()["packages"]}
     jobs = _jobs(request.onnx, request.out, card, request.precisions, int8, backend.SUFFIX, request.targets)
     _build_unfinished(jobs, backend, request.tensorrt, out / _RECORD, key)
@@ -154,6 +156,18 @@ def _backend(request: BuildRequest) -> Backend:
             flag = _OTHER_FLAGS.get(option.name, f"--{option.name.replace('_', '-')}")
             raise UsageError(f"{flag} is of no use to --backend {request.backend}", hint="leave it out")
     return backend
+
+
+def _require_graphs(card: ModelCard, options: TensorrtOptions) -> None:
+    """Prove that the model has the graphs that are named for a DLA.
+
+    Raises:
+        UsageError: it has not.
+    """
+    names = [graph.name for graph in card.graphs]
+    unknown = sorted(set(library.dla_cores(options.dla)) - set(names))
+    if unknown:
+        raise UsageError(f"--dla names {', '.join(unknown)}, {card.name} has {', '.join(names)}", hint="--dla search=0")
 
 
 def _recorded(options: TensorrtOptions, names: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,11 @@ from siamtrt.libraries.cuda import WAITS
 
 DECODES = ("host", "device")
 # Backend -> module whose ``open_locators`` takes an Opening; imported when such engines are opened.
-_OPENERS = {"onnxruntime": "runtime.onnxruntime.locator", "tensorrt": "runtime.tensorrt.locator"}
+_OPENERS = {
+    "onnxruntime": "runtime.onnxruntime.locator",
+    "tensorrt": "runtime.tensorrt.locator",
+    "typed": "runtime.tensorrt.locator",
+}
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ def ranges_of(model, feeds, digest="0" * 64):
     return _spanning([activations(model, feed) for feed in feeds], digest)
 
 
-def write_calibration(folder: Path, onnx_folder: Path, *, samples=3, seed=0, sources=("noise",)) -> Path:
+def write_calibration(folder: Path, onnx_folder: Path, *, samples=3, seed=0, sources=("noise",), frame=None) -> Path:
     """Write crops of noise, the ranges of all graphs on them, and the manifest; return *folder*.
 
-    The features and kernels of one graph feed the next. Without samples every range is -1 to 1, which is enough where
-    nothing is run.
+    The features and kernels of one graph feed the next. With *frame* the crops are cut out of it. Without samples every
+    range is -1 to 1, which is enough where nothing is run.
     """
     rng = np.random.default_rng(seed)
     made = [{} for _ in range(samples)]  # by the graphs so far, for each sample
@@ -42,7 +42,7 @@ def write_calibration(folder: Path, onnx_folder: Path, *, samples=3, seed=0, sou
         if graph.name in SAMPLES:
             (crop,) = graph.inputs
             for index, values in enumerate(made):
-                image = rng.integers(0, 256, (*crop.shape[2:], 3), np.uint8)
+                image = _image(rng, crop.shape[2:], frame)
                 names.append(f"samples/{SAMPLES[graph.name]}/{index:05d}.png")
                 (folder / names[-1]).parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(folder / names[-1]), image)
@@ -58,16 +58,26 @@ def write_calibration(folder: Path, onnx_folder: Path, *, samples=3, seed=0, sou
     return folder
 
 
+def _image(rng, size, frame):
+    """Noise, or a part of *frame* at a random place and scale."""
+    if frame is None:
+        return rng.integers(0, 256, (*size, 3), np.uint8)
+    side = int(rng.integers(40, min(frame.shape[:2])))
+    top, left = (int(rng.integers(0, length - side)) for length in frame.shape[:2])
+    return cv2.resize(frame[top : top + side, left : left + side], size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
 def _ranges(model, graph, made, digest):
     """The ranges of one graph; its outputs join what was made."""
     if not made:
         names = [*(spec.name for spec in graph.inputs), *_floats(model)]
         return Ranges(digest, {name: TensorRange(-1.0, 1.0, 1.0, "minmax") for name in names})
-    for weight in model.graph.initializer:
-        if weight.name in made[0]:
-            weight.raw_data = made[0][weight.name].tobytes()  # a kernel: that of the first target
-    probe = _probe(model)
-    seen = [probe({spec.name: values[spec.name] for spec in graph.inputs}) for values in made]
+    seen = []
+    for values in made:
+        for weight in model.graph.initializer:
+            if weight.name in values:
+                weight.raw_data = values[weight.name].tobytes()  # a kernel: that of this target
+        seen.append(_probe(model)({spec.name: values[spec.name] for spec in graph.inputs}))
     for values, found in zip(made, seen):
         values.update({spec.name: found[spec.name] for spec in graph.outputs})
     return _spanning(seen, digest)

@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Measure and print."""
-    library.load("tensorrt")
     manifest = Manifest.load(options.engines, stage="engines")
-    if manifest.settings.get("backend") != "tensorrt":
+    library.load(library.name_of(manifest.environment))
+    if manifest.settings.get("backend") not in ("tensorrt", "typed"):
         raise UsageError(f"{options.engines} holds no TensorRT engines", hint="make engines BACKEND=tensorrt")
     if options.frames < 1:
         raise UsageError("nothing would be timed", hint="--frames 300")

@@ -20,7 +20,7 @@ from siamtrt.libraries import tensorrt as library
 
 SUFFIX = ".plan"
 OWN_PROCESS = True
-OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator", "features")
+OPTIONS: tuple[str, ...] = ("workspace_mib", "timing_cache", "calibrator", "features", "dla")
 _OLDEST, _TOO_NEW = (8, 5), (11, 0)
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,9 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     model = batched(model, job.kernels, job.targets)
     cache_path = _timing_cache_path(trt, options)
 
+    core = options.dla_core(job.graph.name)
+    if core is not None:
+        _require_for_dla(job)
     if job.targets > 1 and options.calibrator != OUR_RANGES:
         raise UsageError("TensorRT's own calibrator takes one crop at a time", hint="--calibrator ranges")
     if job.features and options.features != FLOAT32 and job.precision is Precision.FP32:
@@ -61,6 +64,8 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
         if job.scores and job.precision is not Precision.FP32:
             building.keep_float32(score_nodes(model.graph, job.scores))
         building.lay_out(job.features, options.features)
+        if core is not None:
+            building.send_to_dla(core, job.graph.name)
         _load_timing_cache(building.config, cache_path)
         return building
 
@@ -73,7 +78,7 @@ def build_graph(job: GraphJob, options: TensorrtOptions) -> None:
     if job.refit:
         building.require_refittable(plan, job.refit)
     if job.int8:
-        building.require_int8(plan, job.out.name)
+        building.require_int8(plan, job.out.name, core)
     write_bytes(job.out, plan)
     if cache_path:
         write_bytes(cache_path, bytes(building.config.get_timing_cache().serialize()))
@@ -107,6 +112,21 @@ def require_library() -> Any:
             hint="--backend typed for TensorRT 11; JetPack 5.1 has 8.5.2, JetPack 4 is too old",
         )
     return trt
+
+
+def _require_for_dla(job: GraphJob) -> None:
+    """Prove that a deep learning accelerator may have a graph.
+
+    Raises:
+        UsageError: it computes in FP16 and INT8 alone, and no source says that its weights can be replaced.
+    """
+    if job.precision is Precision.FP32:
+        raise UsageError(f"a DLA computes no FP32, which {job.graph.name} is built in", hint="fp16 or int8")
+    if job.refit:
+        raise UsageError(
+            f"{job.graph.name} is refitted for each target, which a DLA may not take",
+            hint="--dla search=0, or export with --kernel-inputs",
+        )
 
 
 def _allow(building: Building, precision: Precision) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Iterator, Sequence
 
 import onnx
 
-from siamtrt import BuildError
+from siamtrt import BuildError, UsageError
 from siamtrt.libraries import tensorrt as library
 from siamtrt.libraries.inspector import fused_names, integer_share, plan_layers
 
@@ -52,6 +52,8 @@ class TensorrtOptions:
             own over the samples; xcorr, whose samples are not stored, always takes the former.
         features: how what search puts out lies for xcorr, one of ``FEATURES``: plain float32, or float16 with eight
             channels side by side, which saves both engines a conversion where their kernels work in that.
+        dla: graphs that a deep learning accelerator computes as far as it can, as ``GRAPH=CORE``; the GPU does what is
+            left.
     """
 
     workspace_mib: int = 1024
@@ -59,6 +61,11 @@ class TensorrtOptions:
     compute_capabilities: tuple[str, ...] = ()
     calibrator: str = OUR_RANGES
     features: str = FLOAT32
+    dla: tuple[str, ...] = ()
+
+    def dla_core(self, graph: str) -> int | None:
+        """The core that computes *graph*; None leaves it to the GPU."""
+        return library.dla_cores(self.dla).get(graph)
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,24 @@ class Building:
                 tensor.dtype = self.trt.DataType.HALF
                 tensor.allowed_formats = 1 << int(self.trt.TensorFormat.HWC8)
 
+    def send_to_dla(self, core: int, name: str) -> None:
+        """Let a deep learning accelerator compute the layers it can, the GPU the others, and log which are which.
+
+        Raises:
+            UsageError: there is no such core.
+        """
+        trt, config = self.trt, self.config
+        if core >= self.builder.num_DLA_cores:
+            raise UsageError(
+                f"this machine has {self.builder.num_DLA_cores} DLA cores, so no number {core}", hint="leave --dla out"
+            )
+        config.default_device_type, config.DLA_core = trt.DeviceType.DLA, core
+        config.set_flag(trt.BuilderFlag.GPU_FALLBACK)
+        on_gpu = [layer.name for layer in self.layers if not config.can_run_on_DLA(layer)]
+        log.info("%s: %d of %d layers on DLA core %d", name, len(self.layers) - len(on_gpu), len(self.layers), core)
+        for layer in on_gpu:
+            log.info("%s: %s stays on the GPU", name, layer)
+
     def keep_float32(self, nodes: Sequence[str]) -> None:
         """Let the layers of *nodes* that yield floating point compute in FP32, whatever else the build allows."""
         kind = self.trt.DataType.FLOAT
@@ -160,7 +185,7 @@ class Building:
                 f"the plan has no replaceable weights called {', '.join(missing)}", hint="export the model anew"
             )
 
-    def require_int8(self, plan: bytes, name: str) -> None:
+    def require_int8(self, plan: bytes, name: str, core: int | None = None) -> None:
         """Prove that products of a plan are computed on INT8 weights, and log what share of them.
 
         A calibration cache from elsewhere may be ignored without an error, and the plan is then a slow FP16 one.
@@ -168,11 +193,12 @@ class Building:
         Args:
             plan: the plan.
             name: its name, for messages.
+            core: of a deep learning accelerator that it is for.
 
         Raises:
             BuildError: none is.
         """
-        engine = self._load(plan)
+        engine = self._load(plan, core)
         layers = plan_layers(library.layer_information(self.trt, engine), name)
         share = integer_share(layers or [])
         if not share:
@@ -180,8 +206,8 @@ class Building:
         level = logging.INFO if share >= _EXPECTED_SHARE else logging.WARNING
         log.log(level, "%.1f %% of the multiply-accumulates of %s are in INT8", 100 * share, name)
 
-    def _load(self, plan: bytes) -> Any:
-        engine = self.trt.Runtime(self.logger).deserialize_cuda_engine(plan)
+    def _load(self, plan: bytes, core: int | None = None) -> Any:
+        engine = library.load_plan(self.trt.Runtime(self.logger), plan, core)
         if engine is None:
             raise BuildError(f"TensorRT cannot load the plan it just built: {library.problems(self.logger)}")
         return engine

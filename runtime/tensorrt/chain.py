@@ -53,9 +53,9 @@ class Chain:
     """A model on the GPU, for one target, or for several where its kernels are inputs.
 
     Args:
-        engines: folder of a build for ``tensorrt``.
+        engines: folder of a build for ``tensorrt`` or ``typed``.
         card: of the model.
-        manifest: of the build.
+        manifest: of the build; names the library that opens it.
         options: how it works.
 
     Raises:
@@ -65,7 +65,7 @@ class Chain:
     """
 
     def __init__(self, engines: Path, card: ModelCard, manifest: Manifest, options: ChainOptions) -> None:
-        trt, kernels = library.load("tensorrt"), compiled.load_kernels()
+        trt, kernels = library.load(library.name_of(manifest.environment)), compiled.load_kernels()
         self.card, self._options = card, options
         self._targets: list[Target] = []
         self._current: Target | None = None  # whose kernels xcorr has

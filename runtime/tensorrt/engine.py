@@ -26,6 +26,7 @@ class Engine:
         graph: what the model card says of it.
         addresses: tensor name -> address on the GPU; has every tensor of *graph*.
         layouts: tensor name -> how it lies there, where that is another way than plain float32.
+        core: of a deep learning accelerator that the plan is for; None for the GPU alone.
 
     Raises:
         EngineMismatchError: the plan is of another TensorRT, GPU or model.
@@ -41,11 +42,12 @@ class Engine:
         graph: GraphCard,
         addresses: dict[str, int],
         layouts: Mapping[str, Layout],
+        core: int | None = None,
     ) -> None:
         self._trt, self._logger, self._path = trt, logger, path
         self._names = [spec.name for spec in (*graph.inputs, *graph.outputs)]
         self._addresses = addresses
-        self._engine = runtime.deserialize_cuda_engine(path.read_bytes())
+        self._engine = library.load_plan(runtime, path.read_bytes(), core)
         if self._engine is None:
             raise EngineMismatchError(f"TensorRT cannot load {path}: {library.problems(logger)}", hint=_REBUILD)
         self._require_interface(graph, layouts)

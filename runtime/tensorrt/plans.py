@@ -22,8 +22,8 @@ class Plans:
     """Opens the plans of a model, and frees them together.
 
     Args:
-        trt: the TensorRT library.
-        engines: folder of a build for it.
+        trt: the library that built them: TensorRT or TensorRT-RTX.
+        engines: folder of the build.
         card: of the model.
         manifest: of the build.
         compute_capability: of the GPU of this machine.
@@ -37,7 +37,8 @@ class Plans:
     """
 
     def __init__(self, trt: Any, engines: Path, card: ModelCard, manifest: Manifest, compute_capability: str) -> None:
-        _require_environment(engines, manifest, {"tensorrt": trt.__version__, "compute_capability": compute_capability})
+        _require_environment(engines, manifest, {trt.__name__: trt.__version__})
+        _require_gpu(engines, manifest, compute_capability)
         _warn_of_other_clocks(manifest)
         self._trt, self._logger = trt, library.make_logger(trt)
         self._runtime = trt.Runtime(self._logger)
@@ -45,12 +46,22 @@ class Plans:
         self._precisions = GraphPrecisions.parse(manifest.settings["precision"])
         self._engines: list[Engine] = []
         self.features = features_of(manifest)
+        self._dla = library.dla_cores(manifest.settings.get("dla", ()))
 
     def open(self, graph: str, addresses: dict[str, int]) -> Engine:
         """Load the plan of the graph called *graph*, see :class:`Engine`."""
         path = self._folder / f"{graph}{SUFFIX}"
         layouts = dict.fromkeys(self._card.features(graph), self.features)
-        engine = Engine(self._trt, self._runtime, self._logger, path, self._card.graph(graph), addresses, layouts)
+        engine = Engine(
+            self._trt,
+            self._runtime,
+            self._logger,
+            path,
+            self._card.graph(graph),
+            addresses,
+            layouts,
+            self._dla.get(graph),
+        )
         self._engines.append(engine)
         return engine
 
@@ -80,10 +91,24 @@ def _warn_of_other_clocks(manifest: Manifest) -> None:
 
 
 def _require_environment(engines: Path, manifest: Manifest, machine: dict[str, str]) -> None:
-    """Prove that plans belong to this machine, before TensorRT reads them."""
+    """Prove that plans belong to the library of this machine, before it reads them."""
     for key, here in machine.items():
         built = manifest.environment.get(key)
         if built != here:
             raise EngineMismatchError(
                 f"{engines} was built for {key} {built}, this machine has {here}", hint=manifest.command
             )
+
+
+def _require_gpu(engines: Path, manifest: Manifest, here: str) -> None:
+    """Prove that plans are for this GPU, as far as the manifest says: TensorRT refuses those of another by itself.
+
+    A plan of the backend ``tensorrt`` is of one GPU, one of TensorRT-RTX of those it was asked for, or of all.
+    """
+    one = manifest.environment.get("compute_capability")
+    built = [one] if one else manifest.settings.get("compute_capabilities")
+    if built and here not in built:
+        raise EngineMismatchError(
+            f"{engines} was built for compute_capability {', '.join(built)}, this machine has {here}",
+            hint=manifest.command,
+        )

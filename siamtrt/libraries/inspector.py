@@ -50,6 +50,7 @@ class PlanLayer:
         output_shape: of its first output.
         macs: multiply-accumulates; 0 for a layer that has none.
         bytes: read and written: inputs, weights and outputs.
+        device: ``gpu``, or ``dla`` for what a deep learning accelerator computes as one layer.
     """
 
     name: str
@@ -59,6 +60,7 @@ class PlanLayer:
     output_shape: Tuple[int, ...] = ()
     macs: int = 0
     bytes: int = 0
+    device: str = "gpu"
 
 
 def plan_layers(information: str, plan: str) -> Optional[List[PlanLayer]]:
@@ -107,6 +109,7 @@ def _layer(entry: Dict[str, Any]) -> PlanLayer:
         output_shape=shape,
         macs=macs,
         bytes=moved + sum(_weight_bytes(entry.get(part)) for part in _PARTS),
+        device="dla" if entry.get("LayerType") == "DLA" else "gpu",
     )
 
 

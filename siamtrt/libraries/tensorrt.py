@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import importlib
 import logging
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from siamtrt.errors import MissingDependencyError
+from siamtrt.errors import MissingDependencyError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,37 @@ def load(name: str) -> Any:
         ) from error
 
 
+def name_of(environment: Mapping[str, Any]) -> str:
+    """The package that built the plans of an engine folder, by the environment of its manifest."""
+    return next((name for name in _INSTALL if name in environment), "tensorrt")
+
+
 def version(trt: Any) -> Tuple[int, int]:
     """Major and minor version of the library."""
     major, minor = trt.__version__.split(".")[:2]
     return int(major), int(minor)
+
+
+def dla_cores(words: Sequence[str]) -> Dict[str, int]:
+    """Graph -> core of a deep learning accelerator, of ``GRAPH=CORE`` words.
+
+    Raises:
+        UsageError: one is something else, or two are of one graph.
+    """
+    cores: Dict[str, int] = {}
+    for word in words:
+        graph, _, core = word.partition("=")
+        if not core.isdecimal() or graph in cores:
+            raise UsageError(f"--dla {word} names no graph and core, or a graph twice", hint="--dla search=0")
+        cores[graph] = int(core)
+    return cores
+
+
+def load_plan(runtime: Any, plan: bytes, core: Optional[int] = None) -> Any:
+    """The engine of *plan*, for a *core* of a deep learning accelerator where it was built for one; None if refused."""
+    if core is not None:
+        runtime.DLA_core = core
+    return runtime.deserialize_cuda_engine(plan)
 
 
 def make_logger(trt: Any) -> Any:

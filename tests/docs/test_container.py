@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,11 @@ def test_what_the_container_runs_builds_engines_for_tensorrt_and_then_measures(m
 def test_layers_are_those_of_the_engines_that_run(make, backend):
     done, _ = make("-n", "-B", "layers", f"BACKEND={backend}", "PYTHON=python3", "CHECKPOINT=README.md")
     assert re.search(rf"benchmarks layers --engines \S+/{backend}-fp16 ", done.stdout)
+
+
+def test_hadolint_finds_nothing_to_say_about_the_images_file():
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("needs hadolint: pip install -r requirements/dev.txt")
+    done = subprocess.run([hadolint, str(ROOT / "Dockerfile.l4t")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")

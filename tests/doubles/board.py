@@ -30,8 +30,8 @@ class Board:
     onnx: Path
     out: Path
 
-    def build(self, precision="fp32", **options):
-        return build(self.onnx, self.out, "tensorrt", GraphPrecisions.parse(precision), "make engines", **options)
+    def build(self, precision="fp32", backend="tensorrt", **options):
+        return build(self.onnx, self.out, backend, GraphPrecisions.parse(precision), "make engines", **options)
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,8 @@ def board(monkeypatch, tmp_path, tiny_onnx, cpu_kernels):
     def start(version="8.5.2.2", *, integrated=True, onnx=tiny_onnx, **quirks):
         cudart = Cudart(integrated=integrated)
         trt = make(version, cudart, **quirks)
-        monkeypatch.setitem(sys.modules, "tensorrt", trt)
+        for name in ("tensorrt", "tensorrt_rtx"):
+            monkeypatch.setitem(sys.modules, name, trt if trt.__name__ == name else None)
         # a new process would not find the doubles
         monkeypatch.setattr(own_process, "run", lambda function, *arguments: function(*arguments))
         monkeypatch.setattr(cuda, "load", lambda: cudart)

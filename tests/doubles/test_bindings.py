@@ -23,8 +23,9 @@ from tests.doubles.tensorrt.trt import make
 VERSION = "8.6.1" if sys.version_info < (3, 9) else "10.9.0"
 ROOT = Path(__file__).parents[2]
 GOLDEN = json.loads((ROOT / "tests" / "golden" / "tensorrt" / "bindings-8.5.2.json").read_text())
+OURS = ("quantize.py", "__main__.py")  # whose names are those of ONNX and of the command line
 SOURCES = [
-    *sorted({*(ROOT / "engines" / "tensorrt").glob("*.py")} - {ROOT / "engines" / "tensorrt" / "quantize.py"}),
+    *sorted({*(ROOT / "engines" / "tensorrt").glob("*.py")} - {ROOT / "engines" / "tensorrt" / name for name in OURS}),
     ROOT / "runtime" / "tensorrt" / "engine.py",
     ROOT / "benchmarks" / "profiling" / "layers" / "tensorrt_profile.py",
     ROOT / "siamtrt" / "libraries" / "tensorrt.py",

@@ -31,6 +31,7 @@ class Layer:
         bytes: read and written: inputs, weights and outputs; in floating point as ONNX Runtime pads their channels.
         share: of the time of its graph, 0..1; see :func:`with_shares`.
         output_precision: the type of its first output where that may be another one; None where it may not.
+        device: ``gpu`` or ``dla`` of a TensorRT plan; None elsewhere.
     """
 
     graph: str
@@ -43,6 +44,7 @@ class Layer:
     bytes: int
     share: float = 0.0
     output_precision: Optional[str] = None
+    device: Optional[str] = None
 
 
 @dataclass(frozen=True)

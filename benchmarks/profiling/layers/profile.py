@@ -22,7 +22,7 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
         threads: of the CPU backend.
 
     Raises:
-        UsageError: there is no run, the backend has no profiler, or plans are of an older build.
+        UsageError: there is no run, or plans are of an older build.
         PipelineError: of the backend.
     """
     if runs < 1:
@@ -33,9 +33,7 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
     for graph in progress_bar(card.graphs, desc="layers", unit="graph", leave=False):
         if backend == "onnxruntime":
             layers += onnx_profile.profile(engines / f"{graph.name}.onnx", graph, runs, threads)
-        elif backend == "tensorrt":
-            layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs)
         else:
-            raise UsageError(f"layers of the backend {backend!r} cannot be profiled", hint="onnxruntime or tensorrt")
+            layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs, manifest)
     name = title(card, backend, manifest.settings["precision"])
     return LayerReport(name, runs, with_shares(layers), describe(), asdict(manifest))

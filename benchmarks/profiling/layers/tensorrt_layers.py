@@ -61,4 +61,5 @@ def _layer(graph: str, entry: PlanLayer, ms_p50: float) -> Layer:
         macs=entry.macs,
         bytes=entry.bytes,
         output_precision=entry.output_precision,
+        device=entry.device,
     )

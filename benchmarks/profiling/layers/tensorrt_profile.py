@@ -10,20 +10,21 @@ import numpy as np
 from benchmarks.profiling.layers.layer_report import Layer
 from benchmarks.profiling.layers.tensorrt_layers import Run, layers
 from runtime.tensorrt.device import Device
-from siamtrt import EngineMismatchError, GraphCard, InferenceError
+from siamtrt import EngineMismatchError, GraphCard, InferenceError, Manifest
 from siamtrt.libraries import tensorrt as library
 
 _WARM_UP = 5
 _REBUILD = "build the engines anew on this machine"
 
 
-def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
+def profile(path: Path, graph: GraphCard, runs: int, manifest: Manifest) -> list[Layer]:
     """Run one plan and take the median of each of its layers.
 
     Args:
         path: the plan.
         graph: its interface; inputs are filled with noise, since time does not depend on values here.
         runs: how many are counted, after a warm-up.
+        manifest: of its folder; names the library that built it.
 
     Raises:
         MissingDependencyError: TensorRT or CUDA is not on this machine.
@@ -31,10 +32,11 @@ def profile(path: Path, graph: GraphCard, runs: int) -> list[Layer]:
         UsageError: it was built without details.
         InferenceError: it cannot be run.
     """
-    trt = library.load("tensorrt")
+    trt = library.load(library.name_of(manifest.environment))
     logger = library.make_logger(trt)
     runtime = trt.Runtime(logger)
-    engine = runtime.deserialize_cuda_engine(path.read_bytes())
+    core = library.dla_cores(manifest.settings.get("dla", ())).get(graph.name)
+    engine = library.load_plan(runtime, path.read_bytes(), core)
     if engine is None:
         raise EngineMismatchError(f"TensorRT cannot load {path}: {library.problems(logger)}", hint=_REBUILD)
     device = Device(mapped=False)

@@ -30,6 +30,7 @@ def describe(model, settings):
     borders = {value.name for value in (*graph.input, *graph.output)}
     flags = settings["flags"]
     best = "INT8" if "INT8" in flags else "HALF" if "FP16" in flags else "FLOAT"
+    on_dla = settings["dla"][1] if settings["dla"] else []
     holds = dict.fromkeys(borders, "FLOAT")  # tensor -> its type
     found = []
     for node in graph.node:
@@ -49,9 +50,10 @@ def describe(model, settings):
                 holds[name] = kind
         for name in node.output:
             holds[name] = "FLOAT" if name in borders else kind
+        name = node.name or node.output[0]
         entry = {
-            "Name": node.name or node.output[0],
-            "LayerType": "CaskConvolution" if node.op_type == "Conv" else "Shuffle",
+            "Name": name,
+            "LayerType": "DLA" if name in on_dla else "CaskConvolution" if node.op_type == "Conv" else "Shuffle",
             "Inputs": _tensors(read, shapes, {name: holds.get(name, kind) for name in read}),
             "Outputs": _tensors(node.output, shapes, holds),
         }
@@ -102,7 +104,7 @@ class Inspector:
     def __init__(self, trt, engine):
         self._trt = trt
         major, minor = (int(number) for number in trt.__version__.split(".")[:2])
-        self._engine = (lambda: engine) if (major, minor) >= (8, 6) else weakref.ref(engine)
+        self._engine = (lambda: engine) if (major, minor) >= (8, 6) or major == 1 else weakref.ref(engine)
 
     def get_engine_information(self, form):
         assert form is self._trt.LayerInformationFormat.JSON

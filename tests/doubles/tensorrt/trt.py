@@ -16,13 +16,18 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 
-from tests.doubles.tensorrt import int8, profiling
+from tests.doubles.tensorrt import arithmetic, int8, profiling
 
 _FLAGS_8 = ["FP16", "INT8", "DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "OBEY_PRECISION_CONSTRAINTS", "STRICT_TYPES"]
 _FLAGS_10 = [*_FLAGS_8[:-1], "BF16", "REFIT_IDENTICAL", "STRIP_PLAN"]
 _FLAGS_11 = ["DEBUG", "GPU_FALLBACK", "REFIT", "TF32", "REFIT_IDENTICAL", "STRIP_PLAN"]
-_CREATION = {8: ["EXPLICIT_BATCH"], 10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"], 11: ["STRONGLY_TYPED"]}
-_FLAGS = {8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
+_CREATION = {
+    1: ["STRONGLY_TYPED"],
+    8: ["EXPLICIT_BATCH"],
+    10: ["EXPLICIT_BATCH", "STRONGLY_TYPED"],
+    11: ["STRONGLY_TYPED"],
+}
+_FLAGS = {1: _FLAGS_11, 8: _FLAGS_8, 10: _FLAGS_10, 11: _FLAGS_11}
 
 
 def make(
@@ -38,9 +43,11 @@ def make(
     ignores_int8=False,
     only_reformats=False,
     no_kernel=(),
+    dla_cores=2,
+    not_on_dla=(),
     wants_more=False,
 ):
-    """A module like ``tensorrt`` of *version*.
+    """A module like ``tensorrt`` of *version*, or like ``tensorrt_rtx`` of a version 1.
 
     Args:
         version: e.g. ``8.5.2.2``.
@@ -52,25 +59,32 @@ def make(
         fast: the GPU has kernels for FP16 and INT8.
         ignores_int8: it chooses FP16 for every layer and says nothing.
         only_reformats: it chooses FP16 for every product, and puts one INT8 reformat into the plan.
+        dla_cores: how many deep learning accelerators the machine has.
+        not_on_dla: names of the nodes that these do not take.
         no_kernel: ``(node, type)`` pairs that no kernel computes; a build that wants one is refused.
         wants_more: a refit asks for a weight that nobody gave.
         takes_no_cache: a calibration cache is ignored, as TensorRT does with one it finds unfit.
         fails_after_calibration: an INT8 build is refused once it has its scales.
     """
     major = int(version.split(".")[0])
-    trt = types.ModuleType("tensorrt")
+    is_rtx, takes_flags = major == 1, major in (8, 10)
+    trt = types.ModuleType("tensorrt_rtx" if is_rtx else "tensorrt")
     trt.__version__ = version
     trt.NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", _CREATION[major], start=0)
+    strongly_typed = 1 << _CREATION[major].index("STRONGLY_TYPED") if "STRONGLY_TYPED" in _CREATION[major] else 0
     trt.BuilderFlag = enum.IntEnum("BuilderFlag", _FLAGS[major], start=0)
     trt.MemoryPoolType = enum.Enum("MemoryPoolType", ["WORKSPACE", "DLA_MANAGED_SRAM"])
     trt.ProfilingVerbosity = enum.Enum("ProfilingVerbosity", ["LAYER_NAMES_ONLY", "NONE", "DETAILED"])
     trt.TensorIOMode = enum.Enum("TensorIOMode", ["NONE", "INPUT", "OUTPUT"])
     trt.TensorFormat = enum.IntEnum("TensorFormat", ["LINEAR", "CHW2", "HWC8"], start=0)
     trt.DataType = enum.Enum("DataType", ["FLOAT", "HALF", "INT8", "INT32", "BOOL"])
+    trt.DeviceType = enum.Enum("DeviceType", ["GPU", "DLA"])
     trt.LayerType = enum.Enum("LayerType", ["CONVOLUTION", "ACTIVATION", "CONSTANT"])
     trt.log_of_builds, trt.log_of_engines, trt.log_of_nvtx = [], [], []
-    if major < 11:
+    if takes_flags:
         int8.add_names(trt)
+    if is_rtx:
+        trt.ComputeCapability = enum.Enum("ComputeCapability", ["SM75", "SM80", "SM86", "SM89", "SM120"])
     profiling.add_names(trt)
 
     class ILogger:
@@ -81,14 +95,25 @@ def make(
             self.initialised = True
 
     class Config:
-        __slots__ = ("calibrator", "flags", "pools", "profiling_verbosity", "timing_cache")
+        __slots__ = (
+            "calibrator",
+            "DLA_core",
+            "default_device_type",
+            "flags",
+            "pools",
+            "profiling_verbosity",
+            "timing_cache",
+            *(("num_compute_capabilities", "targets") if is_rtx else ()),
+        )
 
         def __init__(self):
             self.flags, self.pools, self.timing_cache = {trt.BuilderFlag.TF32}, {}, None
             self.profiling_verbosity = trt.ProfilingVerbosity.LAYER_NAMES_ONLY
-            self.calibrator = None
+            self.calibrator, self.default_device_type, self.DLA_core = None, trt.DeviceType.GPU, -1
+            if is_rtx:
+                self.num_compute_capabilities, self.targets = 0, {}
 
-        if major < 11:
+        if takes_flags:
 
             @property
             def int8_calibrator(self):
@@ -98,6 +123,15 @@ def make(
             def int8_calibrator(self, calibrator):
                 int8.require_constructed(calibrator)
                 self.calibrator = calibrator
+
+        if is_rtx:
+
+            def set_compute_capability(self, target, index):
+                self.targets[index] = target.name
+                return len(self.targets) <= self.num_compute_capabilities
+
+        def can_run_on_DLA(self, layer):  # noqa: N802
+            return layer.name not in not_on_dla and layer.type is not trt.LayerType.CONSTANT
 
         def set_memory_pool_limit(self, pool, size_bytes):
             self.pools[pool] = size_bytes
@@ -172,7 +206,7 @@ def make(
             self._errors += [f"no importer for {node.op_type}" for node in model.graph.node if node.op_type == "If"]
             if self._errors:
                 return False
-            self._network.data, self._network.layers = data, int8.layers_of(trt, model, major < 11)
+            self._network.data, self._network.layers = data, int8.layers_of(trt, model, takes_flags)
             for ours, theirs in (
                 (self._network.inputs, model.graph.input),
                 (self._network.outputs, model.graph.output),
@@ -184,8 +218,10 @@ def make(
         def __init__(self, logger):
             self._logger = logger
 
-        if major < 11:
+        if takes_flags:
             platform_has_fast_fp16 = platform_has_fast_int8 = fast
+
+        num_DLA_cores = dla_cores  # noqa: N815
 
         def create_network(self, flags):
             allowed = sum(1 << int(flag) for flag in trt.NetworkDefinitionCreationFlag)
@@ -205,9 +241,13 @@ def make(
                 "workspace": config.pools.get(trt.MemoryPoolType.WORKSPACE),
                 "verbosity": config.profiling_verbosity.name,
                 "only_reformats": only_reformats,
+                "dla": self._on_dla(network, config),
+                "typed": bool(network.flags & strongly_typed),
                 "io": int8.laid_out(trt, network),
             }
-            if major < 11:
+            if settings["dla"] is None:
+                return self._refuse()
+            if takes_flags:
                 pins = [layer for layer in network.layers if hasattr(layer, "precision")]
                 settings["pins"] = {layer.name: layer.precision.name for layer in pins}
                 settings["output_pins"] = sorted(name for layer in pins for name in layer.output_types)
@@ -228,6 +268,16 @@ def make(
                 settings if not ignores_int8 else {**settings, "flags": [x for x in settings["flags"] if x != "INT8"]}
             )
             return memoryview(json.dumps(kept).encode() + b"\n" + network.data)
+
+        def _on_dla(self, network, config):
+            """Core and names of the layers on it, nothing without a core, None where one would need a fallback."""
+            if config.default_device_type is trt.DeviceType.GPU:
+                return []
+            assert config.flags & {trt.BuilderFlag.FP16, trt.BuilderFlag.INT8}, "a DLA has no FP32"
+            assert trt.BuilderFlag.REFIT not in config.flags
+            taken = [layer.name for layer in network.layers if config.can_run_on_DLA(layer)]
+            fallback = trt.BuilderFlag.GPU_FALLBACK in config.flags
+            return [config.DLA_core, taken] if fallback or len(taken) == len(network.layers) else None
 
         def _kind_of(self, layer, settings):
             best = "INT8" if "INT8" in settings["flags"] else "HALF" if "FP16" in settings["flags"] else "FLOAT"
@@ -251,7 +301,7 @@ def make(
 
     class Runtime:
         def __init__(self, logger):
-            self._logger = logger
+            self._logger, self.DLA_core = logger, 0
 
         def deserialize_cuda_engine(self, plan):
             head, _, data = plan.partition(b"\n")
@@ -265,6 +315,7 @@ def make(
                 self._logger.log(ILogger.Severity.ERROR, "The engine plan file is not compatible with this version")
                 return None
             trt.log_of_engines.append(model.graph.name)
+            assert not settings["dla"] or settings["dla"][0] == self.DLA_core, "the core the plan was built for"
             return Engine(settings, model)
 
     class Engine:
@@ -303,7 +354,7 @@ def make(
     class Context:
         def __init__(self, engine):
             self._engine, self._generation, self._addresses = engine, engine.generation, {}
-            data = engine.model.SerializeToString()
+            data = arithmetic.computed(engine.model, engine.settings).SerializeToString()
             self._session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
             self._profiler = None
             self.nvtx_verbosity = trt.ProfilingVerbosity[engine.settings["verbosity"]]

@@ -17,7 +17,7 @@ from runtime.crop import crop, network_input
 from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
-from runtime.tensorrt.layout import LINEAR, Layout, features_of
+from runtime.tensorrt.layout import LINEAR, features_of
 from siamtrt import Array, InferenceError, Manifest, ModelCard, Tensors
 from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
@@ -27,7 +27,7 @@ class HostChain:
     """A :class:`runtime.matcher.Matcher` that goes through the host between all engines.
 
     Args:
-        engines: folder of a build for ``tensorrt``.
+        engines: folder of a build for ``tensorrt`` or ``typed``.
         card: of the model.
 
     Raises:
@@ -37,14 +37,14 @@ class HostChain:
     """
 
     def __init__(self, engines: Path, card: ModelCard) -> None:
-        trt = library.load("tensorrt")
+        manifest = Manifest.load(engines, stage="engines")
+        trt = library.load(library.name_of(manifest.environment))
         self._card = card
         self._device = Device(mapped=False)
         logger = library.make_logger(trt)
         self._runtime = trt.Runtime(logger)
-        features = features_of(Manifest.load(engines, stage="engines"))
         self._engines = {
-            graph.name: _HostEngine(self._device, trt, self._runtime, logger, engines, card, graph.name, features)
+            graph.name: _HostEngine(self._device, trt, self._runtime, logger, engines, card, graph.name, manifest)
             for graph in card.graphs
         }
         self._kernels: Tensors = {}
@@ -106,11 +106,11 @@ class _HostEngine:
         engines: Path,
         card: ModelCard,
         name: str,
-        features: Layout,
+        manifest: Manifest,
     ) -> None:
         graph = card.graph(name)
         self._device = device
-        layouts = dict.fromkeys(card.features(name), features)
+        layouts = dict.fromkeys(card.features(name), features_of(manifest))
         self._inputs, self._outputs = (
             {
                 spec.name: device.buffer(lies.shape(spec), lies.dtype)
@@ -124,7 +124,8 @@ class _HostEngine:
         self.bytes_a_run = sum(buffer.host.nbytes for buffer in both.values())
         self.copies_a_run = len(both)
         addresses = {name: buffer.address for name, buffer in both.items()}
-        self._engine = Engine(trt, runtime, logger, engines / f"{name}.plan", graph, addresses, layouts)
+        core = library.dla_cores(manifest.settings.get("dla", ())).get(name)
+        self._engine = Engine(trt, runtime, logger, engines / f"{name}.plan", graph, addresses, layouts, core)
 
     def run(self, feeds: Tensors) -> Tensors:
         """Inputs by name, those left out as they lie in ``hosts``; the outputs are valid until the next run."""

@@ -10,7 +10,7 @@ from benchmarks.__main__ import COMMANDS
 from benchmarks.profiling.layers import tables, tensorrt_profile
 from benchmarks.profiling.layers.layer_report import LayerReport
 from benchmarks.profiling.layers.tensorrt_layers import layers
-from siamtrt import ArtifactError, EngineMismatchError, ModelCard, UsageError, cli
+from siamtrt import ArtifactError, EngineMismatchError, Manifest, ModelCard, UsageError, cli
 from tests.calibrated import write_calibration
 
 INT8 = "Thirty-two wide channel vectorized row major Int8 format."
@@ -136,7 +136,12 @@ def test_warm_up_runs_do_not_count(board, monkeypatch):
     double.build()
     seen = []
     monkeypatch.setattr(tensorrt_profile, "layers", lambda text, durations, graph: seen.append(durations) or [])
-    tensorrt_profile.profile(double.out / "search.plan", ModelCard.load(double.out).graph("search"), 3)
+    tensorrt_profile.profile(
+        double.out / "search.plan",
+        ModelCard.load(double.out).graph("search"),
+        3,
+        Manifest.load(double.out, stage="engines"),
+    )
     assert len(seen[0]) == 3
     assert double.cudart.count("cudaStreamSynchronize") == 8
 
@@ -163,7 +168,12 @@ def test_a_plan_of_another_tensorrt_is_refused(board):
     with pytest.raises(
         EngineMismatchError, match=r"cannot load .*search\.plan: The engine plan file is not compatible"
     ):
-        tensorrt_profile.profile(double.out / "search.plan", ModelCard.load(double.out).graph("search"), 3)
+        tensorrt_profile.profile(
+            double.out / "search.plan",
+            ModelCard.load(double.out).graph("search"),
+            3,
+            Manifest.load(double.out, stage="engines"),
+        )
 
 
 @pytest.mark.parametrize("name", ["conv", "conv + relu", "conv + PWN(s, m)", "PWN(conv, relu)", "conv || twin"])
