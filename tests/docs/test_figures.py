@@ -75,7 +75,7 @@ def test_the_ratios_of_targets_in_a_batch_are_what_their_files_say():
 
 def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_files_say():
     page = (DOCS / "speed.md").read_text(encoding="utf-8")
-    runs = [overhead("nanotrack_v3"), overhead("siamrpn_lite0")]
+    runs = [overhead("nanotrack_v3"), overhead("siamrpn_nano")]
     inside, border = ([run[f"glue_{place}_ratio"] for run in runs] for place in ("inside", "border"))
     resize = [run["resize_inside_ms"] / run["glue_inside_ms"] for run in runs]
     for words, values in (
@@ -122,5 +122,5 @@ def test_the_overhead_of_the_front_page_is_that_of_its_file():
     ((beside, update),) = re.findall(
         r"\*\*([\d.]+) ms\*\* of ([\d.]+) ms", (ROOT / "README.md").read_text(encoding="utf-8")
     )
-    run = overhead("siamrpn_lite0")
+    run = overhead("siamrpn_nano")
     assert [float(beside), float(update)] == pytest.approx([run["glue_inside_ms"], run["update_ms"]], rel=0.02)
