@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 
 from benchmarks.evaluation.cross_check import write
+from benchmarks.evaluation.options import declare
 from sequences.annotated import load_sequence
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engines", type=Path, required=True, help="folder written by python -m engines")
+    declare(parser, "engines", required=("engines",))
     parser.add_argument("--onnx", type=Path, required=True, help="the graphs they were built from")
     parser.add_argument("--clip", type=Path, required=True, help="folder written by python -m benchmarks clip")
     parser.add_argument("--out", type=Path, help="folder of the script; ENGINES-polygraphy beside them by default")
