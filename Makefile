@@ -305,7 +305,8 @@ bench_of  = $(PYTHON) -m benchmarks bench --engines $(1) $(if $(SEQUENCES),--seq
 SEARCHED := build/searched/$(MODEL)/$(BUILT)
 FOUND    := $(SEARCHED)/below-$(LIMIT_MS)-ms
 SUPERNET_CONFIG := $(or $(CONFIG),training/configs/lighttrack_supernet.toml)
-search: need-DATA need-LIMIT_MS  ## Search a smaller LightTrack: DATA=folder LIMIT_MS=12; hours, rerun to resume
+search: need-DATA need-LIMIT_MS  ## A smaller LightTrack: MODEL=lighttrack_mobile DATA=folder LIMIT_MS=12; hours, rerun to resume
+	@test $(MODEL) = lighttrack_mobile || { echo "only LightTrack is searched: MODEL=lighttrack_mobile" >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(FOUND)/compared.html
 $(SEARCHED)/carriers/carrier_5.pth: | $(TRAINING)
 	$(PYTHON) -m architectures carriers --out $(@D)

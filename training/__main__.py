@@ -36,9 +36,9 @@ def main(options: argparse.Namespace) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """The parser of the command."""
-    parser = cli.parser("training", "Train a SiamRPN++ model; rerun the same command to resume.")
+    parser = cli.parser("training", "Train a tracker; rerun the same command to resume.")
     parser.add_argument(
-        "--config", type=Path, required=True, help="a TOML file, e.g. training/configs/siamrpn_lite0.toml"
+        "--config", type=Path, required=True, help="a TOML file, e.g. training/configs/siamrpn_nano.toml"
     )
     parser.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
     parser.add_argument("--out", type=Path, required=True, help="folder for state, weights, curves and history")

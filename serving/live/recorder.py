@@ -1,4 +1,4 @@
-"""Recordings of what is followed: ``boxes.jsonl`` with a line a frame and target."""
+"""Recordings of what is followed: ``recording-001.jsonl`` and so on, with a line a frame and target."""
 
 from __future__ import annotations
 

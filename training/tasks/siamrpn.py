@@ -201,7 +201,7 @@ def _start(settings: Settings, seed: int) -> nn.Module:
 def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> tuple[Tensor, int]:
     """The anchors of the map that *network* puts out (centre and size in crop pixels, 4xN), and its side in cells."""
     if not isinstance(network, SiamRPN):
-        raise UsageError("this task trains SiamRPN++ only", hint="siamrpn_lite0")
+        raise UsageError("this task trains SiamRPN++ only", hint="siamrpn_nano")
     crops = (torch.zeros(1, 3, side, side, device=device) for side in (model.template_px, model.search_px))
     with torch.no_grad():
         cls, _ = network.eval()(*crops)

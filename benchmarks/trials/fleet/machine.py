@@ -24,7 +24,7 @@ def turn(*, alone: bool, lock: Path = LOCK) -> Iterator[None]:
 
     The lock is the kernel's: a process that dies gives it back. Trials of another container see another ``/tmp``.
     """
-    handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)  # another user's file can be locked too
+    handle = _opened(lock)
     kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
     try:
         try:
@@ -35,6 +35,14 @@ def turn(*, alone: bool, lock: Path = LOCK) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _opened(lock: Path) -> int:
+    """A descriptor of *lock*. Another user's can be locked too, but Linux lets nobody create over it in ``/tmp``."""
+    try:
+        return os.open(lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
 
 
 def here_alone(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
