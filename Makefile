@@ -359,7 +359,7 @@ layers: $(LAYERS)  ## Latency of each layer of each engine
 $(LAYERS): $(ENGINES) $(call forced,layers)
 	$(call done,layers)$(PYTHON) -m benchmarks layers --engines $(<D) $(THREADS_OPTION) --out "$@"
 
-exits: $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIPS) $(call forced,exits)  ## Stop early: what it buys, on ONNX Runtime
+exits: float-exits $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIPS) $(call forced,exits)  ## Stop early: what it buys, on ONNX Runtime
 	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(TUNING),build/clips/tuning)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/tuning.npz"
 	$(PYTHON) -m benchmarks exits tune --table "$(RESULT_exits)/tuning.npz" --out "$(RESULT_exits)/policy"
@@ -370,6 +370,10 @@ exits: $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIPS) $(call fo
 		$(THREADS_OPTION) --out "$(RESULT_exits)/judged.npz"
 	$(PYTHON) -m benchmarks exits report --run "$(RESULT_exits)/run" --table "$(RESULT_exits)/judged.npz" \
 		--tuned "$(RESULT_exits)/policy/policy.json" --out "$(RESULT_exits)"
+# INT8 takes ranges of the graphs with exits, and of the whole ones beside them.
+float-exits:
+	@test -z "$(NEEDS_RANGES)" || { echo "make exits has no INT8: calibrate the graphs in $(dir $(EXITS_ONNX)) with" \
+		"python -m calibration, and call python -m engines --ranges and python -m benchmarks exits" >&2; exit 2; }
 $(EXITS_ONNX): $(ONNX)
 	$(PYTHON) -m export --model $(MODEL) $(WEIGHTS) --exits --out $(@D)
 $(EXITS_ENGINES): $(EXITS_ONNX)

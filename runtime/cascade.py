@@ -24,8 +24,8 @@ class CascadeLocator:
     Args:
         matcher: owned from now on.
         policy: of one target.
-        audit_every: each so many frames all stages run, the last exit's box is taken, and its overlap with the box
-            that the policy would have taken is kept; 0 for never.
+        audit_every: each so many frames all stages run, the last exit is taken, and the overlap of its box with the
+            one that the policy would have taken is kept; 0 for never.
 
     Raises:
         UsageError: the model has no exits.
@@ -55,31 +55,39 @@ class CascadeLocator:
         times = dict(self._matcher.begin(frame, square, fill, last_size))
         count, number = len(self.card.search.stages), self._policy.start_depth()
         answers = list(self._matcher.advance(number))
+        if number < count:  # who decides hears of each exit that ran
+            for passed, answer in enumerate(answers[:-1], start=1):
+                self._policy.halts(passed, answer.scores, time.perf_counter_ns() - started_ns)
         while number < count:
             elapsed_ns = time.perf_counter_ns() - started_ns
             if self._policy.halts(number, answers[-1].scores, elapsed_ns):
                 break
             number += 1
             answers += self._matcher.advance(number)
+        candidate, times["decode"] = self._box(number)
+        if self._audit.is_due():
+            answers += self._matcher.advance(count)
+            number, early = count, candidate
+            candidate, spent_ns = self._box(count)
+            times["decode"] += spent_ns
+            self._audit.compare(early, candidate)
         self._policy.observe(number, answers[-1].scores)
         for answer in answers:
             for stage, spent_ns in answer.times.items():
                 times[stage] = times.get(stage, 0) + spent_ns
-        decoding_ns = time.perf_counter_ns()
-        candidate = self._matcher.box(number)
-        times["decode"] = time.perf_counter_ns() - decoding_ns
         taken = ExitTaken(
             number,
             count,
             tuple(answer.scores for answer in answers),
             tuple(sum(answer.times.values()) for answer in answers),
         )
-        if self._audit.is_due():
-            self._matcher.advance(count)
-            whole = self._matcher.box(count)
-            self._audit.compare(candidate, whole)
-            candidate = whole
         return Located(candidate, times, taken)
+
+    def _box(self, number: int) -> tuple[Candidate, int]:
+        """The box of an exit, and how long it took to decode."""
+        started_ns = time.perf_counter_ns()
+        candidate = self._matcher.box(number)
+        return candidate, time.perf_counter_ns() - started_ns
 
     def close(self) -> None:
         self._matcher.close()

@@ -40,17 +40,3 @@ def increments(costs: Tensor) -> Tensor:
     """What each exit adds to the cost up to the one before, relative to the first: the paper's p."""
     steps = torch.diff(costs, prepend=torch.zeros_like(costs[:1]))
     return steps / steps[0]
-
-
-def map_cross_entropy(values: Tensor, sigma: float) -> Tensor:
-    """The softmax cross-entropy of a map with a Gaussian around its middle cell that sums to one: eq. 1.
-
-    Args:
-        values: HxW.
-        sigma: of the Gaussian, in cells.
-    """
-    height, width = values.shape
-    rows = torch.arange(height, dtype=values.dtype)[:, None] - height // 2
-    columns = torch.arange(width, dtype=values.dtype)[None] - width // 2
-    target = torch.exp(-(rows**2 + columns**2) / (2 * sigma**2))
-    return -((target / target.sum()).flatten() * values.flatten().log_softmax(0)).sum()

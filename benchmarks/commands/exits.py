@@ -14,7 +14,7 @@ from benchmarks.evaluation.exits.tune import tune
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from benchmarks.evaluation.options import declare
 from benchmarks.reports.exits_page import exits_page, over_cost, over_time
-from runtime.policies.parse import TUNED, read_tuned
+from runtime.policies.parse import TUNED, TunedPoints, files_of, read_tuned
 from sequences.sequence import Sequence as Video
 from siamtrt import Manifest, ModelCard, UsageError, claim, cli, documents
 from siamtrt.environment import describe
@@ -104,7 +104,7 @@ def _shown(values: list[float | None]) -> str:
 def _run(options: argparse.Namespace) -> None:
     videos = _videos(options)
     policies = _policies(options, videos)
-    key = about(options.engines, options.whole, policies, videos)
+    key = about(options.engines, options.whole, policies, videos, options.threads)
     path = options.out / _RUN
     claim.take(path, key)
     done = claim.finished(path, key)
@@ -122,22 +122,34 @@ def _policies(options: argparse.Namespace, videos: list[Video]) -> dict[str, str
     count = len(ModelCard.load(options.engines).search.stages)
     rows = {f"fixed:{number}": f"fixed:{number}" for number in range(1, count + 1)}
     if options.tuned:
-        tuned = read_tuned(options.tuned, Manifest.load(options.engines, stage="engines").files)
-        shared = sorted(set(tuned.sequences.values()) & {video.digest for video in videos})
-        if shared:
-            names = [name for name, digest in tuned.sequences.items() if digest in shared]
-            raise UsageError(
-                f"the thresholds were tuned on {', '.join(names)}, so they cannot be judged on them",
-                hint="other --videos or --held-out, or python -m benchmarks exits tune on others",
-            )
-        for name in options.points or tuned.points:
+        for name in options.points or _judged(options.tuned, options.engines, videos).points:
             rows[f"tuned {name}"] = f"tuned:{options.tuned}:{name}"
     for shares in options.random:
         rows.update({f"random {shares} #{seed}": f"random:{seed}:{shares}" for seed in range(options.random_seeds)})
     for words in options.policy:
         name, _, policy = words.rpartition("=")
         rows[name or words] = policy
+    for path in {path for policy in rows.values() for name, path in files_of(policy) if name == "tuned"}:
+        _judged(path, options.engines, videos)
     return rows
+
+
+def _judged(path: Path, engines: Path, videos: list[Video]) -> TunedPoints:
+    """The thresholds of a file, which *videos* may judge.
+
+    Raises:
+        UsageError: they were tuned on some of the videos.
+        ArtifactError: the file is damaged, or of other engines.
+    """
+    tuned = read_tuned(path, Manifest.load(engines, stage="engines").files)
+    digests = {video.digest for video in videos}
+    names = [name for name, digest in tuned.sequences.items() if digest in digests]
+    if names:
+        raise UsageError(
+            f"the thresholds of {path} were tuned on {', '.join(names)}, so they cannot be judged on them",
+            hint="other --videos or --held-out, or python -m benchmarks exits tune on others",
+        )
+    return tuned
 
 
 def _report(options: argparse.Namespace) -> None:

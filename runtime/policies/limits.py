@@ -78,10 +78,6 @@ class Deadline:
 
     Raises:
         UsageError: the first stage alone takes longer.
-
-    Attributes:
-        frames: how many were run.
-        missed: how many had taken longer when their exit was reached.
     """
 
     def __init__(self, inner: ExitPolicy, limit_ns: int, stage_p99_ns: Sequence[int]) -> None:
@@ -92,23 +88,19 @@ class Deadline:
                 hint="a longer deadline, or a smaller model",
             )
         self._inner, self._limit_ns, self._p99_ns = inner, limit_ns, tuple(stage_p99_ns)
-        self._start, self.frames, self.missed = 1, 0, 0
+        self._start = 1
 
     def reset(self) -> None:
         self._inner.reset()
 
     def start_depth(self) -> int:
         self._start = self._inner.start_depth()
-        self.frames += 1
         return 1
 
     def halts(self, number: int, scores: Scores, elapsed_ns: int) -> bool:
-        stops = number >= self._start and self._inner.halts(number, scores, elapsed_ns)
+        stops = self._inner.halts(number, scores, elapsed_ns) and number >= self._start
         last = number == len(self._p99_ns)
-        if stops or last or elapsed_ns + self._p99_ns[number] > self._limit_ns:
-            self.missed += elapsed_ns > self._limit_ns
-            return True
-        return False
+        return stops or last or elapsed_ns + self._p99_ns[number] > self._limit_ns
 
     def observe(self, number: int, scores: Scores) -> None:
         self._inner.observe(number, scores)
@@ -152,7 +144,8 @@ class EnergyBucket:
 
     def halts(self, number: int, scores: Scores, elapsed_ns: int) -> bool:
         deeper_fits = number < len(self._energy_mj) and self._energy_mj[number] <= self.left_mj
-        return not deeper_fits or (number >= self._start and self._inner.halts(number, scores, elapsed_ns))
+        stops = self._inner.halts(number, scores, elapsed_ns) and number >= self._start
+        return stops or not deeper_fits
 
     def observe(self, number: int, scores: Scores) -> None:
         self.left_mj -= self._energy_mj[number - 1]

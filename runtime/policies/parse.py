@@ -20,7 +20,7 @@ HELP = (
     "tuned:FILE:POINT or replay:FILE; then any of +hysteresis:UP,DOWN,HOLD[,SETTLE], +deadline:MS:FILE, "
     "+energy:MJ,MJ,..:REFILL:CAP, +audit:FRAMES"
 )
-_SUFFIX, _AUDIT = ".json", "audit"
+_SUFFIX, _AUDIT, _HYSTERESIS = ".json", "audit", "hysteresis"
 _GATES: Mapping[str, Tuple[Value, bool]] = {
     "gate": (cumulative, False),
     "gate-conditional": (conditional, False),
@@ -72,9 +72,10 @@ def parse(text: str, card: ModelCard, engines: Mapping[str, str]) -> Decision:
         UsageError: it is no policy, or not one of this model.
         ArtifactError: a file it names is damaged, or of other engines.
     """
-    base, *limits = re.split(rf"\+(?=(?:{'|'.join([*_LIMITS, _AUDIT])}):)", text)
+    base, *limits = _parts(text)
     policy, audit_every = _policy(_BASES, base, card, engines, ()), 0
-    for limit in limits:
+    # Hysteresis raises the depth that a frame starts at without being asked, so whatever limits that is around it.
+    for limit in sorted(limits, key=lambda words: not words.startswith(f"{_HYSTERESIS}:")):
         name, _, words = limit.partition(":")
         if name == _AUDIT:
             if not words.isdecimal():
@@ -97,6 +98,21 @@ def read_tuned(path: Path, engines: Mapping[str, str]) -> TunedPoints:
             f"the thresholds of {path} were chosen for other engines, whose scores are others", hint=TUNED.hint
         )
     return tuned
+
+
+def files_of(text: str) -> List[Tuple[str, Path]]:
+    """The files that the policy *text* is made of, each with the word that names it, such as ``tuned``."""
+    files = []
+    for part in _parts(text):
+        name, _, words = part.partition(":")
+        if name in _FILES:
+            files.append((name, _FILES[name](words)))
+    return files
+
+
+def _parts(text: str) -> List[str]:
+    """The policy itself, then what is around it."""
+    return re.split(rf"\+(?=(?:{'|'.join([*_LIMITS, _AUDIT])}):)", text)
 
 
 def _policy(
@@ -130,11 +146,17 @@ def _threshold(card: ModelCard, _engines: Mapping[str, str], theta: str, score: 
     return Threshold(name, [float(theta)] * (len(card.search.stages) - 1), value, strict=strict)
 
 
+def _path_and_point(words: str) -> Tuple[Path, str]:
+    """The file of thresholds, and the name of a point or nothing."""
+    if words.endswith(_SUFFIX):
+        return Path(words), ""
+    path, _, name = words.rpartition(":")
+    return Path(path), name
+
+
 def _tuned(card: ModelCard, engines: Mapping[str, str], *words: str) -> ExitPolicy:
-    path, name = ":".join(words), ""
-    if not path.endswith(_SUFFIX):
-        path, _, name = path.rpartition(":")
-    tuned = read_tuned(Path(path), engines)
+    path, name = _path_and_point(":".join(words))
+    tuned = read_tuned(path, engines)
     name = name or tuned.default
     if name not in tuned.points:
         raise UsageError(f"{path} has no point {name!r}", hint=f"one of {', '.join(tuned.points)}")
@@ -181,9 +203,14 @@ _BASES: Mapping[str, Callable[..., ExitPolicy]] = {
     "replay": _replay,
 }
 _LIMITS: Mapping[str, Callable[..., ExitPolicy]] = {
-    "hysteresis": _hysteresis,
+    _HYSTERESIS: _hysteresis,
     "deadline": _deadline,
     "energy": _energy,
+}
+_FILES: Mapping[str, Callable[[str], Path]] = {
+    "tuned": lambda words: _path_and_point(words)[0],
+    "replay": Path,
+    "deadline": lambda words: Path(words.partition(":")[2]),
 }
 
 

@@ -20,7 +20,9 @@ class ExitPolicy(Protocol):
         """The exit that the next frame runs to without being asked; called once a frame."""
 
     def halts(self, number: int, scores: Scores, elapsed_ns: int) -> bool:
-        """Whether to stop at exit *number*.
+        """Whether to stop at exit *number*; asked of each exit that ran, in order, the last one of all left out.
+
+        Below the depth that the frame starts at the answer counts for nothing, but what is said there may count later.
 
         Args:
             number: of the exit that is reached.

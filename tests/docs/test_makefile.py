@@ -354,6 +354,13 @@ def test_pruning_names_its_variant_and_leaves_it_where_export_looks(checkout):
     assert not calls
 
 
+def test_exits_of_int8_are_refused_before_anything_runs(checkout):
+    done, calls = make(checkout, "exits", "PRECISION=int8", "FRAMES=a")
+    assert done.returncode == 2
+    assert "make exits has no INT8" in done.stderr
+    assert not calls
+
+
 def test_help_lists_every_target_and_every_variable_with_the_value_it_has(checkout):
     shown, _ = make(checkout, "help")
     text = MAKEFILE.read_text()

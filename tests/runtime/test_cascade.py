@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from runtime.cascade import CascadeLocator
 from runtime.decode import Decoder
 from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.policies.parse import TUNED, parse
+from runtime.policies.parse import TUNED, files_of, parse
 from runtime.policies.plain import Fixed, Replay
 from runtime.track import track
 from runtime.tracker import Tracker
@@ -147,7 +148,40 @@ def test_a_new_target_starts_the_policy_anew(engines):
 def test_an_audit_takes_the_last_exits_box(engines):
     audited = follow(engines, "fixed:1+audit:1", 4)
     assert boxes(audited) == boxes(follow(engines, "fixed:3", 4))
-    assert exits(audited) == [1, 1, 1]
+
+
+def test_an_audited_frame_is_one_of_the_last_exit_and_costs_as_much(engines):
+    states = follow(engines, "fixed:1+audit:2", 5)
+    assert exits(states) == [1, 3, 1, 3]
+    for state in states:
+        assert len(state.exit.stage_ns) == len(state.exit.scores) == state.exit.number
+        assert sum(state.exit.stage_ns) == state.times["search"] + state.times["xcorr"]
+    locator, _ = open_cascade(engines, lambda _: Replay(exits(states), 3))
+    tracker, video = Tracker(locator), clip(picture(), 5)
+    tracker.start(video[0], START)
+    assert boxes([tracker.update(frame) for frame in video[1:]]) == boxes(states)
+
+
+@pytest.mark.parametrize("order", ["{energy}{hysteresis}", "{hysteresis}{energy}"])
+def test_hysteresis_keeps_to_the_bucket_in_any_order(engines, order):
+    """A settling of all frames at the last exit, and energy for one of them."""
+    limits = order.format(energy="+energy:10,22,45:10:45", hysteresis="+hysteresis:0.75,0.5,3,99")
+    assert exits(follow(engines, f"fixed:1{limits}", 4)) == [3, 1, 1]
+
+
+def test_the_gates_before_the_start_depth_are_told(engines):
+    told = []
+
+    class Listening(Fixed):
+        def halts(self, number, scores, elapsed_ns):
+            told.append(number)
+            return super().halts(number, scores, elapsed_ns)
+
+    locator, _ = open_cascade(engines, lambda _: Listening(2, 3))
+    tracker, video = Tracker(locator), clip(picture(), 2)
+    tracker.start(video[0], START)
+    tracker.update(video[1])
+    assert told == [1, 2]
 
 
 def test_a_low_agreement_is_said(engines, caplog):
@@ -211,6 +245,14 @@ def test_tuned_points_are_taken_by_name(engines, tmp_path):
     assert boxes(follow(engines, f"tuned:{path}")) == boxes(follow(engines, "fixed:3"))
     with pytest.raises(UsageError, match=r"no point '0\.7'"):
         follow(engines, f"tuned:{path}:0.7")
+
+
+def test_the_files_of_a_policy():
+    text = "tuned:a:b/policy.json:0.5+hysteresis:0.7,0.5,3+deadline:20:slow.json"
+    assert files_of(text) == [("tuned", Path("a:b/policy.json")), ("deadline", Path("slow.json"))]
+    assert files_of("tuned:policy.json+audit:3") == [("tuned", Path("policy.json"))]
+    assert files_of("replay:boxes.jsonl") == [("replay", Path("boxes.jsonl"))]
+    assert files_of("threshold:0.5:gate") == []
 
 
 def test_thresholds_of_other_engines_are_refused(engines, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from training.exit_losses import gate_loss, increments, map_cross_entropy, stopping
+from training.exit_losses import gate_loss, increments, stopping
 
 GATES = torch.tensor([[0.2, 0.5, 0.7, 0.4]], dtype=torch.float64)
 LOSSES = torch.tensor([[2, 1.5, 1.2, 1.1, 1]], dtype=torch.float64)
@@ -59,12 +59,6 @@ def test_costs_of_three_exits():
     losses = torch.tensor([[0.6, 0.5, 0.42]], dtype=torch.float64)
     assert stopping(gates)[0].tolist() == pytest.approx([0.3, 0.42, 0.28])
     assert gate_loss(gates, losses, shares, 0.2).item() == pytest.approx(0.617979, abs=1e-6)
-
-
-def test_the_cross_entropy_of_a_map():
-    values = torch.tensor([[0, 0.2, 0.1], [0.3, 1, 0.2], [0, 0.1, 0]], dtype=torch.float64)
-    assert map_cross_entropy(values, 0.5).item() == pytest.approx(1.773870, abs=1e-6)
-    assert map_cross_entropy(torch.zeros(16, 16, dtype=torch.float64), 0.5).item() == pytest.approx(5.545, abs=1e-3)
 
 
 def test_the_loss_of_a_score_that_says_an_overlap():

@@ -20,6 +20,7 @@ from networks.checkpoint import load
 from networks.exit_scores import MAP_FEATURES
 from networks.exits import FEATURE, ExitSiamRPN
 from siamtrt import ArtifactError, UsageError
+from siamtrt.files import sha256
 from training.config import Config, parsed
 from training.exit_losses import gate_loss, increments
 from training.place import Place
@@ -81,7 +82,7 @@ class ExitScoresTask:
 
     Raises:
         UsageError: *start* has no exits, or not one cost an exit.
-        ArtifactError: a table is damaged, or was made without features or of another network.
+        ArtifactError: a table is damaged, or was made without features or of other weights.
     """
 
     network: nn.Module
@@ -99,7 +100,7 @@ class ExitScoresTask:
             raise UsageError(f"{len(self.settings.costs)} costs for {network.stages} exits", hint="one up to each")
         self.network = self._network = network.to(place.device)
         self._train, self._held_out = (
-            _stacked([_read(data / path, network) for path in paths], place)
+            _stacked([_read(data / path, network, sha256(Path(self.settings.start))) for path in paths], place)
             for paths in (self.settings.tables, self.settings.held_out)
         )
         costs = torch.tensor(self.settings.costs, device=place.device)
@@ -156,12 +157,13 @@ def _as_exits(network: nn.Module) -> ExitSiamRPN:
     return network
 
 
-def _read(path: Path, network: ExitSiamRPN) -> Rows:
-    """The features and overlaps of a table of exits."""
+def _read(path: Path, network: ExitSiamRPN, checkpoint_sha256: str) -> Rows:
+    """The features and overlaps of a table of exits, made of the weights in the file of that digest."""
     hint = "python -m export --exit-features, engines of it, then python -m benchmarks exits table"
     try:
         with np.load(path, allow_pickle=False) as stored:
-            names = json.loads(str(stored["about"]))["score_names"]
+            about = json.loads(str(stored["about"]))
+            names = about["score_names"]
             scores, overlaps = stored["scores"], stored["overlaps"]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise ArtifactError(f"{path} is no table of exits: {error}", hint=hint) from error
@@ -169,6 +171,8 @@ def _read(path: Path, network: ExitSiamRPN) -> Rows:
     widths = {network.exits.quality_of(number).mean.numel() for number in range(1, network.stages + 1)}
     if scores.shape[1] != network.stages or {len(columns)} != widths:
         raise ArtifactError(f"{path} has {len(columns)} features an exit, the network takes {widths}", hint=hint)
+    if about.get("checkpoint_sha256") != checkpoint_sha256:
+        raise ArtifactError(f"{path} is of other weights than those that the scores are fitted to", hint=hint)
     return Rows(torch.from_numpy(scores[:, :, columns]).float(), torch.from_numpy(overlaps).float())
 
 

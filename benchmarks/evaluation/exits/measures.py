@@ -1,4 +1,4 @@
-"""The arithmetic of exits: hulls, ranks, calibration, thresholds by quantiles, intervals."""
+"""The arithmetic of exits: hulls, ranks, thresholds, intervals."""
 
 from __future__ import annotations
 
@@ -43,55 +43,6 @@ def rank_auc(scores: Array, labels: Array) -> float | None:
     order = np.sort(negative)
     below, upto = (np.searchsorted(order, positive, side) for side in ("left", "right"))
     return float((below + upto).mean() / (2 * len(negative)))
-
-
-def isotonic(scores: Array, values: Array) -> Array:
-    """The rising function of the score that is closest to *values*, at the scores in rising order.
-
-    Source: Ayer et al., 1955 (pool adjacent violators).
-    """
-    blocks: list[list[float]] = []
-    for value in np.asarray(values, np.float64)[np.argsort(scores, kind="stable")]:
-        blocks.append([float(value), 1.0])
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            mean, count = blocks.pop()
-            before = blocks[-1]
-            total = before[1] + count
-            blocks[-1] = [(before[0] * before[1] + mean * count) / total, total]
-    return np.concatenate([np.full(int(count), mean) for mean, count in blocks])
-
-
-def calibration_error(scores: Array, labels: Array, bins: int = 5) -> float:
-    """How far scores are from how often they are right: the mean over equal bins, closed on the right."""
-    places = np.clip(np.ceil(scores * bins).astype(int) - 1, 0, bins - 1)
-    gaps = [
-        abs(scores[places == at].mean() - labels[places == at].mean()) * (places == at).mean()
-        for at in range(bins)
-        if (places == at).any()
-    ]
-    return float(sum(gaps))
-
-
-def quantile_thresholds(scores: Array, q: float) -> list[float]:
-    """Thresholds that send shares proportional to ``q ** k`` to the exits.
-
-    Args:
-        scores: N x (K - 1), the scores of all exits but the last.
-        q: below 1 for early exits.
-
-    Source: Huang et al., MSDNet, ICLR 2018, as its public code does it.
-    """
-    count, exits = len(scores), scores.shape[1] + 1
-    shares = q ** np.arange(1, exits + 1)
-    shares = shares / shares.sum()
-    left, thetas = np.ones(count, bool), []
-    for number in range(exits - 1):
-        wanted = int(count * shares[number])
-        ranked = np.sort(scores[left, number])[::-1]
-        theta = float(ranked[wanted - 1]) if 0 < wanted <= len(ranked) else float("inf")
-        thetas.append(theta)
-        left &= scores[:, number] < theta
-    return thetas
 
 
 def exits_at(scores: Array, thetas: Sequence[float]) -> Array:

@@ -11,10 +11,11 @@ from typing import Any, Mapping
 from runtime.cascade import CascadeLocator, require_exits
 from runtime.locator import HostLocator
 from runtime.onnxruntime.matcher import OnnxMatcher
-from runtime.policies.parse import parse
+from runtime.policies.parse import files_of, parse
 from runtime.tracker import Tracker, TrackerState
 from sequences.sequence import Sequence as Video
 from siamtrt import Manifest, ModelCard
+from siamtrt.files import sha256
 from siamtrt.progress import progress_bar
 
 WHOLE = "whole"
@@ -107,11 +108,13 @@ class SideBySide:
         return dict(columns)
 
 
-def about(engines: Path, whole: Path | None, policies: Mapping[str, str], videos: list[Video]) -> dict[str, Any]:
+def about(
+    engines: Path, whole: Path | None, policies: Mapping[str, str], videos: list[Video], threads: int | None
+) -> dict[str, Any]:
     """What decides about a run: it goes on only with the same.
 
     Raises:
-        ArtifactError: engines are not what their manifest says.
+        ArtifactError: engines are not what their manifest says, or a file that a policy names cannot be read.
     """
     card = ModelCard.load(engines)
     return {
@@ -120,5 +123,7 @@ def about(engines: Path, whole: Path | None, policies: Mapping[str, str], videos
         "whole": Manifest.load(whole, stage="engines").files if whole else None,
         "macs": list(card.stage_macs(card.search)),
         "policies": dict(policies),
+        "policy_files": {str(path): sha256(path) for words in policies.values() for _, path in files_of(words)},
+        "threads": threads,
         "sequences": {video.name: video.digest for video in videos},
     }

@@ -31,6 +31,7 @@ class ExitTable:
 
     Attributes:
         engines: file name -> digest.
+        checkpoint_sha256: of the weights that the engines were made of.
         sequences: name -> digest of the truth, in the order of ``video``.
         score_names: of the columns of ``scores``.
         macs: multiply-accumulates of each stage.
@@ -43,6 +44,7 @@ class ExitTable:
     """
 
     engines: Mapping[str, str]
+    checkpoint_sha256: str
     sequences: Mapping[str, str]
     score_names: Tuple[str, ...]
     macs: Tuple[int, ...]
@@ -88,6 +90,7 @@ class ExitTable:
         """Write one file, whole or not at all."""
         about = {
             "engines": dict(self.engines),
+            "checkpoint_sha256": self.checkpoint_sha256,
             "sequences": dict(self.sequences),
             "score_names": self.score_names,
             "macs": self.macs,
@@ -109,7 +112,14 @@ class ExitTable:
                 columns = {name: stored[name] for name in (*_COLUMNS, "outside_ns")}
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise ArtifactError(f"{path} is no table of exits: {error}", hint=HINT) from error
-        return cls(about["engines"], about["sequences"], tuple(about["score_names"]), tuple(about["macs"]), **columns)
+        return cls(
+            about["engines"],
+            about.get("checkpoint_sha256", ""),  # tables of before have none
+            about["sequences"],
+            tuple(about["score_names"]),
+            tuple(about["macs"]),
+            **columns,
+        )
 
 
 class EveryExit:
@@ -164,6 +174,7 @@ def make_table(engines: Path, videos: Sequence[Video], threads: int | None) -> E
     video_column, frame, scores, overlaps, stage_ns, outside_ns = (np.array(column) for column in zip(*rows))
     return ExitTable(
         manifest.files,
+        card.checkpoint_sha256,
         {video.name: video.digest for video in videos},
         names,
         card.stage_macs(card.search),

@@ -13,6 +13,7 @@ from networks.models import MODELS
 from networks.seeded import seeded
 from siamtrt import ArtifactError, UsageError
 from siamtrt.card import TrackerConstants
+from siamtrt.files import sha256
 from tests.networks.thin import thin_siamrpn
 from training.config import Config
 from training.loop import Loop
@@ -29,7 +30,7 @@ def thin_model(monkeypatch):
     monkeypatch.setitem(MODELS, "thin", spec)
 
 
-def write_table(path, count=300, seed=0, features=FEATURES):
+def write_table(path, checkpoint_sha256, count=300, seed=0, features=FEATURES):
     """Rows whose first feature tells whether depth helps."""
     rng = np.random.default_rng(seed)
     easy = rng.random(count) < 0.5
@@ -38,14 +39,15 @@ def write_table(path, count=300, seed=0, features=FEATURES):
     values[:, :, 0] += 3 * easy[:, None]
     names = ["peak", *(f"{FEATURE}{index}" for index in range(features))]
     scores = np.concatenate([rng.random((count, 3, 1)), values], 2)
-    np.savez(path, about=np.array(json.dumps({"score_names": names})), scores=scores, overlaps=overlaps)
+    about = {"score_names": names, "checkpoint_sha256": checkpoint_sha256}
+    np.savez(path, about=np.array(json.dumps(about)), scores=scores, overlaps=overlaps)
 
 
 @pytest.fixture
 def data(tmp_path):
-    write_table(tmp_path / "train.npz")
-    write_table(tmp_path / "held.npz", seed=1)
     torch.save(with_exits(seeded("thin", 0)).state_dict(), tmp_path / "start.pth")
+    write_table(tmp_path / "train.npz", sha256(tmp_path / "start.pth"))
+    write_table(tmp_path / "held.npz", sha256(tmp_path / "start.pth"), seed=1)
     return tmp_path
 
 
@@ -132,7 +134,10 @@ def test_weights_without_exits_are_refused(data):
 
 
 def test_a_table_of_another_network_is_refused(data):
-    write_table(data / "other.npz", features=20)
+    write_table(data / "other.npz", "0" * 64)
+    with pytest.raises(ArtifactError, match="is of other weights"):
+        open_task(config(data, tables=["other.npz"]), data, CPU)
+    write_table(data / "other.npz", sha256(data / "start.pth"), features=20)
     with pytest.raises(ArtifactError, match="has 20 features an exit"):
         open_task(config(data, tables=["other.npz"]), data, CPU)
     with pytest.raises(ArtifactError, match="no table of exits"):

@@ -131,6 +131,23 @@ def test_a_finished_run_is_not_run_again(made, caplog):
     assert (made / "run" / "exits.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("change", ["thresholds", "threads"])
+def test_a_run_of_other_thresholds_or_threads_is_not_taken_for_finished(made, tmp_path, capsys, change):
+    shutil.copytree(made / "run", tmp_path / "run")
+    words = list(run_words(made, out=tmp_path / "run"))
+    path = made / "policy" / "policy.json"
+    before = path.read_text()
+    try:
+        if change == "thresholds":
+            path.write_text(before.replace('"default": "', '"default":  "'))
+        else:
+            words[words.index("--threads") + 1] = 2
+        assert command("run", *words) == 4
+    finally:
+        path.write_text(before)
+    assert ("policy_files" if change == "thresholds" else "threads") in capsys.readouterr().err
+
+
 def test_truth_behind_the_first_frame_changes_no_box(made, tmp_path):
     blind = shutil.copytree(made / "judge", tmp_path / "judge")
     for path in blind.glob("*/groundtruth.txt"):
@@ -148,6 +165,10 @@ def test_truth_behind_the_first_frame_changes_no_box(made, tmp_path):
 
 def test_thresholds_are_not_judged_on_their_tuning_videos(made, capsys):
     assert command("run", *run_words(made, "tune", "other")) == 2
+    assert "tuned on a, b" in capsys.readouterr().err
+    engines = ("--engines", made / "engines", "--threads", 1)
+    policy = f"mine=tuned:{made / 'policy' / 'policy.json'}:0.5"
+    assert command("run", *engines, "--policy", policy, "--videos", made / "tune", "--out", made / "another") == 2
     assert "tuned on a, b" in capsys.readouterr().err
 
 

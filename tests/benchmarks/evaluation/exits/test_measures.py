@@ -8,14 +8,11 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.exits.measures import (
-    calibration_error,
     exits_at,
     hull,
     hull_value,
     interval,
-    isotonic,
     oracle,
-    quantile_thresholds,
     rank_auc,
     taken_of,
 )
@@ -43,23 +40,6 @@ def test_the_rank_of_scores():
     assert rank_auc(SCORES, KEEP) == pytest.approx(0.888889, abs=1e-6)
     assert rank_auc(np.full(6, 0.5), KEEP) == 0.5
     assert rank_auc(SCORES, np.ones(6, bool)) is None
-
-
-def test_the_calibration_error_of_scores():
-    assert calibration_error(SCORES, KEEP) == pytest.approx(0.283333, abs=1e-6)
-
-
-def test_the_closest_rising_function():
-    np.testing.assert_allclose(isotonic(SCORES, KEEP), [0, 0, 0.5, 0.5, 1, 1])
-
-
-def test_thresholds_by_quantiles():
-    first = [0.95, 0.4, 0.8, 0.3, 0.6, 0.99, 0.2, 0.7, 0.5, 0.1]
-    second = [0.97, 0.6, 0.85, 0.9, 0.55, 0.99, 0.35, 0.75, 0.65, 0.15]
-    scores = np.array([first, second]).T
-    thetas = quantile_thresholds(scores, 0.8)
-    assert thetas == [0.7, 0.6]
-    assert exits_at(scores, thetas).tolist() == [1, 2, 1, 2, 3, 1, 3, 1, 2, 3]
 
 
 def test_the_exits_of_a_table_are_those_of_the_running_rule():
