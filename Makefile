@@ -6,7 +6,7 @@ BOARD := $(wildcard /etc/nv_tegra_release)
 
 ##? MODEL=siamrpn_nano : a row of the table in README.md
 MODEL ?= siamrpn_nano
-##? VARIANT= : a smaller MODEL of that name, as make prune left it or weights/MODEL-VARIANT.pth holds it
+##? VARIANT= : a smaller MODEL of that name, as make prune left it, or weights/MODEL-VARIANT.pth with its record MODEL-VARIANT.json
 ##? PRECISION=fp16 : fp32, fp16, int8, int8-all, or one a graph: target=fp16,search=int8,xcorr=fp16
 PRECISION ?= fp16
 ##? BACKEND=onnxruntime : tensorrt on a Jetson; typed builds plans without a GPU

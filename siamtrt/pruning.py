@@ -8,7 +8,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from siamtrt.documents import Format
 from siamtrt.errors import ArtifactError
-from siamtrt.files import sha256
+from siamtrt.files import read_json, sha256
 
 FILE_NAME = "pruning.json"
 _FORMAT = Format("a record of pruning", schema=1, kind="pruning", hint="cut the checkpoint anew")
@@ -54,7 +54,7 @@ class PruningRecord:
         groups: every group that could give up channels.
         work_before: graph -> ``macs`` and ``parameters`` of the whole one.
         work_after: the same of the smaller one.
-        sources: names of the videos that scores and distillation drew pairs from.
+        sources: names of the videos that scores and distillation drew pairs from, or that chose the weights kept.
         command: makes it again.
         environment: versions and machine.
     """
@@ -92,14 +92,15 @@ class PruningRecord:
 
 
 def record_of(checkpoint: Path) -> Optional[PruningRecord]:
-    """The record beside *checkpoint*; None where there is none.
+    """The record beside *checkpoint*; None where there is none. A file of its name may be a document of another kind.
 
     Raises:
         ArtifactError: it is damaged, or of other weights.
     """
-    places = (checkpoint.with_suffix(".json"), checkpoint.with_name(FILE_NAME))
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
+    path, common = checkpoint.with_suffix(".json"), checkpoint.with_name(FILE_NAME)
+    if not path.is_file() or read_json(path).get("kind") != _FORMAT.kind:
+        path = common
+    if not path.is_file():
         return None
     record = PruningRecord.load(path)
     if record.sha256 != sha256(checkpoint):

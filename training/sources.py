@@ -173,12 +173,22 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     return [(source, weight / total) for source, weight in opened]
 
 
-def video_names(config: Config, data: Path) -> tuple[str, ...]:
-    """Names of all that training draws from and that has more than one frame: a tracker must not be judged on it."""
+def video_names(config: Config, data: Path, *, validation: bool = False) -> tuple[str, ...]:
+    """Names of all that training draws from and that has more than one frame: a tracker must not be judged on it.
+
+    Args:
+        config: of the run.
+        data: the folder that the configured paths are below.
+        validation: name the held-out videos instead, which choose the weights that are kept.
+
+    Raises:
+        ArtifactError: a folder is damaged.
+    """
+    skip, only = _share(config, validation)
     names = {
         sequence.name
         for entry in config.data.sources
-        for sequence in _open_sequences(data / entry.path, config.data.validation, None)
+        for sequence in _open_sequences(data / entry.path, skip, only)
         if len(sequence) > 1
     }
     return tuple(sorted(names))
@@ -192,11 +202,16 @@ def _holding_out(config: Config, data: Path) -> tuple[SourceConfig, ...]:
     return held or videos
 
 
+def _share(config: Config, validation: bool) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The names to skip and, unless it is None, the only ones to take: for validation or for training."""
+    return ((), config.data.validation) if validation else (config.data.validation, None)
+
+
 def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) -> Source:
     root = data / entry.path
     if not root.is_dir():
         raise ArtifactError(f"no such data folder: {root}", hint="--data FOLDER, see the configuration's sources")
-    skip, only = ((), config.data.validation) if validation else (config.data.validation, None)
+    skip, only = _share(config, validation)
     if entry.kind in ("videos", "masks", "composites"):
         videos = Videos(root, skip=skip, only=only, frame_gap=config.data.frame_gap)
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos

@@ -27,6 +27,11 @@ class Budget:
     unit: str
 
 
+def least_width(width: int, multiple: int) -> int:
+    """What a group of *width* channels keeps at least, unless it is narrower than *multiple*."""
+    return max(multiple, -(-width // _LEAST_SHARE))
+
+
 def allocate(
     groups: Sequence[Group],
     scores: Mapping[str, Sequence[float]],
@@ -61,7 +66,7 @@ def allocate(
         for group in groups
         if group.name in scores
     }
-    floor = {group.name: max(multiple, -(-group.width // _LEAST_SHARE)) for group in groups} | dict(floors or {})
+    floor = {group.name: least_width(group.width, multiple) for group in groups} | dict(floors or {})
     cost = budget.cost(widths)
     while cost > budget.limit:
         best: tuple[float, Group, Widths, float] | None = None

@@ -118,7 +118,8 @@ def measure(job: Job, config: Config, data: Path, record: Path) -> ScoreFile:
     if not sees:
         scores = {name: value.tolist() for name, value in of_weights(network, groups, job.mode, job.seed).items()}
         return ScoreFile(job.model, digest, job.mode, job.seed, 0, 0, scores)
-    key = {"start": digest, "pairs": config.claim(), **{name: str(value) for name, value in asdict(job).items()}}
+    settings = {name: str(value) for name, value in asdict(job).items() if name != "start"}
+    key = {"start_sha256": digest, "config": config.claim(), "job": settings}
     done: dict[str, Scores] = claim.finished(record, key)
     missing = [start for start in range(0, job.pairs, job.batch) if str(start) not in done]
     waiting = iter(missing)

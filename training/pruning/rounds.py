@@ -19,10 +19,10 @@ from training.place import Place
 from training.pruning.measure import Job, ScoreFile, measure
 from training.pruning.smaller import CUT_NAME, STAGE, Order, close_folder, cut_to
 from training.report import CURVES_NAME, HISTORY_NAME, write_report
+from training.sources import video_names
 from training.tasks import open_task
 
 REQUEST = "request.json"
-_FURTHER = 0.85  # what a round takes: the first of three on the way to 0.62
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,10 @@ def _round(
     torch_file = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
     write_half(torch_file, finished)
     record = PruningRecord.load(cut.with_name(FILE_NAME))
-    replace(record, sha256=sha256(finished), steps=record.steps + steps).save(finished.with_name(FILE_NAME))
+    taught_by = (*video_names(config, data), *video_names(config, data, validation=True)) if steps else ()
+    sources = tuple(sorted({*record.sources, *taught_by}))
+    record = replace(record, sha256=sha256(finished), steps=record.steps + steps, sources=sources)
+    record.save(finished.with_name(FILE_NAME))
     return finished
 
 

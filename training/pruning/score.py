@@ -1,8 +1,9 @@
 """What each channel is worth to the maps: how far they would move if it went.
 
 The measure is the divergence of ``training.pruning.response``. It is at its minimum where every mask is one, so its
-first derivative there says nothing; half the second, 1/2 J'GJ, does. One backward pass with random signs of
-sqrt(G) times the maps gives an unbiased sample of it for all channels of all groups at once, a pair at a time.
+first derivative there says nothing; half the second, 1/2 J'GJ, does. One backward pass of the
+maps, times sqrt(G), times normal random numbers, gives an unbiased sample of it for all channels of all groups at once,
+a pair at a time.
 """
 
 from __future__ import annotations

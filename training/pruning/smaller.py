@@ -17,7 +17,7 @@ from siamtrt.environment import describe
 from siamtrt.files import sha256
 from siamtrt.pruning import FILE_NAME, PrunedGroup, PruningRecord, record_of
 from training.half import write_half
-from training.pruning.allocate import Budget, allocate
+from training.pruning.allocate import Budget, allocate, least_width
 from training.pruning.cut import cut_state, rebuilt
 from training.pruning.groups import Group, find_groups
 from training.pruning.measure import ScoreFile
@@ -90,7 +90,7 @@ def cut_to(order: Order, scores: ScoreFile, start: Path, out: Path, command: str
     groups, (layers, widths) = find_groups(network, scores.model), layers_of(network, scores.model)
     work = graph_work(network, scores.model)
     whole_work = before.work_before if before else work
-    floors = {group.name: _floor(group.before, order.multiple) for group in before.groups} if before else {}
+    floors = {group.name: least_width(group.before, order.multiple) for group in before.groups} if before else {}
     budget = order.budget(layers, whole_work["search"]["macs"])
     kept = allocate(groups, scores.groups, widths, budget, order.multiple, floors)
     smaller, difference = _proved(network, scores.model, groups, kept, read_state(start))
@@ -144,10 +144,6 @@ def _proved(
     smaller = rebuilt(model, cut_state({**network.state_dict(), **state}, groups, kept))
     with torch.no_grad():
         return smaller, prove(network, smaller, model, groups, kept)
-
-
-def _floor(width: int, multiple: int) -> int:
-    return max(multiple, -(-width // 4))
 
 
 def _described(group: Group, kept: Sequence[int], scores: ScoreFile, before: PruningRecord | None) -> PrunedGroup:

@@ -93,6 +93,19 @@ def test_an_interrupted_measurement_goes_on_to_the_same_bits(home, config, job, 
     assert measure(job, config, home, record) == scores
 
 
+@pytest.mark.parametrize("differing", ["weights", "configuration"])
+def test_a_measurement_does_not_go_on_with_what_was_done_for_another(home, config, differing, tmp_path):
+    start, record = tmp_path / "whole.pth", tmp_path / "record.json"
+    shutil.copy(WEIGHTS, start)
+    job = Job(model=NAME, start=start, pairs=1, probes=1, only=("backbone.features.5.conv.5",))
+    measure(job, config, home, record)
+    if differing == "weights":
+        torch.save(seeded(NAME, 2).state_dict(), start)
+    else:
+        config = replace(config, seed=config.seed + 1)
+    assert measure(job, config, home, record) == measure(job, config, home, tmp_path / "anew.json")
+
+
 @pytest.mark.parametrize("mode", ["magnitude", "gamma", "random", "leave-one-out"])
 def test_every_way_of_scoring_has_a_number_for_every_channel(home, config, mode, tmp_path):
     job = Job(model=NAME, start=home / "whole.pth", mode=mode, pairs=1, only=("backbone.features.5.conv.5",))
@@ -127,6 +140,15 @@ def test_a_record_of_other_weights_is_refused(cut, tmp_path):
     torch.save(seeded(NAME, 2).state_dict(), tmp_path / "pruned.pth")
     with pytest.raises(ArtifactError, match="of other weights"):
         record_of(tmp_path / "pruned.pth")
+
+
+def test_a_document_of_another_kind_beside_a_checkpoint_is_no_record(cut, tmp_path):
+    weights = tmp_path / "other.pth"
+    weights.write_bytes(cut.read_bytes())
+    weights.with_suffix(".json").write_text('{"license": "Apache-2.0"}')
+    assert record_of(weights) is None
+    (tmp_path / FILE_NAME).write_bytes(cut.with_name(FILE_NAME).read_bytes())
+    assert record_of(weights) == record_of(cut)
 
 
 def test_a_cut_of_a_cut_counts_channels_of_the_whole(cut, config, home, tmp_path):
@@ -166,12 +188,20 @@ def test_rounds_end_with_a_taught_network_and_a_second_call_does_nothing(home, c
     out = home / "m80" / "pruned.pth"
     record, written = record_of(out), out.stat().st_mtime_ns
     assert (record.variant, record.steps, record.budget) == ("m80", 1, {"macs": 0.8})
+    assert record.sources == ("held", "one", "two")  # the held-out video chose the weights
     assert record.work_after["search"]["macs"] <= 0.8 * record.work_before["search"]["macs"]
     assert sum(value.numel() for value in load(NAME, out).parameters()) < 769632
     Manifest.load(home / "m80", stage="training.pruning")
     assert run(*argv) == 0
     assert out.stat().st_mtime_ns == written
     assert run(*[0.7 if word == 0.8 else word for word in argv]) == 4  # the folder holds another pruning
+
+
+def test_a_network_that_was_taught_names_its_videos_though_no_score_saw_one(home, tmp_path, capsys):
+    argv = ["rounds", "--model", NAME, "--start", home / "whole.pth", "--config", home / "c.toml", "--data", home]
+    argv += ["--macs", 0.9, "--mode", "gamma", "--rounds", 1, "--last-steps", 1, "--out", tmp_path]
+    assert run(*argv) == 0
+    assert PruningRecord.load(tmp_path / FILE_NAME).sources == ("held", "one", "two")
 
 
 def test_the_commands_lead_from_scores_to_a_cut(home, tmp_path, capsys):
