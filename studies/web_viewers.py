@@ -2,9 +2,9 @@
 
 One process tracks a clip of 1280x720 in its own time and serves the page. In turns of a hundred frames nobody looks, or
 four viewers do, in a process of their own: two draw every frame, one draws five a second, one never says that it has
-drawn. Printed are the medians of the tracker's own time of a frame, without and with viewers, their ratio with its
-interval over the turns, the same of its thread's processor time, which other programs on the machine leave alone, and
-the frames a second that the viewers were sent.
+drawn; ``--fours 2`` makes them eight. Printed are the medians of the tracker's own time of a frame, without and with
+viewers, their ratio with its interval over the turns, the same of its thread's processor time, which other programs on
+the machine leave alone, and the frames a second that the viewers were sent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from siamtrt.environment import describe
 
 SIZE = (1280, 720)
 TURN, WARM_UP = 100, 10
-PAUSES_S: dict[str, float | None] = {"fast": 0.0, "also fast": 0.0, "slow": 0.2, "asleep": None}
+FOUR_S: dict[str, float | None] = {"fast": 0.0, "also fast": 0.0, "slow": 0.2, "asleep": None}
 
 
 class Clip:
@@ -66,6 +66,7 @@ class Clip:
 
 def main(options: argparse.Namespace) -> None:
     """Measure and print."""
+    viewers = {f"{name} {four + 1}": pause for four in range(options.fours) for name, pause in FOUR_S.items()}
     clip, screen, seen_once = Clip(options.clip), Screen(), threading.Event()
     times: list[Times] = []
     processor_ns = 0
@@ -93,7 +94,7 @@ def main(options: argparse.Namespace) -> None:
         seen_once.wait()
         live.ask(Request(requests.FOLLOW, clip.box))
         live.ask(Request(requests.GO))
-        turns = [_turn(server.url, times, seen=bool(number % 2)) for number in range(2 * options.turns)]
+        turns = [_turn(server.url, times, viewers if number % 2 else {}) for number in range(2 * options.turns)]
     alone, seen = turns[::2], turns[1::2]
     if options.out:
         document = {
@@ -109,13 +110,12 @@ def main(options: argparse.Namespace) -> None:
         before, after = ([median(turn) for turn in part] for part in (alone, seen))
         ratios = [one / other for other, one in zip(before, after)]
         low, high = _interval(ratios)
-        figures = (
-            f"{statistics.median(before):6.2f} ms a frame alone, {statistics.median(after):6.2f} ms with four viewers"
-        )
+        medians = f"{statistics.median(before):6.2f} ms a frame alone, {statistics.median(after):6.2f} ms"
+        figures = f"{medians} with {len(viewers)} viewers"
         print(f"{name:10} {figures}, ratio {statistics.mean(ratios):.3f}, {low:.3f} to {high:.3f}")  # noqa: T201
-    for name in PAUSES_S:
+    for name in viewers:
         rates = [turn.rates[name] for turn in seen]
-        print(f"sent to {name:10} {statistics.median(rates):.1f} frames a second")  # noqa: T201
+        print(f"sent to {name:12} {statistics.median(rates):.1f} frames a second")  # noqa: T201
 
 
 @dataclass(frozen=True)
@@ -147,31 +147,31 @@ class Turn:
         return statistics.median(one.processor_ms for one in self.times)
 
 
-def _turn(url: str, times: list[Times], *, seen: bool) -> Turn:
-    """Wait for a turn's frames, with viewers or without; the first few do not count."""
+def _turn(url: str, times: list[Times], viewers: dict[str, float | None]) -> Turn:
+    """Wait for a turn's frames, with *viewers* or without; the first few do not count."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_look, args=(url, theirs))
-    if seen:
+    process = multiprocessing.get_context("spawn").Process(target=_look, args=(url, viewers, theirs))
+    if viewers:
         process.start()
         ours.recv()
     first = len(times) + WARM_UP
     while len(times) < first + TURN:
         time.sleep(0.01)
     rates: dict[str, float] = {}
-    if seen:
+    if viewers:
         ours.send(None)
         rates = ours.recv()
         process.join()
     return Turn(rates, times[first : first + TURN])
 
 
-def _look(url: str, pipe: Connection) -> None:
+def _look(url: str, viewers: dict[str, float | None], pipe: Connection) -> None:
     """Be the viewers until told to stop, then tell the frames a second that each got; the process of its own."""
-    pipe.send(asyncio.run(_viewers(url, pipe)))
+    pipe.send(asyncio.run(_viewers(url, viewers, pipe)))
 
 
-async def _viewers(url: str, pipe: Connection) -> dict[str, float]:
-    counts = dict.fromkeys(PAUSES_S, 0)
+async def _viewers(url: str, viewers: dict[str, float | None], pipe: Connection) -> dict[str, float]:
+    counts = dict.fromkeys(viewers, 0)
 
     async def view(name: str, pause_s: float | None) -> None:
         async with session.ws_connect(f"{url}stream", max_msg_size=0) as socket:
@@ -183,7 +183,7 @@ async def _viewers(url: str, pipe: Connection) -> dict[str, float]:
                         await socket.send_str("seen")
 
     async with aiohttp.ClientSession() as session:
-        tasks = [asyncio.ensure_future(view(name, pause_s)) for name, pause_s in PAUSES_S.items()]
+        tasks = [asyncio.ensure_future(view(name, pause_s)) for name, pause_s in viewers.items()]
         while not all(counts.values()):
             await asyncio.sleep(0.01)
         before, started = dict(counts), time.perf_counter()
@@ -210,6 +210,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--engines", type=Path, required=True)
     arguments.add_argument("--clip", type=Path, required=True, help="a sequence in any layout, scaled to 720p")
     arguments.add_argument("--turns", type=cli.count, default=10, help="pairs of turns, without and with viewers")
+    arguments.add_argument("--fours", type=cli.count, default=1, help="how many times the four viewers")
     arguments.add_argument("--threads", type=cli.count, default=1, help="of the CPU backend")
     arguments.add_argument("--out", type=Path, help="a JSON file with every sample")
     return arguments
