@@ -117,7 +117,7 @@ def attempts(seen):
 def test_a_killed_worker_and_a_killed_scheduler_lose_what_they_were_at_alone(tmp_path):
     out, seen, port, items = tmp_path / "out", tmp_path / "seen", free_port(), list(range(27))
     seen.mkdir()
-    work = partial(jobs.attempt, out=out, seen=seen)
+    work = partial(jobs.attempt, out=out, seen=str(seen))
 
     def missing():
         return [number for number in items if not (out / "results" / f"{number}.txt").is_file()]
@@ -203,7 +203,7 @@ def test_trials_with_a_resource_run_one_at_a_time_where_it_is(tmp_path):
     board = ("--resources", "agx-xavier=1")
     with scheduler(port), worker(port, tmp_path / "a"), worker(port, tmp_path / "b", *board):
         with cluster.joined(f"tcp://127.0.0.1:{port}", "agx-xavier", out) as place:
-            list(spread(partial(jobs.attempt, out=out, seen=seen), [1, 2, 3], place, "test"))
+            list(spread(partial(jobs.attempt, out=out, seen=str(seen)), [1, 2, 3], place, "test"))
         refuse(f"tcp://127.0.0.1:{port}", "orin", out, "no worker has the resource 'orin'; there are: agx-xavier")
     assert len({path.name.split(".")[1] for path in seen.iterdir()}) == 1
 
