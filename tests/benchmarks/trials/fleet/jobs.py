@@ -26,7 +26,7 @@ def die(number):
 
 
 def attempt(number, out, seen):
-    """Take a moment; each attempt is written down where the test sees it: a text, as a folder that grows is no input."""
+    """Take a moment; each attempt is written down in a folder, a text as it grows and is no input."""
     write_text(Path(seen) / f"{number}.{os.getpid()}.{uuid.uuid4().hex}", "")
     time.sleep(0.4)
     write_text(out / "results" / f"{number}.txt", f"{number}\n")
