@@ -222,19 +222,7 @@ live: need-SOURCE $(ENGINES) $(WEB)  ## A page to draw a target on and see it fo
 .venv/ready: requirements/workstation.txt
 	sh requirements/make_venv.sh "$(BASE_PYTHON)" $< $(TORCH)
 	touch $@
-.venv/ready-dev: requirements/dev.txt .venv/ready
-	.venv/bin/python -m pip install --quiet -r $<
-	touch $@
-.venv/ready-fleet: requirements/fleet.txt .venv/ready
-	.venv/bin/python -m pip install --quiet -r $<
-	touch $@
-.venv/ready-training: requirements/training.txt .venv/ready
-	.venv/bin/python -m pip install --quiet -r $<
-	touch $@
-.venv/ready-api: requirements/api.txt .venv/ready
-	.venv/bin/python -m pip install --quiet -r $<
-	touch $@
-.venv/ready-web: requirements/web.txt .venv/ready
+.venv/ready-%: requirements/%.txt .venv/ready
 	.venv/bin/python -m pip install --quiet -r $<
 	touch $@
 .venv38/ready: $(addprefix requirements/,board-tests.txt board.txt web.txt completion.txt)

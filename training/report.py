@@ -43,19 +43,24 @@ def draw(history: list[dict[str, float]], path: Path) -> None:
         path: a PNG file.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
-    steps = [entry["step"] for entry in history]
-    window = max(1, min(_SMOOTHED_STEPS, len(steps) // 4))
-    for name in (name for name in history[-1] if name not in _NO_LOSS):
-        means = np.convolve([entry[name] for entry in history], np.full(window, 1 / window), "valid")
-        left.plot(steps[window - 1 :], means, label=name)
-    left.set(xlabel="step", ylabel=f"loss, mean of {window} steps", yscale="log")
+    for name in dict.fromkeys(name for entry in history for name in entry if name not in _NO_LOSS):
+        having = [entry for entry in history if name in entry]  # not every step has every loss
+        window = _window(having)
+        means = np.convolve([entry[name] for entry in having], np.full(window, 1 / window), "valid")
+        left.plot([entry["step"] for entry in having][window - 1 :], means, label=name)
+    left.set(xlabel="step", ylabel=f"loss, mean of {_window(history)} steps", yscale="log")
     left.legend()
     scored = [entry for entry in history if "score" in entry]
     right.plot([entry["step"] for entry in scored], [entry["score"] for entry in scored], marker=".")
     right.set(xlabel="step", ylabel="score on held-out data", ylim=(0, 1))
     rate = right.twinx()
-    rate.plot(steps, [entry["lr"] for entry in history], color="tab:gray", linewidth=0.8)
+    rate.plot([entry["step"] for entry in history], [entry["lr"] for entry in history], color="tab:gray", linewidth=0.8)
     rate.set_ylabel("learning rate (gray)")
     with whole_file(path) as temporary:
         figure.savefig(temporary, dpi=120)
     plt.close(figure)
+
+
+def _window(entries: list[dict[str, float]]) -> int:
+    """How many of *entries* a curve is smoothed over."""
+    return max(1, min(_SMOOTHED_STEPS, len(entries) // 4))

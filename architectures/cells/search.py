@@ -107,7 +107,7 @@ def _search_one(config: Config, request: Request, out: Path) -> Record:
 def _epoch(task: CellsTask, history: History, number: int, seconds: float) -> Epoch:
     alpha = task.cell.alpha.detach().double().numpy()
     first = task.schedule.last_step(number - 1) if number > 1 else 0
-    shares = [entry["share"] for entry in history[first:] if entry["gradient"]]
+    shares = [entry["share"] for entry in history[first:] if "share" in entry]
     return Epoch(
         number,
         task.held_out_loss(),

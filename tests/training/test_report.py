@@ -27,6 +27,20 @@ def test_a_short_run_has_curves_too(tmp_path, monkeypatch, steps, points):
     assert (tmp_path / "curves.png").stat().st_size > 5000
 
 
+def test_a_loss_that_only_some_steps_have_is_drawn_where_it_is(tmp_path, monkeypatch):
+    entries = history(8)
+    for entry in entries[::2]:
+        entry["distil"] = 1.0
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    report.draw(entries, tmp_path / "curves.png")
+    monkeypatch.undo()
+    (figure,) = figures
+    (line,) = (line for line in figure.axes[0].lines if line.get_label() == "distil")
+    assert list(line.get_xdata()) == [1, 3, 5, 7]
+    plt.close(figure)
+
+
 def test_the_history_is_a_table_with_a_row_a_step(tmp_path):
     report.write_report(history(2), tmp_path)
     assert (

@@ -190,7 +190,7 @@ class CellsTask:
         if batch.validation is None:
             with self._seeded(batch.training):
                 loss = self._loss(self._behind(*self._depths(batch.training)), batch.training)
-            return {"loss": loss, "gradient": torch.zeros(()), "share": torch.zeros(())}
+            return {"loss": loss}
         found, alpha = self.gradient(batch), self.cell.alpha
         gradient = found.total + self.settings.alpha_decay * alpha.detach()
         term = (alpha * gradient).sum()
