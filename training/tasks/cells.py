@@ -32,6 +32,7 @@ from training.pairs import PairSampler
 from training.place import Place
 from training.sources import open_sources
 from training.start_weights import load_trunk
+from training.tasks.cell_turns import Schedule, Stream, Turn, epochs_of
 from training.tasks.siamrpn import anchors
 from training.tasks.task import Group
 
@@ -85,41 +86,6 @@ class Settings:
     loc_weight: float = 1.2
 
 
-@dataclass(frozen=True)
-class Turn:
-    """What one step learns from.
-
-    Attributes:
-        epoch: from 1.
-        training: pairs for the weights; an architecture step looks at them too, for its look ahead.
-        validation: pairs for the architecture; None in a step of the weights.
-    """
-
-    epoch: int
-    training: Batch
-    validation: Batch | None
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Which step is what: epochs of the weights alone, then two steps a pair of batches, the architecture's first."""
-
-    epoch_steps: int
-    warmup_epochs: int
-
-    def last_step(self, epoch: int) -> int:
-        """How many steps are done when *epoch*, from 1, is."""
-        return self.epoch_steps * (epoch + max(0, epoch - self.warmup_epochs))
-
-    def turn(self, step: int) -> tuple[int, int, bool]:
-        """Epoch, number of the training batch, and whether the architecture moves, of *step* from 0."""
-        alone = self.last_step(self.warmup_epochs)
-        if step < alone:
-            return step // self.epoch_steps + 1, step, False
-        batch, second = divmod(step - alone, 2)
-        return self.warmup_epochs + batch // self.epoch_steps + 1, alone + batch, second == 0
-
-
 class CellsTask:
     """See the module.
 
@@ -144,7 +110,7 @@ class CellsTask:
     def __init__(self, config: Config, data: Path, place: Place) -> None:
         self.settings = parsed(Settings, config.task, "[task]")
         self.schedule = Schedule(self.settings.epoch_steps, self.settings.warmup_epochs)
-        self.epochs = _epochs(config.steps, self.schedule)
+        self.epochs = epochs_of(config.steps, self.schedule)
         _require_known(self.settings, config)
         self._config, self._place, self._model = config, place, spec(self.settings.model)
         everything = (*config.data.validation, *self.settings.alpha_videos, *self.settings.left_out)
@@ -177,7 +143,7 @@ class CellsTask:
         size, place = self._config.data.batch, self._place
         numbers = turns[0][1], turns[-1][1] + 1
         training, apart = (
-            _Stream(batches(sampler, *numbers, size, place.rank, place.world), numbers[0])
+            Stream(batches(sampler, *numbers, size, place.rank, place.world), numbers[0])
             for sampler in (self._training, self._apart)
         )
         for epoch, number, moves in turns:
@@ -279,37 +245,6 @@ class CellsTask:
 
     def _seed_of(self, batch: Batch) -> int:
         return self._config.seed * _SEEDS + batch.number
-
-
-class _Stream:
-    """Batches by their number, each asked for in order and perhaps more than once."""
-
-    def __init__(self, drawn: Iterator[Batch], first: int) -> None:
-        self._drawn, self._number = drawn, first - 1
-        self._latest: Batch | None = None
-
-    def at(self, number: int) -> Batch:
-        """Batch *number*, which is the latest one or one behind it."""
-        while self._latest is None or self._number < number:
-            self._latest, self._number = next(self._drawn), self._number + 1
-        return self._latest
-
-
-def _epochs(steps: int, schedule: Schedule) -> int:
-    """How many epochs *steps* are.
-
-    Raises:
-        UsageError: they are not whole epochs.
-    """
-    epochs = 1
-    while schedule.last_step(epochs) < steps:
-        epochs += 1
-    if schedule.last_step(epochs) != steps:
-        raise UsageError(
-            f"steps = {steps} is no whole number of epochs",
-            hint=f"steps = {schedule.last_step(epochs)}: epoch_steps an epoch, twice as many behind the warm-up",
-        )
-    return epochs
 
 
 def _require_known(settings: Settings, config: Config) -> None:

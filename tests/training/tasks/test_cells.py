@@ -19,7 +19,7 @@ from training.hypergradient import FIRST, ORDERS
 from training.loop import Loop
 from training.place import CPU
 from training.tasks import open_task
-from training.tasks.cells import Schedule
+from training.tasks.cell_turns import Schedule
 
 FIRST_ALPHA_STEP = 2
 ALPHA = "neck.cell.alpha"
