@@ -139,6 +139,13 @@ class ExitSiamRPN(SiamRPN):
         self.says_features = False
         self._ratios: dict[tuple[str, int], Tensor] = {}
 
+    def with_scores(self) -> ExitSiamRPN:
+        """The same network with gates and quality networks, random ones where it has none; not this one any more."""
+        state, recycling, readouts = self.state_dict(), self.recycling, self._reads_out
+        network = ExitSiamRPN(self, recycling=recycling, readouts=readouts, gates=True, qualities=True)
+        network.load_state_dict({**network.state_dict(), **state})
+        return network
+
     @property
     def score_names(self) -> tuple[str, ...]:
         """What an exit says of itself: the largest probability of its map, then what was trained."""
