@@ -55,6 +55,7 @@ def test_every_way_is_timed_on_the_same_frames(board, clip_folder, tmp_path, mon
     assert set(found["kernels"]["kernels_us"]) == {
         "crop to 255 px",
         "crop to 255 px, staged",
+        "crop to 255 px from NV12",
         "choice of 3125 cells",
     }
     assert max(found["differ_px"].values()) < 1e-3
