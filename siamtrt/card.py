@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from siamtrt.card_checks import require_consistent
 from siamtrt.documents import Format
 from siamtrt.errors import ArtifactError
 from siamtrt.files import read_json
@@ -14,7 +15,6 @@ from siamtrt.tensors import TensorSpec
 FILE_NAME = "model.json"
 FAMILIES = ("rpn", "ban")
 TARGET, SEARCH, XCORR = ROLES = ("target", "search", "xcorr")
-_MOST_ANCHOR = 1000.0  # ratios and scales are a few units
 _FORMAT = Format("a model card", schema=2, hint="export the model anew")
 _COLOUR, _VALUE_RANGE = "BGR", (0.0, 255.0)
 
@@ -281,74 +281,8 @@ class ModelCard:
                 f"{path} asks for crops of {card.colour} in {card.value_range}; the runtime gives BGR in 0..255",
                 hint="fold the difference into the first layer, then export the model anew",
             )
-        card._require_consistent(path)
+        require_consistent(card, path, _FORMAT.hint)
         return card
-
-    def _require_consistent(self, path: Path) -> None:
-        """Prove that each search names graphs and kernels that the card has.
-
-        Raises:
-            ArtifactError: one is missing.
-        """
-        named = {name for search in self.searches for name in search.graphs}
-        kernels = {name for search in self.searches for stage in search.stages for name in stage.kernels}
-        missing = sorted((named - {graph.name for graph in self.graphs}) | (kernels - set(self.kernel_names)))
-        if (
-            missing
-            or not self.searches
-            or not all(one.stages for one in self.searches)
-            or self.graphs[0].role != TARGET
-        ):
-            problem = (
-                f"names {', '.join(missing)} without saying what they are" if missing else "has no target and search"
-            )
-            raise ArtifactError(f"{path} {problem}", hint=_FORMAT.hint)
-        self._require_geometry(path)
-        for search in self.searches:
-            if search.has_exits:
-                self._require_exits(search, path)
-
-    def _require_geometry(self, path: Path) -> None:
-        """Prove that crops, maps and anchors have the sizes that the graphs say.
-
-        Raises:
-            ArtifactError: they have not.
-        """
-        crops = [(self.target, self.template_px), *((self.graph(one.crop), one.search_px) for one in self.searches)]
-        wrong = [graph.name for graph, side in crops if not side > 0 or _shape(graph.inputs) != (3, side, side)]
-        for search in self.searches:
-            maps = (search.score_size, search.score_size)
-            shapes = {spec.name: spec.shape[1:] for spec in self.graph(search.stages[-1].xcorr).outputs}
-            wanted = {"cls": (2 * self.anchors_per_cell, *maps), "loc": (4 * self.anchors_per_cell, *maps)}
-            wrong += [name for name, shape in wanted.items() if shapes.get(name) != shape or not min(shape) > 0]
-        anchors = (*self.anchor_ratios, *self.anchor_scales)
-        if wrong or not 0 < self.stride <= self.template_px or not all(0 < one < _MOST_ANCHOR for one in anchors):
-            which = ", ".join(wrong) or "strides or anchors"
-            raise ArtifactError(f"{path}: the sizes of {which} are not those of a tracker", hint=_FORMAT.hint)
-
-    def _require_exits(self, search: SearchCard, path: Path) -> None:
-        """Prove that a search with exits has two or more, all with scores, each kernel in one of them, and costs.
-
-        Raises:
-            ArtifactError: it has not.
-        """
-        kernels = [name for stage in search.stages for name in stage.kernels]
-        exits = [stage.exit for stage in search.stages]
-        outputs = [
-            exit_card is not None and exit_card.output in {spec.name for spec in self.graph(stage.xcorr).outputs}
-            for stage, exit_card in zip(search.stages, exits)
-        ]
-        if len(exits) < 2 or not all(outputs) or sorted(kernels) != sorted(self.kernel_names):
-            raise ArtifactError(
-                f"{path} has exits that do not share out its kernels, or have no scores", hint=_FORMAT.hint
-            )
-        if min(self.stage_macs(search)) <= 0:
-            raise ArtifactError(f"{path} has a stage that costs nothing", hint=_FORMAT.hint)
-
-
-def _shape(specs: Tuple[TensorSpec, ...]) -> Optional[Tuple[int, ...]]:
-    """The shape of the first tensor, without how many there are at a time."""
-    return specs[0].shape[1:] if specs else None
 
 
 def _from_schema_1(document: Mapping[str, Any], path: Path) -> Dict[str, Any]:

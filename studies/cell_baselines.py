@@ -8,9 +8,7 @@ and tracked through the same held-out videos, which nothing was chosen by. What 
 from __future__ import annotations
 
 import argparse
-import logging
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,8 +16,9 @@ from pathlib import Path
 
 from architectures.cells.chance import draw
 from networks.genotype import CHANNELS, EMPTY, PUBLISHED, Genotype
-from siamtrt import BuildError, cli
+from siamtrt import cli
 from siamtrt.files import write_text
+from studies.commands import make, run
 from training.config import Config
 from training.hypergradient import EXACT, FIRST
 
@@ -27,20 +26,18 @@ MODEL, BACKEND, PRECISION = "siamrpn_nano_cell", "onnxruntime", "fp32"
 _SEARCH, _TRAINING = Path("training/configs/siamrpn_nano_cells.toml"), Path("training/configs/siamrpn_nano_cell.toml")
 _BY_CHANCE = 3
 
-log = logging.getLogger(__name__)
-
 
 def main(options: argparse.Namespace) -> None:
     """Search, train, build, judge, and print the table."""
     out: Path = options.out
     for order in (EXACT, FIRST):
         words = ["--config", _SEARCH, "--data", options.data, "--order", order, "--out", out / order]
-        _make(out / order / "manifest.json", ["architectures", "cells", "search", *words])
+        make(out / order / "manifest.json", ["architectures", "cells", "search", *words])
     cells = baselines(*(Genotype.load(out / order / "genotype.json") for order in (EXACT, FIRST)))
     engines = []
     for name, cell in cells.items():
         for artifact, words in steps(out / name, cell, options.data):
-            _make(artifact, words)
+            make(artifact, words)
         engines.append(artifact.parent)
     held_out = Config.load(_TRAINING).data
     videos = [options.data / source.path for source in held_out.sources]
@@ -54,10 +51,10 @@ def main(options: argparse.Namespace) -> None:
         "--out",
         out / "judged.json",
     ]
-    _make(out / "judged.json", ["benchmarks", "judge", *words])
-    _run(["architectures", "cells", "compare", "--judged", out / "judged.json", "--engines", *engines])
+    make(out / "judged.json", ["benchmarks", "judge", *words])
+    run(["architectures", "cells", "compare", "--judged", out / "judged.json", "--engines", *engines])
     if options.clip:
-        _run(["studies.update_cost", "--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"])
+        run(["studies.update_cost", "--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"])
 
 
 def baselines(exact: Genotype, first: Genotype) -> dict[str, Genotype]:
@@ -82,23 +79,6 @@ def steps(folder: Path, cell: Genotype, data: Path) -> Iterator[tuple[Path, list
     yield onnx / "manifest.json", ["export", "--model", MODEL, "--checkpoint", weights, "--out", onnx]
     words: list[str | Path] = ["engines", "--onnx", onnx, "--backend", BACKEND, "--precision", PRECISION]
     yield engines / "manifest.json", [*words, "--out", engines]
-
-
-def _make(artifact: Path, words: list[str | Path]) -> None:
-    if artifact.is_file():
-        log.info("%s is there", artifact)
-    else:
-        _run(words)
-
-
-def _run(words: list[str | Path]) -> None:
-    command = [sys.executable, "-m", *map(str, words)]
-    log.info("%s", " ".join(command[1:]))
-    ended = subprocess.run(command, check=False).returncode
-    if ended == cli.INTERRUPTED:
-        raise KeyboardInterrupt
-    if ended:
-        raise BuildError(f"{' '.join(command[2:4])} ended with {ended}", hint="what it says above; then rerun")
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -44,6 +44,21 @@ def _onnxruntime(folder: Path) -> Callable[[], object]:
 
 
 def _openvino(folder: Path) -> Callable[[], object]:
+    features, head = (compiled(folder / f"{name}.xml") for name in ("x_feature", "head"))
+    crop, maps = inputs().values()
+
+    def run() -> object:
+        return head({**maps, "xf": features(crop)[0]})
+
+    return run
+
+
+def compiled(path: Path, **settings: object) -> Any:
+    """The model at *path*, an OpenVINO IR, compiled for one thread of the processor in FP32.
+
+    Raises:
+        MissingDependencyError: openvino is not installed.
+    """
     try:
         openvino: Any = importlib.import_module("openvino")
     except ImportError as error:
@@ -51,13 +66,15 @@ def _openvino(folder: Path) -> Callable[[], object]:
             "openvino is not installed", hint="pip install openvino, in its own place"
         ) from error
     core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    features, head = (
-        core.compile_model(core.read_model(folder / f"{name}.xml"), "CPU", settings) for name in ("x_feature", "head")
-    )
+    fixed = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return core.compile_model(core.read_model(path), "CPU", {**fixed, **settings})
+
+
+def inputs() -> dict[str, dict[str, np.ndarray]]:
+    """What the two models take: a crop of noise, and an empty template beside features."""
     crop = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3)).astype(np.uint8)
-    template = np.zeros((1, 96, 8, 8), np.float32)
-    return lambda: head({"zf": template, "xf": features(crop)[0]})
+    maps = {"zf": np.zeros((1, 96, 8, 8), np.float32), "xf": np.zeros((1, 96, 16, 16), np.float32)}
+    return {"x_feature": {"x": crop}, "head": maps}
 
 
 def _ms(run: Callable[[], object]) -> float:

@@ -27,8 +27,11 @@ log = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    table = actions.add_parser("table", help="every exit of every frame, along the way of the last exit")
+    table = actions.add_parser("table", help="every exit of every frame, along the way of one of them")
     declare(table, "engines", required=("engines",))
+    table.add_argument(
+        "--policy", default="", help="follow the boxes of this policy, to train scores on; else the last exit's"
+    )
     declare_videos(table)
     table.add_argument("--out", type=Path, required=True, help="a .npz file")
     table.set_defaults(action=_table)
@@ -67,12 +70,20 @@ def _videos(options: argparse.Namespace) -> list[Video]:
 
 
 def _table(options: argparse.Namespace) -> None:
-    make_table(options.engines, _videos(options), options.threads).save(options.out)
+    make_table(options.engines, _videos(options), options.threads, options.policy).save(options.out)
     print(options.out)
 
 
+def _of_last(path: Path) -> ExitTable:
+    """A table along the way of the last exit, as thresholds and oracles take it."""
+    table = ExitTable.load(path)
+    if table.policy:
+        raise UsageError(f"{path} follows {table.policy}, not the last exit", hint="make it without --policy")
+    return table
+
+
 def _tune(options: argparse.Namespace) -> None:
-    table = ExitTable.load(options.table)
+    table = _of_last(options.table)
     tuned = tune(table, options.score)
     path = options.out / "policy.json"
     TUNED.save(path, asdict(tuned))
@@ -159,7 +170,7 @@ def _report(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.run} is not finished", hint=made["command"])
     names = next(iter(done.values()))
     rows = {name: {video: done[video][name] for video in done} for name in names}
-    table = ExitTable.load(options.table) if options.table else None
+    table = _of_last(options.table) if options.table else None
     if table and (dict(table.sequences) != key["sequences"] or dict(table.engines) != key["engines"]):
         raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
     summaries = summarise(key, rows)

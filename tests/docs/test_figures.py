@@ -15,6 +15,7 @@ MEASURED = sorted((DOCS / "measured").glob("*.json"))
 PAGES = [
     "README.md",
     "docs/adaptive.md",
+    "docs/architectures.md",
     "docs/evaluation.md",
     "docs/int8.md",
     "docs/pruning.md",
@@ -87,6 +88,14 @@ def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_file
     for words, figure in (("a whole update, crop to box", "update_ms"), ("inside the frame", "glue_inside_ms")):
         (row,) = re.findall(rf"(?m)^\|[^|]*{words} \| ([\d.]+) ms \| ([\d.]+) ms \|$", page)
         assert [float(value) for value in row] == [pytest.approx(run[figure], rel=0.02) for run in runs]
+
+
+def test_the_latency_table_orders_networks_as_its_file_says():
+    page = (DOCS / "architectures.md").read_text(encoding="utf-8")
+    run = json.loads((DOCS / "measured" / "latency_order.json").read_text())
+    ratios = [network["predicted_ms"] / network["profiled_ms"] for network in run["networks"]]
+    assert f"| table | {min(ratios):.3f} to {max(ratios):.3f} | {run['tau']:.2f} |" in page
+    assert f"| multiply-accumulates | | {run['tau_of_work']:.2f} |" in page
 
 
 def faults(name):

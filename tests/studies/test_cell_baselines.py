@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from networks.genotype import EMPTY, parse
-from siamtrt import BuildError, cli
 from studies import cell_baselines
 from studies.cell_baselines import baselines, steps
 from training.config import Config
@@ -31,23 +30,3 @@ def test_all_are_trained_alike_but_for_the_cell(tmp_path):
         assert cell.channels == 48
         configs.append(replace(config, task={**config.task, "architecture": ""}))
     assert all(config == configs[0] for config in configs)
-
-
-def test_what_is_there_is_not_made_again_and_a_failure_is_one_sentence(tmp_path, monkeypatch):
-    ran = []
-    monkeypatch.setattr(cell_baselines.subprocess, "run", lambda words, check: ran.append(words) or Ended(len(ran) - 1))
-    (tmp_path / "there").write_text("")
-    cell_baselines._make(tmp_path / "there", ["export"])
-    assert ran == []
-    cell_baselines._make(tmp_path / "missing", ["export", "--help"])
-    assert ran[0][1:] == ["-m", "export", "--help"]
-    with pytest.raises(BuildError, match="export --help ended with 1"):
-        cell_baselines._make(tmp_path / "missing", ["export", "--help"])
-    monkeypatch.setattr(cell_baselines.subprocess, "run", lambda words, check: Ended(cli.INTERRUPTED))
-    with pytest.raises(KeyboardInterrupt):
-        cell_baselines._make(tmp_path / "missing", ["export"])
-
-
-class Ended:
-    def __init__(self, returncode):
-        self.returncode = returncode

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.exits.measures import exits_at
+from benchmarks.evaluation.exits.table import ExitTable
 from siamtrt import GraphPrecisions, cli
 from tests.built import build
 from tests.doubles.clip import clip, picture
@@ -170,6 +171,24 @@ def test_thresholds_are_not_judged_on_their_tuning_videos(made, capsys):
     policy = f"mine=tuned:{made / 'policy' / 'policy.json'}:0.5"
     assert command("run", *engines, "--policy", policy, "--videos", made / "tune", "--out", made / "another") == 2
     assert "tuned on a, b" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("policy", ["fixed:1", "threshold:0.5:gate", "threshold:0.5+hysteresis:0.52,0.45,2"])
+def test_a_table_along_the_way_of_a_policy_has_the_boxes_of_its_run(made, tmp_path, capsys, policy):
+    engines = ("--engines", made / "engines", "--threads", 1, "--videos", made / "judge")
+    assert command("table", *engines, "--policy", policy, "--out", tmp_path / "rows.npz") == 0
+    assert command("run", *engines, "--policy", f"it={policy}", "--out", tmp_path / "run") == 0
+    table = ExitTable.load(tmp_path / "rows.npz")
+    assert table.policy == policy
+    done = json.loads((tmp_path / "run" / "exits.json").read_text())["done"]
+    for index, video in enumerate(table.names):
+        rows, ran = table.video == index, done[video]["it"]
+        taken = np.array(ran["exits"])
+        np.testing.assert_allclose(table.overlaps[rows][np.arange(len(taken)), taken - 1], ran["overlaps"])
+        for row, scores in zip(table.scores[rows], ran["scores"]):
+            np.testing.assert_allclose(row[: len(scores)], scores)
+    assert command("tune", "--table", tmp_path / "rows.npz", "--out", tmp_path / "policy") == 2
+    assert f"follows {policy}" in capsys.readouterr().err
 
 
 def test_a_table_of_other_videos_is_no_oracle(made, capsys):
