@@ -114,12 +114,13 @@ def test_an_exit_does_not_depend_on_later_levels(network, crops):
 
 
 def test_scores_are_named_and_between_0_and_1(network, crops):
-    assert with_exits(copy.deepcopy(network)).score_names == (PEAK,)
+    assert with_exits(copy.deepcopy(network)).score_names() == (PEAK,)
     exits = trained(network)
-    assert exits.score_names == (PEAK, GATE, OVERLAP, KEEP)
+    assert exits.score_names() == exits.score_names(2) == (PEAK, GATE, OVERLAP, KEEP)
+    assert exits.score_names(3) == (PEAK,)  # nobody is left to decide
     with torch.no_grad():
-        for stage in exits.exit_maps(*crops):
-            assert stage.scores.shape == (2, 4)
+        for number, stage in enumerate(exits.exit_maps(*crops), start=1):
+            assert stage.scores.shape == (2, len(exits.score_names(number)))
             assert ((stage.scores > 0) & (stage.scores < 1)).all()
             best = margins(stage.maps["cls"]).sigmoid().amax(1)
             torch.testing.assert_close(stage.scores[:, 0], best)
@@ -216,4 +217,4 @@ def test_the_shipped_exits_leave_the_shipped_network_as_it_is():
     whole, found = read_state(shipped), read_state(with_them)
     assert {key for key in found if key not in whole} == {key for key in found if key.startswith("exits.")}
     assert all(torch.equal(found[key], value) for key, value in whole.items())
-    assert load("siamrpn_nano", with_them).score_names == (PEAK, GATE, OVERLAP, KEEP)
+    assert load("siamrpn_nano", with_them).score_names() == (PEAK, GATE, OVERLAP, KEEP)
