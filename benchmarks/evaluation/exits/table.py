@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime.cascade import require_exits
 from runtime.decode import Candidate
+from runtime.frames import Frame
 from runtime.locator import Located
 from runtime.matcher import Color, StageAnswer, StagedMatcher, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
@@ -149,12 +150,12 @@ class EveryExit:
     def card(self) -> ModelCard:
         return self._matcher.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         if self._policy:
             self._policy.reset()
         return self._matcher.remember(frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
         times = self._matcher.begin(frame, square, fill, last_size)
         numbers = range(1, len(self.card.search.stages) + 1)
         self.answers = [answer for number in numbers for answer in self._matcher.advance(number)]
