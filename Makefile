@@ -23,7 +23,7 @@ KERNEL_INPUTS ?= $(if $(filter typed,$(BACKEND)),1)
 FLOAT_LAYERS ?= $(KEEP)
 ##? MAX_NOISE= : or as many as bring the noise of the maps down to this share (was MAX_DRIFT)
 MAX_NOISE ?= $(MAX_DRIFT)
-##? SOURCE= : a video, a folder of images, camera:0 or gst:PIPELINE; track, live
+##? SOURCE= : a video, a folder of images, camera:0, csi:0 or gst:PIPELINE, nv12: before it for NV12; track, live
 ##? ADDRESS=127.0.0.1 : where the page is served; any other address needs the token that is printed; live
 ADDRESS ?= 127.0.0.1
 ##? PORT=8090 : of the page; live
@@ -352,7 +352,7 @@ exits: float-exits $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIP
 		$(THREADS_OPTION) --out "$(RESULT_exits)/tuning.npz"
 	$(PYTHON) -m benchmarks exits tune --table "$(RESULT_exits)/tuning.npz" --out "$(RESULT_exits)/policy"
 	$(PYTHON) -m benchmarks exits run --engines $(dir $(EXITS_ENGINES)) --whole $(dir $(EXITS_WHOLE)) \
-		--tuned "$(RESULT_exits)/policy/policy.json" --videos "$(or $(SEQUENCES),build/clips/judged)" \
+		--tuned "$(RESULT_exits)/policy/policy.json" --chance "tuned 0.4" --videos "$(or $(SEQUENCES),build/clips/judged)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/run"
 	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(SEQUENCES),build/clips/judged)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/judged.npz"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from runtime import loop
 from runtime.followed import Followed
+from runtime.frames import Frame
 from runtime.open_engines import open_locators
 from runtime.readahead import ReadAhead
 from runtime.sources import open_source
 from runtime.tracker import Tracker, TrackerState
-from siamtrt import Array, BoundingBox
+from siamtrt import BoundingBox
 
 
 class Director:
@@ -24,7 +25,7 @@ class Director:
     def __init__(self, followed: Followed, second: BoundingBox) -> None:
         self._followed, self._second, self._frame = followed, second, 0
 
-    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+    def add(self, frame: Frame | None, states: Sequence[TrackerState]) -> None:
         where = "   ".join(str(state.box) for state in states)
         print(f"{self._frame:5d}  {where if frame is not None else 'unreadable'}")
         self._frame += 1

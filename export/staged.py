@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from export.graphs import TracedGraph, XcorrGraph, reference_crop, target_graph
-from networks.exits import KINDS, ExitSiamRPN, LevelMaps
+from networks.exits import HIDDEN, KINDS, NECK, ExitSiamRPN, LevelMaps
+from siamtrt import ParityError
 from siamtrt.card import SEARCH, XCORR, ExitCard, StageCard
+
+_SHARES_TOLERANCE = 1e-4
 
 
 class _SearchStage(nn.Module):
@@ -15,9 +18,11 @@ class _SearchStage(nn.Module):
         super().__init__()
         self.network, self._number = network, number
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        features, trunk = self.network.search_stage(self._number, x)
-        return (*features.values(), *([trunk] if self._number < self.network.stages else []))
+    def forward(self, x: Tensor, neck: Tensor | None = None) -> tuple[Tensor, ...]:
+        features, trunk, adjusted = self.network.search_stage(self._number, x, neck)
+        if self._number == self.network.stages:
+            return tuple(features.values())
+        return (*features.values(), trunk, *([adjusted] if self.network.recycling == NECK else []))
 
 
 class _XcorrStage(XcorrGraph):
@@ -30,9 +35,12 @@ class _XcorrStage(XcorrGraph):
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         given, kernels = self.sorted(tensors)
         earlier = [{kind: given[_level(kind, number)] for kind in KINDS} for number in range(1, self._number)]
-        stage = self.network.correlate_stage(self._number, given, kernels, earlier)
-        own = stage.level if self._number < self.network.stages else {}
-        return (*stage.maps.values(), *own.values(), stage.scores)
+        before = {kind: given[name] for kind, name in _hidden(self._number - 1).items() if name in given}
+        stage = self.network.correlate_stage(self._number, given, kernels, earlier, before or None)
+        if self._number == self.network.stages:
+            return (*stage.maps.values(), stage.scores)
+        hidden = stage.hidden.values() if self.network.recycling == HIDDEN else ()
+        return (*stage.maps.values(), *stage.level.values(), *hidden, stage.scores)
 
 
 @torch.no_grad()
@@ -53,30 +61,59 @@ def trace_stages(
     """
     template, crop = reference_crop(template_px), reference_crop(search_px)
     target = target_graph(network, template)
-    graphs, x, name = [target], crop, "search"
+    graphs = [target]
+    incoming, hidden = {"search": crop}, dict[str, Tensor]()
     earlier: list[LevelMaps] = []
     for number, stage in enumerate(stage_cards(network), start=1):
-        features, trunk = network.search_stage(number, x)
+        features, trunk, neck = network.search_stage(number, *incoming.values())
         kernels = {kernel: target.outputs[kernel] for kernel in stage.kernels}
         levels = {_level(kind, at): maps[kind] for at, maps in enumerate(earlier, start=1) for kind in KINDS}
-        inputs = {**features, **levels, **(kernels if kernel_inputs else {})}
-        maps = network.correlate_stage(number, features, kernels, earlier)
-        fused, outputs, own = dict(maps.maps), dict(features), dict[str, Tensor]()
+        inputs = {**features, **levels, **hidden, **(kernels if kernel_inputs else {})}
+        before = dict(zip(KINDS, hidden.values(), strict=True)) if hidden else None
+        maps = network.correlate_stage(number, features, kernels, earlier, before)
+        fused, onward, own, hidden = dict(maps.maps), dict[str, Tensor](), dict[str, Tensor](), dict[str, Tensor]()
         if number < network.stages:
-            outputs[f"trunk_{number}"] = trunk
+            onward = {f"trunk_{number}": trunk, **({f"neck_{number}": neck} if network.recycling == NECK else {})}
             own = {_level(kind, number): maps.level[kind] for kind in KINDS}
+            if network.recycling == HIDDEN:
+                hidden = {name: maps.hidden[kind] for kind, name in _hidden(number).items()}
         else:
             fused = dict(zip(KINDS, network.correlate(network.search(crop), target.outputs), strict=True))
         searching = _SearchStage(network, number).eval()
         correlating = _XcorrStage(network, number, tuple(inputs), kernels).eval()
         scores = {stage.exit.output: maps.scores} if stage.exit else {}
-        graphs.append(TracedGraph(stage.search, SEARCH, searching, {name: x}, outputs))
-        outputs = {**fused, **own, **scores}
+        graphs.append(TracedGraph(stage.search, SEARCH, searching, incoming, {**features, **onward}))
+        outputs = {**fused, **own, **hidden, **scores}
         shares = frozenset() if network.says_features else frozenset(scores)
         graphs.append(TracedGraph(stage.xcorr, XCORR, correlating, inputs, outputs, frozenset(own), shares))
         earlier.append(maps.level)
-        x, name = trunk, f"trunk_{number}"
+        incoming = onward
     return {graph.name: graph for graph in graphs}
+
+
+@torch.no_grad()
+def prove_shares(network: ExitSiamRPN, last: dict[str, Tensor]) -> None:
+    """Prove that the levels' shares in every exit of a folded network sum to one.
+
+    Less would shrink the logits and so the rate at which the tracker follows sizes, at that exit alone; parity with a
+    network that is wrong itself would not see it.
+
+    Args:
+        network: folded.
+        last: ``cls`` and ``loc`` -> the share of each level in the last exit, which folding moved into the heads.
+
+    Raises:
+        ParityError: they do not; the message names the exit.
+    """
+    for number in range(1, network.stages + 1):
+        for kind, carried in last.items():
+            scales = network.shares(kind, number)
+            total = float((carried[:number] * (1 if scales is None else scales)).sum())
+            if abs(total - 1) > _SHARES_TOLERANCE:
+                raise ParityError(
+                    f"the shares of {kind} in exit {number} sum to {total:.4f}, not to 1",
+                    hint="networks.exits.ExitSiamRPN.fold",
+                )
 
 
 def stage_cards(network: ExitSiamRPN) -> tuple[StageCard, ...]:
@@ -95,3 +132,8 @@ def stage_cards(network: ExitSiamRPN) -> tuple[StageCard, ...]:
 def _level(kind: str, number: int) -> str:
     """The tensor that carries the map of one level to later exits."""
     return f"level_{kind}_{number}"
+
+
+def _hidden(number: int) -> dict[str, str]:
+    """The tensors that carry what the last convolutions of a level saw to the next stage, by kind."""
+    return {kind: f"hidden_{kind}_{number}" for kind in KINDS}

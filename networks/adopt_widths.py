@@ -1,4 +1,4 @@
-"""A network takes on the block counts and widths of a checkpoint, so that a pruned model needs no code of its own."""
+"""A network takes on the blocks and widths of a checkpoint, so that a pruned model needs no code of its own."""
 
 from __future__ import annotations
 
@@ -22,6 +22,17 @@ def block_counts(state: Mapping[str, Tensor], prefix: str, stages: int) -> tuple
         blocks = {match.group(1) for match in map(pattern.match, state) if match}
         counts.append(len(blocks))
     return tuple(counts) if all(counts) else None
+
+
+def adopt_blocks(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Leave of each block of *network* that *state* has no key of, in place, its shortcut alone.
+
+    Only blocks whose output is a sum with their unchanged input can go so.
+    """
+    for name, module in list(network.named_modules()):
+        if getattr(module, "shortcut", False) is True and not any(key.startswith(f"{name}.") for key in state):
+            home, _, own = name.rpartition(".")
+            setattr(network.get_submodule(home), own, nn.Identity())
 
 
 def adopt_widths(network: nn.Module, state: Mapping[str, Tensor]) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 PEAK, GATE, OVERLAP, KEEP = "peak", "gate", "iou", "keep"
-MAP_FEATURES = 12
+MAP_FEATURES, PEAKS_AT = 12, 2  # how many numbers are read off a map, and the place of the largest value
 _PEAKS, _MOMENTS = 5, 5
 _HIDDEN = 32
 _TINY = 1e-12
@@ -34,18 +34,19 @@ def map_features(probability: Tensor) -> Tensor:
     Returns:
         Bx12. The entropy is that of the map as a distribution over its cells, relative to a flat one: 0..1.
     """
-    centred = probability - probability.mean(1, keepdim=True)
-    square = centred * centred
-    variance = square.mean(1)
-    kurtosis = (square * square).mean(1) / (variance * variance + _TINY)
-    shares = probability / probability.sum(1, keepdim=True).clamp(min=_TINY)
-    entropy = -(shares * shares.clamp(min=_TINY).log()).sum(1) / math.log(probability.shape[1])
+    cells = probability.shape[1]
+    mean = probability.mean(1, keepdim=True)
+    square = (probability - mean) ** 2
+    variance = square.mean(1, keepdim=True)
+    kurtosis = (square * square).mean(1, keepdim=True) / (variance * variance + _TINY)
+    shares = probability / (mean * cells).clamp(min=_TINY)
+    entropy = (shares * shares.clamp(min=_TINY).log()).sum(1, keepdim=True) / -math.log(cells)
     peaks = probability.topk(_PEAKS, 1).values
-    powers = [probability]
+    moments, power = [mean], probability
     for _ in range(_MOMENTS - 1):
-        powers.append(powers[-1] * probability)
-    moments = torch.stack(powers, 1).mean(2)
-    return torch.cat([torch.stack([kurtosis, entropy], 1), peaks, moments], 1)
+        power = power * probability
+        moments.append(power.mean(1, keepdim=True))
+    return torch.cat([kurtosis, entropy, peaks, *moments], 1)
 
 
 def pooled(margin: Tensor, hidden: Tensor) -> Tensor:
@@ -53,12 +54,12 @@ def pooled(margin: Tensor, hidden: Tensor) -> Tensor:
 
     Soft, so that it has a gradient and needs no gather at the best cell.
     """
-    shares = margin.softmax(1).reshape(-1, 1, int(hidden.shape[2]), int(hidden.shape[3]))
-    return (hidden * shares).sum((2, 3))
+    cells = hidden.reshape(-1, int(hidden.shape[1]), int(margin.shape[1]))
+    return (cells @ margin.softmax(1).unsqueeze(2)).flatten(1)
 
 
 class _Standardised(nn.Module):
-    """Features relative to the mean and the deviation they had in training."""
+    """A linear layer on features relative to the mean and the deviation they had in training."""
 
     mean: Tensor
     deviation: Tensor
@@ -67,6 +68,7 @@ class _Standardised(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
+        self.folded = False
 
     @torch.no_grad()
     def measure(self, rows: Tensor) -> None:
@@ -76,7 +78,21 @@ class _Standardised(nn.Module):
         self.deviation.copy_(torch.where(deviation > _TINY, deviation, torch.ones_like(deviation)))
 
     def standardised(self, features: Tensor) -> Tensor:
-        return (features - self.mean) / self.deviation
+        """*features* as the first layer takes them."""
+        return features if self.folded else (features - self.mean) / self.deviation
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Let the first layer's weights do what standardising does, in place, for export; exact up to rounding."""
+        first = self.first
+        first.weight.div_(self.deviation)
+        first.bias.sub_(first.weight @ self.mean)
+        self.folded = True
+
+    @property
+    def first(self) -> nn.Linear:
+        """The layer that takes the features."""
+        raise NotImplementedError
 
 
 class Gate(_Standardised):
@@ -85,6 +101,10 @@ class Gate(_Standardised):
     def __init__(self) -> None:
         super().__init__(MAP_FEATURES)
         self.linear = nn.Linear(MAP_FEATURES, 1)
+
+    @property
+    def first(self) -> nn.Linear:
+        return self.linear
 
     def logits(self, features: Tensor) -> Tensor:
         """Bx12 to Bx1."""
@@ -103,6 +123,10 @@ class Quality(_Standardised):
         super().__init__(MAP_FEATURES + hidden)
         self.inner = nn.Linear(MAP_FEATURES + hidden, _HIDDEN)
         self.outer = nn.Linear(_HIDDEN, 2)
+
+    @property
+    def first(self) -> nn.Linear:
+        return self.inner
 
     def logits(self, features: Tensor) -> Tensor:
         """Bx(12 + hidden) to Bx2: overlap, then keep."""

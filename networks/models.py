@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from networks.adopt_widths import adopt_widths, block_counts
+from networks.adopt_widths import adopt_blocks, adopt_widths, block_counts
 from networks.cell import SearchCell
 from networks.genotype import PUBLISHED, Genotype
 from networks.lighttrack.architecture import MOBILE, architecture_of, parse
@@ -66,13 +66,14 @@ def build(name: str, state: Mapping[str, Tensor] | None = None) -> TrackerNetwor
 
     Args:
         name: a key of ``MODELS``.
-        state: a checkpoint whose block counts and widths the network takes on; the published ones otherwise.
+        state: a checkpoint whose blocks and widths the network takes on; the published ones otherwise.
 
     Raises:
         UsageError: unknown name.
     """
     network = spec(name).build(state or {})
     if state:
+        adopt_blocks(network, state)
         adopt_widths(network, state)
     return network
 

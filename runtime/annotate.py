@@ -10,6 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from runtime.frames import Frame, as_bgr
+from runtime.nv12 import Nv12Frame
 from runtime.tracker import TrackerState
 from siamtrt import Array, ArtifactError, BoundingBox
 from siamtrt.files import write_error
@@ -120,9 +122,9 @@ class VideoSink:
     def __init__(self, path: Path, fps: float) -> None:
         self._video = VideoWriter(path, fps)
 
-    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+    def add(self, frame: Frame | None, states: Sequence[TrackerState]) -> None:
         if frame is not None:
-            canvas = frame.copy()
+            canvas = as_bgr(frame) if isinstance(frame, Nv12Frame) else frame.copy()
             for state in states:
                 draw_box(canvas, state.box, RED if state.lost else GREEN, label_of(state))
             self._video.write(canvas)

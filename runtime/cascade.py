@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass, field
 
 from runtime.decode import Candidate
+from runtime.frames import Frame
 from runtime.locator import ExitTaken, Located
 from runtime.matcher import Color, StagedMatcher, StageTimes
 from runtime.policies.policy import ExitPolicy
-from siamtrt import Array, BoundingBox, ModelCard, UsageError
+from siamtrt import BoundingBox, ModelCard, UsageError
 from siamtrt.geometry import Square
 
 _AUDITS, _LEAST_AGREEMENT = 10, 0.8
@@ -40,12 +41,12 @@ class CascadeLocator:
     def card(self) -> ModelCard:
         return self._matcher.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         self._policy.reset()
         self._audit.reset()
         return self._matcher.remember(frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         """See :class:`runtime.locator.Locator`.
 
         Raises:

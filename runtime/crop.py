@@ -7,16 +7,18 @@ import math
 import cv2
 import numpy as np
 
+from runtime.frames import Frame
 from runtime.matcher import Color
+from runtime.nv12 import Nv12Frame
 from siamtrt import Array
 from siamtrt.geometry import Square
 
 
-def crop(frame: Array, square: Square, fill: Color) -> Array:
+def crop(frame: Frame, square: Square, fill: Color) -> Array:
     """Cut *square* and scale it, filling what lies outside the frame.
 
     Args:
-        frame: HxWx3 uint8, BGR.
+        frame: HxWx3 uint8, BGR; or NV12, of which only the patch is converted.
         square: the region; it has to touch the frame.
         fill: BGR value outside the frame.
 
@@ -30,7 +32,8 @@ def crop(frame: Array, square: Square, fill: Color) -> Array:
     top = math.floor(square.center_y - half + 0.5)
     right, bottom = left + square.side_px, top + square.side_px
     height, width = frame.shape[:2]
-    patch = frame[max(0, top) : max(0, min(height, bottom)), max(0, left) : max(0, min(width, right))]
+    rows, columns = slice(max(0, top), max(0, min(height, bottom))), slice(max(0, left), max(0, min(width, right)))
+    patch = frame.bgr(rows, columns) if isinstance(frame, Nv12Frame) else frame[rows, columns]
     if not patch.size:
         return np.full((square.out_px, square.out_px, 3), fill, np.uint8)
     if left < 0 or top < 0 or right > width or bottom > height:

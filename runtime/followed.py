@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
-from runtime.frames import as_bgr
+from runtime.frames import Frame, as_frame
 from runtime.together import locate_all
 from runtime.tracker import Tracker, TrackerState
-from siamtrt import Array, BoundingBox, UsageError
+from siamtrt import BoundingBox, UsageError
 
 
-def update_all(trackers: Sequence[Tracker], frame: Array) -> list[TrackerState]:
+def update_all(trackers: Sequence[Tracker], frame: Frame) -> list[TrackerState]:
     """Find the target of each tracker in the next *frame*, at once where their engines take a batch.
 
     Raises:
         UsageError: see :meth:`Tracker.update`.
         InferenceError: the backend failed.
     """
-    frame = as_bgr(frame)
+    frame = as_frame(frame)
     located = locate_all(frame, [(tracker.locator, tracker.asked(frame)) for tracker in trackers])
     return [tracker.moved_by(one) for tracker, one in zip(trackers, located)]
 
@@ -75,8 +75,8 @@ class Followed:
         self._active = 0
         self._waiting.clear()
 
-    def follow(self, frame: Array) -> list[TrackerState]:
-        """Find the targets in *frame* (HxWx3 uint8, BGR), and start those that were added since the last one.
+    def follow(self, frame: Frame) -> list[TrackerState]:
+        """Find the targets in *frame* (BGR or NV12), and start those that were added since the last one.
 
         Raises:
             UsageError: there is none; or see :class:`Tracker`.
@@ -90,8 +90,8 @@ class Followed:
         self._waiting.clear()
         return states
 
-    def start(self, frame: Array, box: BoundingBox) -> TrackerState:
-        """Take *box* in *frame* (HxWx3 uint8, BGR) as a further target, at once; the others are not moved.
+    def start(self, frame: Frame, box: BoundingBox) -> TrackerState:
+        """Take *box* in *frame* (HxWx3 uint8 in BGR, or NV12) as a further target, at once; the others are not moved.
 
         Raises:
             UsageError: see :meth:`runtime.tracker.Tracker.start`.

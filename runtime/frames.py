@@ -1,18 +1,32 @@
-"""What counts as a frame."""
+"""What counts as a frame: an array in BGR, or NV12."""
 
 from __future__ import annotations
+
+from typing import Union
 
 import cv2
 import numpy as np
 
+from runtime.nv12 import Nv12Frame
 from siamtrt import Array, UsageError
 
+Frame = Union[Array, Nv12Frame]  # HxWx3 uint8 in BGR, or NV12
 
-def as_bgr(frame: Array) -> Array:
-    """Return *frame* as HxWx3 uint8 in BGR: grey is repeated, a fourth channel (alpha) is dropped.
+
+def as_frame(frame: Frame) -> Frame:
+    """Return *frame* as trackers take it: NV12 as it is, all else by :func:`as_bgr`.
+
+    Raises:
+        UsageError: it is no image.
+    """
+    return frame if isinstance(frame, Nv12Frame) else as_bgr(frame)
+
+
+def as_bgr(frame: Frame) -> Array:
+    """Return *frame* as HxWx3 uint8 in BGR: NV12 is converted, grey repeated, a fourth channel (alpha) dropped.
 
     Args:
-        frame: HxW, HxWx1, HxWx3 or HxWx4, uint8; colours in OpenCV's order.
+        frame: NV12, or HxW, HxWx1, HxWx3 or HxWx4, uint8; colours in OpenCV's order.
 
     Returns:
         The same array where it already fits, a new one otherwise.
@@ -20,6 +34,8 @@ def as_bgr(frame: Array) -> Array:
     Raises:
         UsageError: another type or shape, or an empty array.
     """
+    if isinstance(frame, Nv12Frame):
+        return frame.bgr()
     if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8:
         kind = frame.dtype if isinstance(frame, np.ndarray) else type(frame).__name__
         raise UsageError(f"a frame is an array of uint8, not {kind}", hint="scale to 0..255 and convert")
@@ -37,7 +53,7 @@ def as_bgr(frame: Array) -> Array:
     return converted
 
 
-def fill_color(frame: Array) -> tuple[int, int, int]:
-    """The mean colour of *frame*, BGR, truncated: what PySOT writes outside the frame, whose canvas is uint8."""
-    blue, green, red, _ = cv2.mean(frame)
+def fill_color(frame: Frame) -> tuple[int, int, int]:
+    """The mean colour of *frame* in BGR, truncated: what PySOT writes outside the frame, whose canvas is uint8."""
+    blue, green, red, _ = cv2.mean(as_bgr(frame))
     return int(blue), int(green), int(red)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Mapping, Protocol
 
 from runtime.decode import Candidate, decoders
+from runtime.frames import Frame
 from runtime.matcher import Color, Matcher, StageTimes
-from siamtrt import Array, ModelCard
+from siamtrt import ModelCard
 from siamtrt.geometry import Square
 
 
@@ -45,11 +46,11 @@ class Locator(Protocol):
     def card(self) -> ModelCard:
         """The model it runs."""
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Crop the template from *frame*, run the target graph, and give its kernels to the xcorr graphs.
 
         Args:
-            frame: HxWx3 uint8, BGR; read only, not kept.
+            frame: HxWx3 uint8 in BGR, or NV12; read only, not kept.
             square: the template region.
             fill: BGR value of the pixels outside the frame, 0..255.
 
@@ -57,11 +58,11 @@ class Locator(Protocol):
             InferenceError: the backend failed.
         """
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         """Crop the search region from *frame*, run search and xcorr, and choose the box.
 
         Args:
-            frame: HxWx3 uint8, BGR; read only, not kept.
+            frame: HxWx3 uint8 in BGR, or NV12; read only, not kept.
             square: the search region; its ``out_px`` tells which search of the card is meant.
             fill: BGR value of the pixels outside the frame, 0..255.
             last_size: the target's last width and height, in crop pixels.
@@ -88,10 +89,10 @@ class HostLocator:
     def card(self) -> ModelCard:
         return self._matcher.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         return self._matcher.remember(frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         response = self._matcher.match(frame, square, fill)
         started_ns = time.perf_counter_ns()
         candidate = self._decoders[square.out_px].best(response.cls, response.loc, *last_size)

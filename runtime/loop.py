@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from runtime.followed import Followed
+from runtime.frames import Frame
 from runtime.tracker import TrackerState
-from siamtrt import Array
 
 log = logging.getLogger(__name__)
 
@@ -17,11 +17,11 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Takes what is known after each frame: a file, a topic, a page."""
 
-    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+    def add(self, frame: Frame | None, states: Sequence[TrackerState]) -> None:
         """Take one frame.
 
         Args:
-            frame: HxWx3 uint8, BGR, not to be changed; None for a frame that could not be read.
+            frame: in BGR (HxWx3 uint8) or NV12, not to be changed; None for a frame that could not be read.
             states: one a target, none before the first; where there is no frame, those of the frame before.
 
         Raises:
@@ -32,7 +32,7 @@ class Sink(Protocol):
         """Finish what was taken; called after an error too."""
 
 
-def run(frames: Iterable[Array | None], followed: Followed, sinks: Sequence[Sink]) -> None:
+def run(frames: Iterable[Frame | None], followed: Followed, sinks: Sequence[Sink]) -> None:
     """Follow the targets through *frames*; None among them is a frame that could not be read, and moves no target.
 
     Args:

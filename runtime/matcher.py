@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Mapping, Protocol, Sequence, Tuple
 
 from runtime.decode import Candidate
+from runtime.frames import Frame
 from siamtrt import Array, ModelCard
 from siamtrt.geometry import Square
 
@@ -54,10 +55,10 @@ class Matcher(Protocol):
     def card(self) -> ModelCard:
         """The model it runs."""
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Take the target in *square* of *frame*."""
 
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         """Crop the search region from *frame*, and run search and xcorr.
 
         Raises:
@@ -75,14 +76,14 @@ class StagedMatcher(Protocol):
     def card(self) -> ModelCard:
         """The model it runs."""
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Take the target in *square* of *frame*."""
 
-    def begin(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> StageTimes:
+    def begin(self, frame: Frame, square: Square, fill: Color, last_size: Tuple[float, float]) -> StageTimes:
         """Take the search region of *frame*; no graph runs yet.
 
         Args:
-            frame: HxWx3 uint8, BGR.
+            frame: HxWx3 uint8 in BGR, or NV12.
             square: the search region.
             fill: BGR value of the pixels outside the frame, 0..255.
             last_size: the target's last width and height, in crop pixels.

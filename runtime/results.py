@@ -9,9 +9,9 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import TextIO
 
+from runtime.frames import Frame
 from runtime.matcher import StageTimes
 from runtime.tracker import TrackerState
-from siamtrt import Array
 from siamtrt.files import write_error
 
 TEXT_NAME, LINES_NAME = "boxes.txt", "boxes.jsonl"
@@ -39,7 +39,7 @@ class LineSink:
         self._paths, self._line, self._frames = [folder / name for folder in folders], line, 0
         self._streams: dict[Path, TextIO] = {}
 
-    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+    def add(self, frame: Frame | None, states: Sequence[TrackerState]) -> None:
         for path, state in zip(self._paths, states):
             self._write(path, self._line(self._frames, None if frame is None else state) + "\n")
         self._frames += 1

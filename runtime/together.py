@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.frames import Frame
 from runtime.locator import Located, Locator
 from runtime.matcher import Color, StageTimes
-from siamtrt import Array, ModelCard
+from siamtrt import ModelCard
 from siamtrt.geometry import Square
 
 
@@ -31,10 +32,10 @@ class Batch(Protocol):
     def take(self) -> int:
         """Take a place for one more target."""
 
-    def remember(self, place: int, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, place: int, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Take the target of a place, see :meth:`runtime.locator.Locator.remember`."""
 
-    def locate(self, frame: Array, asked: dict[int, Asked]) -> list[Located]:
+    def locate(self, frame: Frame, asked: dict[int, Asked]) -> list[Located]:
         """Locate the targets of some places, in their order; all squares are of one ``out_px``.
 
         The times are the share of one target: those of the run over how many were asked for.
@@ -57,10 +58,10 @@ class OneOfBatch:
     def card(self) -> ModelCard:
         return self.batch.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         return self.batch.remember(self.place, frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         (located,) = self.batch.locate(frame, {self.place: Asked(square, fill, last_size)})
         return located
 
@@ -77,7 +78,7 @@ def in_batches(open_batch: Callable[[], Batch], count: int) -> list[Locator]:
     return locators
 
 
-def locate_all(frame: Array, asked: Sequence[tuple[Locator, Asked]]) -> list[Located]:
+def locate_all(frame: Frame, asked: Sequence[tuple[Locator, Asked]]) -> list[Located]:
     """Ask each locator about *frame*; answers in their order.
 
     Raises:

@@ -13,13 +13,14 @@ from runtime import loop
 from runtime.annotate import VideoSink
 from runtime.draw_target import draw_target
 from runtime.followed import Followed
+from runtime.frames import Frame, as_bgr
 from runtime.open_engines import DECODES, open_locators
 from runtime.policies.parse import HELP
 from runtime.readahead import ReadAhead
 from runtime.results import LINES_NAME, TEXT_NAME, LineSink, as_json, as_text
 from runtime.sources import KINDS, Source, open_source
 from runtime.tracker import Tracker
-from siamtrt import Array, BoundingBox, UsageError, cli
+from siamtrt import BoundingBox, UsageError, cli
 from siamtrt.libraries.cuda import WAITS
 from siamtrt.progress import progress_bar
 
@@ -92,7 +93,7 @@ def track(
         if first is None:
             raise UsageError("the first frame cannot be read", hint="start the source at a readable frame")
         followed = stack.enter_context(Followed(open_trackers))
-        targets = [_inside(box, first) for box in boxes] or [draw_target(first, out)]
+        targets = [_inside(box, first) for box in boxes] or [draw_target(as_bgr(first), out)]
         followed.make_room(len(targets))
         for box in targets:
             followed.add(box)
@@ -108,7 +109,7 @@ def track(
         )
 
 
-def _inside(box: BoundingBox, frame: Array) -> BoundingBox:
+def _inside(box: BoundingBox, frame: Frame) -> BoundingBox:
     """The part of *box* that lies in *frame*; one without such a part is left to the tracker to refuse."""
     height, width = frame.shape[:2]
     part = box.clipped(width, height)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.decode import Candidate
-from runtime.frames import as_bgr, fill_color
+from runtime.frames import Frame, as_frame, fill_color
 from runtime.locator import ExitTaken, Located, Locator
 from runtime.matcher import Color, StageTimes
 from runtime.open_engines import open_locators
 from runtime.together import Asked
-from siamtrt import Array, BoundingBox, UsageError
+from siamtrt import BoundingBox, UsageError
 from siamtrt.card import LostRule, SearchCard, TrackerConstants
 from siamtrt.geometry import Place, crop_scale, search_square, template_square
 
@@ -33,7 +33,7 @@ class TrackerState:
         lost: a long-term tracker has lost the target; ``box`` is where it was last. None for a short-term one, which
             cannot tell.
         times: of the stages of this frame.
-        frame_shape: of every frame of this target: height, width, 3.
+        frame_shape: of every frame of this target, in BGR: height, width, 3.
         fill: what this target's crops hold outside the frame: the mean colour of the frame it was given in.
         exit: where a model with exits stopped; None for one without, and in the frame the target was given in.
     """
@@ -89,11 +89,11 @@ class Tracker:
         (locator,) = open_locators(Path(engines), threads=threads, decode=decode, wait=wait, policy=policy)
         return cls(locator)
 
-    def start(self, frame: Array, box: BoundingBox) -> TrackerState:
+    def start(self, frame: Frame, box: BoundingBox) -> TrackerState:
         """Take *box* in *frame* as the target.
 
         Args:
-            frame: HxWx3 uint8, BGR; grey and BGRA are converted.
+            frame: HxWx3 uint8, BGR; grey and BGRA are converted; or NV12.
             box: of the target; must overlap the frame, and may be a little larger.
 
         Raises:
@@ -101,7 +101,7 @@ class Tracker:
                 twice its size.
             InferenceError: the backend failed.
         """
-        frame = as_bgr(frame)
+        frame = as_frame(frame)
         _require_inside(box, frame)
         place, fill = Place.given(box), fill_color(frame)
         lost = False if self.locator.card.lost_search else None
@@ -109,18 +109,18 @@ class Tracker:
         self._state = TrackerState(box, place, None, lost, times, frame.shape, fill)
         return self._state
 
-    def update(self, frame: Array) -> TrackerState:
+    def update(self, frame: Frame) -> TrackerState:
         """Find the target in the next *frame*.
 
         Raises:
             UsageError: nothing was started, or the frame is no image or has another size than the first.
             InferenceError: the backend failed, or the network put out scores that are no numbers.
         """
-        frame = as_bgr(frame)
+        frame = as_frame(frame)
         asked = self.asked(frame)
         return self.moved_by(self.locator.locate(frame, asked.square, asked.fill, asked.last_size))
 
-    def asked(self, frame: Array) -> Asked:
+    def asked(self, frame: Frame) -> Asked:
         """What the locator is to be asked about the next *frame*; :meth:`moved_by` takes its answer.
 
         Raises:
@@ -195,7 +195,7 @@ def _is_lost(rule: LostRule, score: float, *, was_lost: bool) -> bool:
     return score < rule.below or (was_lost and score <= rule.found_above)
 
 
-def _require_inside(box: BoundingBox, frame: Array) -> None:
+def _require_inside(box: BoundingBox, frame: Frame) -> None:
     if not isinstance(box, BoundingBox):
         raise UsageError(f"the target is a BoundingBox, not {box!r:.60}", hint="BoundingBox(x, y, width, height)")
     box.require_valid()

@@ -16,10 +16,10 @@ _FORMAT = Format("a record of pruning", schema=1, kind="pruning", hint="cut the 
 
 @dataclass(frozen=True)
 class PrunedGroup:
-    """Channels that stand and fall together, of which some went.
+    """Channels that stand and fall together, of which some went; or a residual block, whole or gone.
 
     Attributes:
-        name: of the first layer that makes them.
+        name: of the first layer that makes them; of a block its own, and its width is one.
         members: every layer they reach.
         before: how many there were.
         kept: which of them stayed, by their numbers in the whole network.

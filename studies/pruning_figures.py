@@ -45,9 +45,14 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
         entry = judged["/".join(folder.resolve().parts[-3:])]
         files.update({f"{card.title}: {name}": digest for name, digest in _files(folder).items()})
         models[card.title] = {
+            "checkpoint_sha256": card.checkpoint_sha256,
             "graphs": {graph.name: {"macs": graph.macs, "parameters": graph.parameters} for graph in card.graphs},
             "success_auc": entry["worth"],
             "groups": entry["groups"],
+            "videos": {
+                group: {name: run["success_auc"] for name, run in runs.items()}
+                for group, runs in entry["videos"].items()
+            },
             "processor_ratio": timed["ratio"] if timed else None,
             "turns": len(timed["wall_ms"]) if timed else 0,
         }

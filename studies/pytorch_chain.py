@@ -26,6 +26,7 @@ from benchmarks.evaluation.vot.run import follow
 from networks.checkpoint import load as load_network
 from networks.tracker import TrackerNetwork
 from runtime.crop import crop, network_input
+from runtime.frames import Frame
 from runtime.locator import HostLocator
 from runtime.matcher import Color, Response, StageTimes
 from runtime.tracker import Tracker
@@ -53,12 +54,12 @@ class TorchMatcher:
         self._kernels: dict[str, torch.Tensor] = {}
 
     @torch.inference_mode()
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         self._kernels = self._network.template(_picture(frame, square, fill))
         return {}
 
     @torch.inference_mode()
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         if not self._kernels:
             raise InferenceError("no target was remembered", hint="call remember first")
         started_ns = time.perf_counter_ns()
@@ -142,7 +143,7 @@ def _timed(trackers: dict[str, Boxes], videos: list[Sequence], frames: int) -> d
     return samples
 
 
-def _picture(frame: Array, square: Square, fill: Color) -> torch.Tensor:
+def _picture(frame: Frame, square: Square, fill: Color) -> torch.Tensor:
     picture = np.empty((1, 3, square.out_px, square.out_px), np.float32)
     network_input(crop(frame, square, fill), picture)
     return torch.from_numpy(picture)

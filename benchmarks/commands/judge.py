@@ -9,6 +9,8 @@ from typing import Any
 
 from benchmarks.evaluation.held_out.runs import ChosenTracker, run_videos, summary, worth
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
+from benchmarks.evaluation.leaks import KEY, require_no_leak, told_leak
+from benchmarks.evaluation.options import declare
 from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, UsageError, cli, documents
 
@@ -16,6 +18,7 @@ from siamtrt import Manifest, ModelCard, UsageError, cli, documents
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders written by python -m engines")
     declare_videos(parser)
+    declare(parser, "allow_leak")
     parser.add_argument("--out", type=Path, required=True, help="a JSON file with the overlap of every frame")
     cli.add_json(parser)
 
@@ -23,18 +26,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Track, write every overlap, and print a table."""
     groups = load_videos(options.videos, options.held_out)
+    videos = [video for group in groups.values() for video in group]
+    leaks = {engines: require_no_leak(engines, videos, allowed=options.allow_leak) for engines in options.models}
     document: dict[str, Any] = {"models": {}}
     for engines in options.models:
         name = _name(engines)
         if name in document["models"]:
             raise UsageError(f"{name} is named twice", hint="name folders of different engines")
         document["models"][name] = _judge(engines, groups, options.threads)
+        if leaks[engines]:
+            document["models"][name][KEY] = leaks[engines]
         documents.write(options.out, document)
     cli.show(options, table(document, list(groups)), document)
 
 
 def table(document: dict[str, Any], groups: list[str]) -> str:
-    """Success, overlap and losses of each folder of videos, a line a model, the best first."""
+    """Success, overlap and losses of each folder of videos, a line a model, the best first; then who leaked."""
     heads = [f"{group[:20]:>20} {'overlap':>7} {'losses':>6}" for group in groups]
     lines = [f"{'success AUC':40} {'all':>6} " + " ".join(heads)]
     for name, model in sorted(document["models"].items(), key=lambda item: -item[1]["worth"]):
@@ -43,6 +50,8 @@ def table(document: dict[str, Any], groups: list[str]) -> str:
             for row in (model["groups"][group] for group in groups)
         ]
         lines.append(f"{name:40} {model['worth']:6.3f} " + " ".join(cells))
+    leaked = {name: model[KEY] for name, model in document["models"].items() if KEY in model}
+    lines += [told_leak(name, names) for name, names in leaked.items()]
     return "\n".join(lines)
 
 

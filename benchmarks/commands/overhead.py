@@ -23,6 +23,12 @@ _BESIDE = (
 )
 _WHOLE = (
     ("a whole update, crop to box", "update_ms", 3),
+    ("all but the network, from NV12", "nv12_glue_ms", 3),
+    ("the same, the frame converted first", "nv12_glue_converted_first_ms", 3),
+    ("  times ours", "nv12_glue_ratio", 2),
+    ("a whole update, from NV12", "nv12_update_ms", 3),
+    ("the same, the frame converted first", "nv12_update_converted_first_ms", 3),
+    ("  times ours", "nv12_update_ratio", 2),
     ("OpenCV's TrackerNano", "opencv_nano_ms", 3),
     ("  times ours", "opencv_nano_ratio", 2),
     ("search and xcorr alone", "network_ms", 3),

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def require_no_leak(engines: Path, sequences: list[Sequence], *, allowed: bool) -> list[str]:
-    """The evaluated sequences that calibrated the engines; a warning where there are some.
+    """The evaluated sequences that calibrated or pruned the engines; a warning where there are some.
 
     Raises:
         UsageError: there are some, and they are not *allowed*.
@@ -78,4 +78,9 @@ def conclude(measures: Mapping[str, Any], protocol: str, run: Path, names: Itera
     if path:
         trackers = {name: asdict(entry) for name, entry in measures.items()}
         documents.write(path, {"protocol": protocol, "trackers": trackers, **({KEY: leaked} if leaked else {})})
-    return "".join(f"\n{tracker} was calibrated or pruned on {', '.join(names)}" for tracker, names in leaked.items())
+    return "".join(f"\n{told_leak(tracker, names)}" for tracker, names in leaked.items())
+
+
+def told_leak(tracker: str, names: Iterable[str]) -> str:
+    """A line that says which of the judged sequences made *tracker*."""
+    return f"{tracker} was calibrated or pruned on {', '.join(names)}"

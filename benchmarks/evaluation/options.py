@@ -26,7 +26,7 @@ class RunOptions:
         only: names of the sequences to run; all when empty.
         protocol: name of a protocol, or the path of its file.
         threads: of the CPU backend; all cores when None.
-        allow_leak: run on sequences that calibrated the engines.
+        allow_leak: run on sequences that calibrated or pruned the engines.
     """
 
     engines: Path | None = None
@@ -87,4 +87,6 @@ def declare(
     if "threads" in names:
         parser.add_argument("--threads", type=cli.count, help=f"of the CPU backend{words['threads']}")
     if "allow_leak" in names:
-        parser.add_argument("--allow-leak", action="store_true", help="take sequences that calibrated the engines")
+        parser.add_argument(
+            "--allow-leak", action="store_true", help="take sequences that calibrated or pruned the engines"
+        )

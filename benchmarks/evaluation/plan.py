@@ -34,7 +34,7 @@ class Plan:
         engines: folder written by ``python -m engines``; None where OpenCV tracks.
         opencv: name of one of OpenCV's trackers; None where engines do.
         threads: of the CPU backend.
-        leaked: sequences that calibrated the engines.
+        leaked: sequences that calibrated or pruned the engines.
         made_by: what decides about a result, as it is kept beside it.
     """
 

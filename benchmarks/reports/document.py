@@ -98,7 +98,7 @@ class Report:
 
     @property
     def leaked(self) -> list[str]:
-        """Sequences that calibrated the engines they are judged on here."""
+        """Sequences that calibrated or pruned the engines they are judged on here."""
         return [name for name, run in self.sequences.items() if run.leaked]
 
     @classmethod

@@ -10,6 +10,7 @@ import numpy as np
 
 from runtime.crop import crop, network_input
 from runtime.decode import decoders
+from runtime.frames import Frame
 from runtime.locator import Located
 from runtime.matcher import Color, StageTimes
 from runtime.onnxruntime.engine import SUFFIX, Engine
@@ -49,7 +50,7 @@ class OnnxBatch:
     def take(self) -> int:
         return next(self._places)
 
-    def remember(self, place: int, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, place: int, frame: Frame, square: Square, fill: Color) -> StageTimes:
         self._known.discard(place)
         started_ns = time.perf_counter_ns()
         network_input(crop(frame, square, fill), self._template)
@@ -62,7 +63,7 @@ class OnnxBatch:
         self._known.add(place)
         return {"crop": cropped_ns - started_ns, "target": time.perf_counter_ns() - cropped_ns}
 
-    def locate(self, frame: Array, asked: dict[int, Asked]) -> list[Located]:
+    def locate(self, frame: Frame, asked: dict[int, Asked]) -> list[Located]:
         if not self._known.issuperset(asked):
             raise InferenceError("no target was remembered", hint="call remember first")
         (size_px,) = {one.square.out_px for one in asked.values()}

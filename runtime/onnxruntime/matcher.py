@@ -11,6 +11,7 @@ import numpy as np
 
 from runtime.crop import crop, network_input
 from runtime.decode import Candidate, Decoder, decoders
+from runtime.frames import Frame
 from runtime.matcher import Color, Response, StageAnswer, StageTimes
 from runtime.onnxruntime.engine import SUFFIX, Engine
 from siamtrt import Array, InferenceError, ModelCard, Tensors
@@ -46,7 +47,7 @@ class OnnxMatcher:
     def card(self) -> ModelCard:
         return self._card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         self._kernels = {}
         kernels, times = self._target.run(frame, square, fill, {})
         started_ns = time.perf_counter_ns()
@@ -60,11 +61,11 @@ class OnnxMatcher:
         """How often each graph of the searches has run."""
         return {name: count for search in self._searches.values() for name, count in search.runs.items()}
 
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         maps, times = self._pipeline(square).run(frame, square, fill, self._kernels)
         return Response(maps["cls"][0], maps["loc"][0], times)
 
-    def begin(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> StageTimes:
+    def begin(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> StageTimes:
         """See :class:`runtime.matcher.StagedMatcher`."""
         pipeline = self._pipeline(square)
         self._begun = _Begun(pipeline, self._decoders[square.out_px], last_size)
@@ -126,7 +127,7 @@ class _Pipeline:
         """How often each graph has run."""
         return {engine.name: engine.runs for stage in self._stages for _, engine in stage}
 
-    def begin(self, frame: Array, square: Square, fill: Color, kernels: Tensors) -> StageTimes:
+    def begin(self, frame: Frame, square: Square, fill: Color, kernels: Tensors) -> StageTimes:
         """Crop, and forget the outputs of the last frame."""
         started_ns = time.perf_counter_ns()
         for picture in self._picture.values():
@@ -145,7 +146,7 @@ class _Pipeline:
             times[role] = times.get(role, 0) + done_ns - started_ns
         return self._tensors, times
 
-    def run(self, frame: Array, square: Square, fill: Color, kernels: Tensors) -> tuple[Tensors, StageTimes]:
+    def run(self, frame: Frame, square: Square, fill: Color, kernels: Tensors) -> tuple[Tensors, StageTimes]:
         """The outputs of all graphs, and how long the crop and the graphs of each role took."""
         times = dict(self.begin(frame, square, fill, kernels))
         for index in range(len(self._stages)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from runtime.decode import decoders
+from runtime.frames import Frame
 from runtime.locator import Located
 from runtime.matcher import Color, StageTimes
 from runtime.tensorrt.chain import Chain
 from runtime.tensorrt.kernel_block import Target
 from runtime.together import Asked
-from siamtrt import Array, InferenceError, ModelCard
+from siamtrt import InferenceError, ModelCard
 from siamtrt.geometry import Square
 
 
@@ -34,10 +35,10 @@ class TensorrtBatch:
         self._targets[target.place] = target
         return target.place
 
-    def remember(self, place: int, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, place: int, frame: Frame, square: Square, fill: Color) -> StageTimes:
         return self._chain.remember(self._target(place), frame, square, fill)
 
-    def locate(self, frame: Array, asked: dict[int, Asked]) -> list[Located]:
+    def locate(self, frame: Frame, asked: dict[int, Asked]) -> list[Located]:
         stage, times = self._chain.run(frame, [(self._target(place), one) for place, one in asked.items()])
         share = {name: ns // len(asked) for name, ns in times.items()}
         if self._decode:

@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from runtime.decode import Decoder
+from runtime.frames import Frame
 from runtime.matcher import Color, StageTimes
+from runtime.nv12 import Part
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import part_of_frame
 from runtime.tensorrt.device import Device
@@ -20,7 +22,7 @@ from runtime.tensorrt.plans import Plans
 from runtime.tensorrt.stage import Stage
 from runtime.tensorrt.stages import Stages
 from runtime.together import Asked
-from siamtrt import Array, InferenceError, Manifest, ModelCard, UsageError
+from siamtrt import InferenceError, Manifest, ModelCard, UsageError
 from siamtrt.card import SearchCard
 from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
@@ -117,7 +119,7 @@ class Chain:
             if not self._targets:
                 self._resources.close()
 
-    def remember(self, target: Target, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, target: Target, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Take the target in *square* of *frame*, see :class:`runtime.locator.Locator`.
 
         Raises:
@@ -142,11 +144,11 @@ class Chain:
         target.is_known, self._current = True, target
         return {"target": computed_ns - started_ns, "refit": time.perf_counter_ns() - computed_ns}
 
-    def begin(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> Stage | Stages:
+    def begin(self, frame: Frame, asked: Sequence[tuple[Target, Asked]]) -> Stage | Stages:
         """Take what one frame needs before its stages run; nothing waits.
 
         Args:
-            frame: HxWx3 uint8, BGR.
+            frame: HxWx3 uint8 in BGR, or NV12.
             asked: see :meth:`run`.
 
         Raises:
@@ -165,11 +167,11 @@ class Chain:
             self._current = target
         return stage
 
-    def run(self, frame: Array, asked: Sequence[tuple[Target, Asked]]) -> tuple[Stage | Stages, StageTimes]:
+    def run(self, frame: Frame, asked: Sequence[tuple[Target, Asked]]) -> tuple[Stage | Stages, StageTimes]:
         """Look for targets in one frame, see :class:`runtime.locator.Locator`, and wait for the answers.
 
         Args:
-            frame: HxWx3 uint8, BGR.
+            frame: HxWx3 uint8 in BGR, or NV12.
             asked: one target, or several at places of their own of engines that serve as many; all squares are of one
                 ``out_px``.
 
@@ -200,12 +202,12 @@ class Chain:
             )
         return Stages(self._device, stages) if search.has_exits else stages[0]
 
-    def _show(self, frame: Array, part: tuple[slice, slice]) -> None:
+    def _show(self, frame: Frame, part: Part) -> None:
         """Put rows and columns of *frame* where the GPU reads it; a copy to the GPU is part of what is enqueued."""
         if not self._frame.fits(frame):
             for stage in self._stages.values():
                 stage.forget_graph()  # it would read the frame at the old address
-            self._frame.make_room(frame.shape)
+            self._frame.make_room(frame)
         self._frame.write(frame, part)
 
 

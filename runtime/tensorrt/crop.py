@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.matcher import Color
+from runtime.nv12 import Part
 from runtime.tensorrt.device import Buffer, Device
 from siamtrt import Array
 from siamtrt.geometry import Square
@@ -40,7 +41,7 @@ class CropKernel:
         """Enqueue one crop.
 
         Args:
-            frame: HxWx3 uint8, BGR.
+            frame: HxWx3 uint8 in BGR; or (3H/2)xW uint8 in NV12, converted as it is cut.
             out: address on the GPU of 1x3xSxS float32; overwritten with 0..255 in BGR.
             out_px: S.
             staged: address of memory for a frame, which takes the part that is cut before it is cut; None cuts it out
@@ -49,12 +50,13 @@ class CropKernel:
         Raises:
             InferenceError: CUDA refused.
         """
-        height, width = frame.host.shape[:2]
+        rows, width, *channels = frame.host.shape
+        is_nv12 = not channels
+        picture = (width, rows // 3 * 2 if is_nv12 else rows, int(is_nv12))
         if staged is not None:
             status = self._library.siamtrt_stage(
                 ctypes.c_void_p(frame.address),
-                width,
-                height,
+                *picture,
                 ctypes.c_void_p(self._square.address),
                 ctypes.c_void_p(staged),
                 ctypes.c_void_p(self._device.stream),
@@ -62,8 +64,7 @@ class CropKernel:
             self._device.check(status, "staging the frame")
         status = self._library.siamtrt_crop(
             ctypes.c_void_p(frame.address if staged is None else staged),
-            width,
-            height,
+            *picture,
             ctypes.c_void_p(self._square.address),
             ctypes.c_void_p(out),
             out_px,
@@ -91,7 +92,7 @@ def aim(record: Array, square: Square, fill: Color) -> None:
     record["step"] = square.side_px / square.out_px
 
 
-def part_of_frame(square: Square) -> tuple[slice, slice]:
+def part_of_frame(square: Square) -> Part:
     """The rows and columns of a frame that a crop reads."""
     left, top = _corner(square)
     rows, columns = (slice(max(0, low), max(0, low + square.side_px)) for low in (top, left))

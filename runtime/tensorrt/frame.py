@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from runtime.frames import Frame
+from runtime.nv12 import Nv12Frame, Part
 from runtime.tensorrt.crop import CropKernel, crop_bytes
 from runtime.tensorrt.device import Device, rounded
 from siamtrt import Array
 
 
 class FrameOnGpu:
-    """One frame at a time, and what is cut out of it for one target or several.
+    """One frame at a time, in BGR or NV12, and what is cut out of it for one target or several.
 
     Args:
         device: the GPU.
@@ -31,22 +33,23 @@ class FrameOnGpu:
         self._buffer = device.buffer((1, 1, 3), np.uint8)  # until a frame's shape is known
         self._staged: int | None = None
 
-    def fits(self, frame: Array) -> bool:
-        """Whether *frame* has the shape that there is memory for."""
-        return self._buffer.host.shape == frame.shape
+    def fits(self, frame: Frame) -> bool:
+        """Whether *frame* has the shape that there is memory for; that of NV12 is another than that of BGR."""
+        return self._buffer.host.shape == _pixels(frame).shape
 
-    def make_room(self, shape: tuple[int, ...]) -> None:
-        """Take memory for frames of another shape. It voids captured graphs, and nothing may be on the stream."""
+    def make_room(self, frame: Frame) -> None:
+        """Take memory for frames of the shape of *frame*. It voids captured graphs; nothing may be on the stream."""
         self._device.release(self._buffer)
-        self._buffer = self._device.buffer(shape, np.uint8)
+        self._buffer = self._device.buffer(_pixels(frame).shape, np.uint8)
         if self._is_staged:
             if self._staged is not None:
                 self._device.free(self._staged)
             self._staged = self._device.allocate(rounded(self._buffer.host.nbytes))
 
-    def write(self, frame: Array, part: tuple[slice, slice]) -> None:
-        """Write rows and columns of *frame* (HxWx3 uint8, BGR) for the next runs, captured ones too."""
-        np.copyto(self._buffer.host[part], frame[part])
+    def write(self, frame: Frame, part: Part) -> None:
+        """Write rows and columns of *frame* for the next runs, captured ones too."""
+        for piece in frame.parts(*part) if isinstance(frame, Nv12Frame) else (part,):
+            np.copyto(self._buffer.host[piece], _pixels(frame)[piece])
 
     def enqueue_crop(self, out: int, out_px: int, *, count: int = 1) -> None:
         """Enqueue the upload of the frame, once, and the first *count* crops, see :meth:`CropKernel.enqueue`.
@@ -59,3 +62,7 @@ class FrameOnGpu:
         self._device.send(self._buffer)
         for number, crop in enumerate(self.crops[:count]):
             crop.enqueue(self._buffer, out + number * crop_bytes(out_px), out_px, staged=self._staged)
+
+
+def _pixels(frame: Frame) -> Array:
+    return frame.pixels if isinstance(frame, Nv12Frame) else frame

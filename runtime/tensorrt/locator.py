@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from runtime.cascade import CascadeLocator, require_exits
+from runtime.frames import Frame
 from runtime.locator import HostLocator, Located, Locator
 from runtime.matcher import Color
 from runtime.open_engines import Opening
@@ -14,7 +15,7 @@ from runtime.tensorrt.batch import TensorrtBatch
 from runtime.tensorrt.chain import Chain, ChainOptions
 from runtime.tensorrt.matcher import StagedTensorrtMatcher, TargetOnChain, TensorrtMatcher
 from runtime.together import Asked, in_batches
-from siamtrt import Array, Manifest, ModelCard
+from siamtrt import Manifest, ModelCard
 from siamtrt.geometry import Square
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 class TensorrtLocator(TargetOnChain):
     """A :class:`runtime.locator.Locator` on a chain with decode: 28 bytes come back a frame."""
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
         stage, times = self._chain.run(frame, [(self._target, Asked(square, fill, last_size))])
         return Located(stage.box(self._target.place), times)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 
 from runtime.decode import Candidate, decoders
+from runtime.frames import Frame
 from runtime.matcher import Color, Response, StageAnswer, StageTimes
 from runtime.tensorrt.chain import Chain
 from runtime.tensorrt.stages import Stages, require_stages
 from runtime.together import Asked
-from siamtrt import Array, InferenceError, ModelCard
+from siamtrt import InferenceError, ModelCard
 from siamtrt.geometry import Square
 
 
@@ -28,7 +29,7 @@ class TargetOnChain:
         """The model it runs."""
         return self._chain.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         """Take the target in *square* of *frame*, see :class:`runtime.locator.Locator`."""
         return self._chain.remember(self._target, frame, square, fill)
 
@@ -41,7 +42,7 @@ class TargetOnChain:
 class TensorrtMatcher(TargetOnChain):
     """A :class:`runtime.matcher.Matcher` on a chain without decode: 75 KB of maps come back a frame."""
 
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         stage, times = self._chain.run(frame, [(self._target, Asked(square, fill, (1.0, 1.0)))])
         cls, loc = (stage.maps[name].host[self._target.place] for name in ("cls", "loc"))
         return Response(cls, loc, times)
@@ -58,7 +59,7 @@ class StagedTensorrtMatcher(TargetOnChain):
         self._decoders = decoders(chain.card)
         self._begun: tuple[Stages, Asked] | None = None
 
-    def begin(self, frame: Array, square: Square, fill: Color, last_size: tuple[float, float]) -> StageTimes:
+    def begin(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> StageTimes:
         """See :class:`runtime.matcher.StagedMatcher`; the crop runs with the first stage."""
         asked = Asked(square, fill, last_size)
         self._begun = require_stages(self._chain.begin(frame, [(self._target, asked)])), asked

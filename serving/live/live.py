@@ -10,6 +10,7 @@ from pathlib import Path
 
 from runtime import loop
 from runtime.followed import Followed
+from runtime.frames import Frame
 from runtime.readahead import ReadAhead
 from runtime.sources import Source
 from runtime.tracker import TrackerState
@@ -18,7 +19,7 @@ from serving.live.newest import Newest
 from serving.live.recorder import Recorder
 from serving.live.requests import Request
 from serving.live.shown import Shown
-from siamtrt import Array, PipelineError, UsageError
+from siamtrt import PipelineError, UsageError
 
 MOST_TARGETS = 16
 _MOST_REQUESTS = 64
@@ -49,7 +50,7 @@ class Live:
         self._numbers: list[int] = []
         self._states: list[TrackerState] = []
         self._started = 0
-        self._picture: Array | None = None
+        self._picture: Frame | None = None
         self._frame = -1
         self._paused = self._waits
         self._over = self._again = self._stopped = False
@@ -85,7 +86,7 @@ class Live:
             while self._goes_on(frames):
                 pass
 
-    def add(self, frame: Array | None, states: Sequence[TrackerState]) -> None:
+    def add(self, frame: Frame | None, states: Sequence[TrackerState]) -> None:
         self._states = list(states)
         if frame is not None:
             self._picture = frame
@@ -96,7 +97,7 @@ class Live:
         """End a recording."""
         self._recorder.stop()
 
-    def _goes_on(self, frames: Iterator[Array | None]) -> bool:
+    def _goes_on(self, frames: Iterator[Frame | None]) -> bool:
         """Follow through *frames*; True where a tracker refused one, False at their end."""
         try:
             loop.run(frames, self._followed, [self])
@@ -107,7 +108,7 @@ class Live:
             return True
         return False
 
-    def _frames(self) -> Generator[Array | None, None, None]:
+    def _frames(self) -> Generator[Frame | None, None, None]:
         while True:
             try:
                 frames = self._source.frames()
@@ -142,7 +143,7 @@ class Live:
         """Whether the source gives its next frame whenever it is wanted."""
         return self._source.count is not None
 
-    def _in_time(self, frames: Iterator[Array | None]) -> Iterator[Array | None]:
+    def _in_time(self, frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
         """Yield *frames* when they are due, after the requests before them."""
         due = time.monotonic()
         for frame in frames:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runtime.frames import Frame
 from runtime.tracker import TrackerState
-from siamtrt import Array
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,13 @@ class Shown:
     """The newest frame and what is known of it.
 
     Attributes:
-        frame: HxWx3 uint8, BGR.
+        frame: HxWx3 uint8 in BGR, or NV12.
         number: of the frame in the source.
         targets: the number of each and its state.
         status: what else there is to show, ready for JSON: ``paused``, ``over``, ``notice`` and ``recording``.
     """
 
-    frame: Array
+    frame: Frame
     number: int
     targets: tuple[tuple[int, TrackerState], ...]
     status: dict[str, object]

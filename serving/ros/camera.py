@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from runtime.frames import Frame
 from siamtrt import Array, PipelineError
 
 _POLL_S = 0.2
@@ -59,7 +60,7 @@ class Camera:
                 message, self._newest = self._newest, None
             yield self._frame(message)
 
-    def header_of(self, frame: Array) -> Any:
+    def header_of(self, frame: Frame) -> Any:
         """The header of the image that *frame*, which came of ``frames``, was made of."""
         return self._headers[id(frame)]
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 
+from runtime.frames import as_bgr
 from runtime.results import fields
 from serving.live.shown import Shown
 
@@ -74,7 +75,7 @@ def encode(shown: Shown) -> bytes:
     height, width = shown.frame.shape[:2]
     note = {"frame": shown.number, "size": [width, height], "targets": targets, **shown.status}
     text = json.dumps(note).encode()
-    _, picture = cv2.imencode(".jpg", shown.frame, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    _, picture = cv2.imencode(".jpg", as_bgr(shown.frame), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     return struct.pack("<I", len(text)) + text + picture.tobytes()
 
 

@@ -186,6 +186,15 @@ def test_features_are_standardised_by_what_was_measured():
     assert standardised.isfinite().all()
 
 
+def test_folding_a_gate_changes_nothing_that_it_says():
+    gate, rows = Gate(), torch.rand(50, 12) * 3 + 5
+    gate.measure(rows)
+    before = gate.logits(rows)
+    gate.fold()
+    assert gate.first.bias.item() != 0
+    torch.testing.assert_close(gate.logits(rows), before, atol=1e-4, rtol=1e-4)
+
+
 def test_pooling_is_soft():
     pooled_value = pooled(torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([[[[1.0, -1.0, 3.0]]]]))
     assert pooled_value.item() == pytest.approx(0.855630, abs=1e-6)

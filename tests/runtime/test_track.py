@@ -302,6 +302,18 @@ def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
     assert re.search(r"format=BGR ! appsink drop=true max-buffers=1$", pipeline)
 
 
+def test_a_csi_camera_hands_out_nv12_as_it_comes(monkeypatch):
+    opened = []
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:    YES (1.16.3)")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *words: opened.append(words) or _Opened())
+    open_source("nv12:csi:1")
+    ((pipeline, backend),) = opened
+    assert backend == cv2.CAP_GSTREAMER
+    assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM)")
+    assert "BGR" not in pipeline
+    assert pipeline.endswith("format=NV12 ! appsink drop=true max-buffers=1")
+
+
 class _Opened:
     def isOpened(self):  # noqa: N802
         return True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from siamtrt import UsageError
+from training.pruning.blocks import inside
 from training.pruning.groups import Group
 from training.pruning.work import Widths, narrowed
 
@@ -42,12 +43,12 @@ def allocate(
 ) -> dict[str, tuple[int, ...]]:
     """Choose the channels that stay.
 
-    A step takes a group down to the next multiple, without its channels of least score; the step of the least score for
-    the cost that it saves comes first. Costs are counted anew at every step, since they depend on the widths of both
-    sides of a layer.
+    A step takes a group down to the next multiple, without its channels of least score, or a block out whole; the step
+    of the least score for the cost that it saves comes first. Costs are counted anew at every step, since they depend
+    on the widths of both sides of a layer.
 
     Args:
-        groups: that may give up channels.
+        groups: that may give up channels, and blocks that may go.
         scores: name of a group -> what each of its channels is worth; groups without any stay.
         widths: of all layers, as they are.
         budget: to come down to.
@@ -72,8 +73,8 @@ def allocate(
         best: tuple[float, Group, Widths, float] | None = None
         for group in groups:
             current = len(kept[group.name])
-            wanted = max((current - 1) // multiple * multiple, 0)
-            if group.name not in by_worth or wanted < floor[group.name]:
+            wanted = _next_width(group, current, multiple, floor[group.name])
+            if group.name not in by_worth or wanted is None:
                 continue
             taken = by_worth[group.name][group.width - current : group.width - wanted]
             smaller = narrowed(widths, group, current - wanted)
@@ -87,6 +88,18 @@ def allocate(
                 hint="a larger budget, or a smaller --multiple",
             )
         _, chosen, widths, cost = best
-        wanted = (len(kept[chosen.name]) - 1) // multiple * multiple
-        kept[chosen.name] = tuple(sorted(by_worth[chosen.name][chosen.width - wanted :]))
+        if chosen.branch:
+            gone = [chosen, *(group for group in groups if inside(chosen, group))]
+            kept.update((group.name, ()) for group in gone)
+        else:
+            wanted = (len(kept[chosen.name]) - 1) // multiple * multiple
+            kept[chosen.name] = tuple(sorted(by_worth[chosen.name][chosen.width - wanted :]))
     return kept
+
+
+def _next_width(group: Group, current: int, multiple: int, floor: int) -> int | None:
+    """The width one step further down; None where there is none."""
+    if group.branch or not current:
+        return 0 if current else None
+    wanted = (current - 1) // multiple * multiple
+    return wanted if wanted >= floor else None

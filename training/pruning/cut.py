@@ -22,10 +22,11 @@ def cut_state(
 
     Args:
         state: of a network.
-        groups: of that network.
+        groups: of that network, and its blocks.
         kept: name of a group -> the channels that stay; groups without an entry stay whole.
     """
-    cut = dict(state)
+    lost = tuple(f"{group.branch}." for group in groups if group.branch and not kept.get(group.name, (0,)))
+    cut = {key: value for key, value in state.items() if not key.startswith(lost)}
     for (layer, reads), removed in _removed(groups, kept).items():
         for part in ("weight",) if reads else _MADE:
             key = f"{layer}.{part}"
@@ -57,7 +58,7 @@ def _removed(groups: Sequence[Group], kept: Mapping[str, Sequence[int]]) -> dict
     for group in groups:
         stay = set(kept.get(group.name, range(group.width)))
         gone = [channel for channel in range(group.width) if channel not in stay]
-        for member in group.members if gone else ():
+        for member in group.members if gone and not group.branch else ():
             removed.setdefault(_side(member), set()).update(member.places[channel] for channel in gone)
     return removed
 

@@ -50,11 +50,14 @@ class Group:
         name: of the first layer that makes them.
         width: how many channels there are.
         members: the layers they reach.
+        branch: of a residual block that goes whole, see ``training.pruning.blocks``: the module whose output its one
+            mask multiplies; empty for channels.
     """
 
     name: str
     width: int
     members: tuple[Member, ...]
+    branch: str = ""
 
     @property
     def readers(self) -> tuple[Member, ...]:

@@ -23,17 +23,26 @@ def masked(network: nn.Module, groups: Sequence[Group], masks: Mapping[str, Tens
         groups: those that *masks* has no entry for are left alone.
         masks: name of a group -> its masks, width, or Bxwidth where each sample has its own; may ask for a gradient.
     """
+    chosen = [(group, masks[group.name]) for group in groups if group.name in masks]
     hooks = [
-        network.get_submodule(reader.layer).register_forward_pre_hook(partial(_apply, reader, masks[group.name]))
-        for group in groups
-        if group.name in masks
+        network.get_submodule(reader.layer).register_forward_pre_hook(partial(_apply, reader, mask))
+        for group, mask in chosen
         for reader in group.readers
+    ]
+    hooks += [
+        network.get_submodule(group.branch).register_forward_hook(partial(_fade, mask))
+        for group, mask in chosen
+        if group.branch
     ]
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _fade(mask: Tensor, _: nn.Module, __: tuple[Any, ...], output: Tensor) -> Tensor:
+    return output * mask.reshape(-1, 1, 1, 1)
 
 
 def _apply(reader: Member, mask: Tensor, _: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from siamtrt.progress import progress_bar
 from training.batches import Batch, collate
 from training.config import Config
 from training.pairs import PairSampler
+from training.pruning.blocks import find_blocks
 from training.pruning.groups import Group, find_groups
 from training.pruning.score import MODES, Scores, fisher, leave_one_out, of_weights
 from training.sources import open_sources, video_names
@@ -43,6 +44,7 @@ class Job:
         seed: of the directions, or of random scores.
         batch: pairs run together; scores do not depend on it but for rounding.
         only: prefixes of the groups that are scored; all by default.
+        blocks: residual blocks are scored too, so that they can go whole.
     """
 
     model: str
@@ -53,10 +55,13 @@ class Job:
     seed: int = 0
     batch: int = 8
     only: tuple[str, ...] = ()
+    blocks: bool = False
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown way of scoring {self.mode!r}", hint=f"one of {', '.join(MODES)}")
+        if self.blocks and self.mode not in _SEEING:
+            raise UsageError(f"{self.mode} scores no whole blocks", hint=f"--mode {' or '.join(_SEEING)}")
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ def measure(job: Job, config: Config, data: Path, record: Path) -> ScoreFile:
         ArtifactError: the checkpoint, a source or the record is damaged.
     """
     network = load(job.model, job.start).requires_grad_(False)
-    groups = [group for group in find_groups(network, job.model) if group.name.startswith(job.only or "")]
+    found = (*find_groups(network, job.model), *(find_blocks(network) if job.blocks else ()))
+    groups = [group for group in found if group.name.startswith(job.only or "")]
     if not groups:
         raise UsageError(f"{job.model} has no group called {', '.join(job.only)}", hint="--only backbone.")
     digest, sees = sha256(job.start), job.mode in _SEEING

@@ -18,6 +18,7 @@ from siamtrt.files import sha256
 from siamtrt.pruning import FILE_NAME, PrunedGroup, PruningRecord, record_of
 from training.half import write_half
 from training.pruning.allocate import Budget, allocate, least_width
+from training.pruning.blocks import find_blocks
 from training.pruning.cut import cut_state, rebuilt
 from training.pruning.groups import Group, find_groups
 from training.pruning.measure import ScoreFile
@@ -87,7 +88,8 @@ def cut_to(order: Order, scores: ScoreFile, start: Path, out: Path, command: str
     if scores.start_sha256 != sha256(start):
         raise ArtifactError(f"the scores are of another checkpoint than {start}", hint="score this one")
     network, before = load(scores.model, start), record_of(start)
-    groups, (layers, widths) = find_groups(network, scores.model), layers_of(network, scores.model)
+    groups = (*find_groups(network, scores.model), *find_blocks(network))
+    layers, widths = layers_of(network, scores.model)
     work = graph_work(network, scores.model)
     whole_work = before.work_before if before else work
     floors = {group.name: least_width(group.before, order.multiple) for group in before.groups} if before else {}
@@ -107,7 +109,7 @@ def cut_to(order: Order, scores: ScoreFile, start: Path, out: Path, command: str
         budget=order.limits,
         multiple=order.multiple,
         steps=before.steps if before else 0,
-        groups=tuple(_described(group, kept[group.name], scores, before) for group in groups),
+        groups=(*(_described(group, kept[group.name], scores, before) for group in groups), *_gone(groups, before)),
         work_before=whole_work,
         work_after=graph_work(smaller, scores.model),
         sources=tuple(sorted({*scores.sources, *(before.sources if before else ())})),
@@ -146,8 +148,14 @@ def _proved(
         return smaller, prove(network, smaller, model, groups, kept)
 
 
+def _gone(groups: Sequence[Group], before: PruningRecord | None) -> list[PrunedGroup]:
+    """What an earlier round took out whole."""
+    names = {group.name for group in groups}
+    return [entry for entry in before.groups if entry.name not in names] if before else []
+
+
 def _described(group: Group, kept: Sequence[int], scores: ScoreFile, before: PruningRecord | None) -> PrunedGroup:
-    earlier = {entry.name: entry for entry in before.groups}[group.name] if before else None
+    earlier = {entry.name: entry for entry in before.groups}.get(group.name) if before else None
     values = scores.groups.get(group.name)
     stay = set(kept)
     return PrunedGroup(

@@ -95,7 +95,9 @@ def _layer(name: str, module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, seen: tupl
 
 
 def narrowed(widths: Widths, group: Group, count: int) -> Widths:
-    """*widths* with *count* channels of *group* less."""
+    """*widths* with *count* channels of *group* less; a block that goes whole leaves no width."""
+    if group.branch:
+        return {**widths, **{member.layer: (0, 0) for member in group.members}}
     changed = dict(widths)
     for member in group.members:
         reads, makes = changed[member.layer]

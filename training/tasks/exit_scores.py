@@ -36,7 +36,7 @@ class ScoreSettings:
 
     Attributes:
         model: a key of ``networks.models.MODELS``.
-        start: weights with exits, of which the tables were made.
+        start: weights with exits, of which the tables were made; scores that they have already are fitted further.
         tables: of training videos.
         held_out: tables of other videos, which choose the weights.
         costs: up to each exit, relative to the last: of multiply-accumulates or of measured time.
@@ -94,8 +94,8 @@ class ExitScoresTask:
         if not isinstance(started, ExitSiamRPN):
             raise UsageError(f"{self.settings.start} has no exits", hint='train it first, kind = "exits"')
         torch.manual_seed(config.seed)
-        network = ExitSiamRPN(started, gates=True, qualities=True)
-        network.load_state_dict({**network.state_dict(), **started.state_dict()})
+        fitted = bool(started.exits.gate)
+        network = started.with_scores()
         if len(self.settings.costs) != network.stages:
             raise UsageError(f"{len(self.settings.costs)} costs for {network.stages} exits", hint="one up to each")
         self.network = self._network = network.to(place.device)
@@ -105,7 +105,7 @@ class ExitScoresTask:
         )
         costs = torch.tensor(self.settings.costs, device=place.device)
         self._costs = increments(costs) if self.settings.gate_cost == _INCREMENTAL else costs
-        for number in range(1, network.stages + 1):
+        for number in () if fitted else range(1, network.stages + 1):
             rows = self._train.features[:, number - 1]
             network.exits.gate_of(number).measure(rows[:, :MAP_FEATURES])
             network.exits.quality_of(number).measure(rows)

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812  torch's own name for it
 from torch import Tensor, nn
 
 from networks.exit_scores import margins
-from networks.exits import KINDS, ExitSiamRPN, StageMaps, with_exits
+from networks.exits import HIDDEN, KINDS, MAPS, NECK, ExitSiamRPN, StageMaps, with_exits
 from siamtrt import UsageError
 from training.batches import Batch
 from training.config import Config, parsed
@@ -23,7 +23,7 @@ from training.validate import pair_overlaps
 
 _TEMPERATURE = 2.0
 _ALLOWED_LOSS = 0.005  # of the last exit's overlap, for what the earlier ones gain
-_OWN, _MAPS = "own", "maps"
+_OWN = "own"
 _NO_SHARE = -30.0  # softmax makes 1e-13 of it
 
 
@@ -34,17 +34,23 @@ class ExitSettings(Settings):
     Attributes:
         exit_weights: of each exit's losses, the first exit's first.
         distil: of what earlier exits learn from the last one, relative to the losses above.
-        recycling: ``maps``: an exit fuses the maps of all levels so far; ``own``: that of its own level alone.
+        recycling: ``own``: an exit has the maps of its own level alone; ``maps``: it fuses those of all levels so far;
+            ``hidden``, ``neck``: it also takes features of the stage before, see :class:`ExitSiamRPN`.
+        fixed_last: the last exit stays what it is, to the bit: the others learn how to read their features.
     """
 
     kind: str = "exits"
     exit_weights: tuple[float, ...] = ()
     distil: float = 0.5
-    recycling: str = _MAPS
+    recycling: str = MAPS
+    fixed_last: bool = False
 
     def __post_init__(self) -> None:
-        if self.recycling not in (_OWN, _MAPS):
-            raise ValueError(f"recycling = {self.recycling!r} is not {_OWN!r} or {_MAPS!r}")
+        ways = (_OWN, MAPS, HIDDEN, NECK)
+        if self.recycling not in ways:
+            raise ValueError(f"recycling = {self.recycling!r} is not one of {', '.join(ways)}")
+        if self.fixed_last and self.recycling != MAPS:
+            raise ValueError(f"with fixed_last, recycling is {MAPS!r}: the other ways change the last exit")
         if self.teachers or self.hard_negatives:
             raise ValueError("exits learn from the truth and from the last exit: no teachers, no hard_negatives")
 
@@ -66,14 +72,18 @@ class ExitsTask(SiamRPNTask):
 
     def __init__(self, config: Config, data: Path, place: Place) -> None:
         super().__init__(config, data, place)
-        self.network = self._network = with_exits(self.network).to(place.device)
+        own = self.settings.recycling == _OWN
+        recycling = MAPS if own else self.settings.recycling
+        fixed = self.settings.fixed_last
+        self._network = with_exits(self.network, recycling=recycling, readouts=fixed).to(place.device)
+        self.network = self._network
         weights = self.settings.exit_weights or (1.0,) * self._network.stages
         if len(weights) != self._network.stages:
             raise UsageError(
                 f"{len(weights)} exit_weights for {self._network.stages} exits", hint="one for each level of the model"
             )
         self._weights = weights
-        if self.settings.recycling == _OWN:
+        if own:
             _leave_out_earlier(self._network)
         anchors = self._network.head(self._network.levels[0], "cls").outputs // 2
         self._centres = self.grid[:2, : self.grid.shape[1] // anchors]
@@ -84,9 +94,13 @@ class ExitsTask(SiamRPNTask):
         return parsed(ExitSettings, config.task, "[task]")
 
     def groups(self) -> list[Group]:
-        """Neck, heads and both fusions; then the layers of the trunk that may train."""
+        """Neck, heads and both fusions, or what exits add alone; then the layers of the trunk that may train."""
+        if self.settings.fixed_last:
+            self._network.requires_grad_(requires_grad=False)
+            self._network.exits.requires_grad_(requires_grad=True)
+            return [Group(list(self._network.exits.parameters()))]
         heads, *trunk = super().groups()
-        if self.settings.recycling == _MAPS:
+        if self.settings.recycling != _OWN:
             return [heads, *trunk]
         fixed = {id(parameter) for parameter in self._network.exits.parameters()}
         return [Group([parameter for parameter in heads.parameters if id(parameter) not in fixed]), *trunk]
@@ -94,7 +108,8 @@ class ExitsTask(SiamRPNTask):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Classification and box of all exits, what earlier ones learn from the last, and the weighted sum."""
         self._network.train()
-        self._network.backbone.eval()  # its norms keep the statistics of the weights it started from
+        fixed = self._network if self.settings.fixed_last else self._network.backbone
+        fixed.eval()  # norms keep the statistics of the weights they started from
         stages = self._stages(self._network, batch)
         targets = self.targets(batch, stages[-1].maps["cls"], None)
         parts = [

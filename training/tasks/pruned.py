@@ -28,7 +28,7 @@ from training.tasks.task import Group
 from training.validate import best_boxes
 
 TRUNK = "backbone."
-_STEMS = ("backbone.stem", "backbone.features.0.", "backbone.conv1", "backbone.bn1", "backbone.layer0")
+STEMS = ("backbone.stem", "backbone.features.0.", "backbone.conv1", "backbone.bn1", "backbone.layer0")
 _FUSION = ("rpn_head.cls_weight", "rpn_head.loc_weight")
 _SCALE_MAPS = 100.0  # a mean over cells, of which nearly all are background, is small
 
@@ -109,7 +109,7 @@ class PrunedTask:
     def groups(self) -> list[Group]:
         """Neck and heads; then the trunk without its stem."""
         named = [(name, value) for name, value in self.network.named_parameters() if value.requires_grad]
-        named = [(name, value) for name, value in named if not name.startswith((*_STEMS, *_FUSION))]
+        named = [(name, value) for name, value in named if not name.startswith((*STEMS, *_FUSION))]
         heads = [value for name, value in named if not name.startswith(TRUNK)]
         trunk = [value for name, value in named if name.startswith(TRUNK)]
         return [Group(heads), Group(trunk, self.settings.trunk_lr_share)]

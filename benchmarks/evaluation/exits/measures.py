@@ -78,6 +78,14 @@ def oracle(overlaps: Array, shares: Sequence[float], price: float) -> Array:
     return best + 1
 
 
+def chance(overlaps: Array, exits: Array, seeds: int) -> list[float]:
+    """The mean overlap of rows (N x K) if the same *exits* were taken in other frames, by chance; one a seed.
+
+    The mix is that of *exits* to the frame, so that nothing but the choice of frames differs.
+    """
+    return [float(taken_of(overlaps, np.random.default_rng(seed).permutation(exits)).mean()) for seed in range(seeds)]
+
+
 def interval(
     videos: Sequence[str], statistic: Callable[[Sequence[str]], float], level: float, *, rounds: int = 1000
 ) -> Tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Every exit of every frame along the way of the last exit: scores, overlaps, times. One run, then arithmetic."""
+"""Every exit of every frame along the way of one of them: scores, overlaps, times. One run, then arithmetic."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import numpy as np
 
 from runtime.cascade import require_exits
 from runtime.decode import Candidate
+from runtime.frames import Frame
 from runtime.locator import Located
 from runtime.matcher import Color, StageAnswer, StagedMatcher, StageTimes
 from runtime.onnxruntime.matcher import OnnxMatcher
+from runtime.policies.parse import parse
+from runtime.policies.policy import ExitPolicy
 from runtime.tracker import Tracker, moved
 from sequences.sequence import Sequence as Video
 from siamtrt import Array, ArtifactError, BoundingBox, Manifest, ModelCard, UsageError
@@ -38,9 +41,10 @@ class ExitTable:
         video: N, index of the video.
         frame: N, index of the frame in it.
         scores: N x K x S float64.
-        overlaps: N x K float64, of each exit's box with the truth, the crop being that of the last exit's way.
+        overlaps: N x K float64, of each exit's box with the truth, the crop being that of the policy's way.
         stage_ns: N x K int64, of the graphs of each stage.
         outside_ns: N int64, crop and decode of the last exit.
+        policy: whose boxes decide where the next crop is cut; nothing for the last exit's.
     """
 
     engines: Mapping[str, str]
@@ -54,6 +58,7 @@ class ExitTable:
     overlaps: Array
     stage_ns: Array
     outside_ns: Array
+    policy: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -94,6 +99,7 @@ class ExitTable:
             "sequences": dict(self.sequences),
             "score_names": self.score_names,
             "macs": self.macs,
+            "policy": self.policy,
         }
         columns = {name: getattr(self, name) for name in (*_COLUMNS, "outside_ns")}
         with whole_file(path) as temporary, temporary.open("wb") as stream:
@@ -118,23 +124,25 @@ class ExitTable:
             about["sequences"],
             tuple(about["score_names"]),
             tuple(about["macs"]),
+            policy=about.get("policy", ""),
             **columns,
         )
 
 
 class EveryExit:
-    """A locator that runs all stages and keeps the box of each exit; the last exit's is the one that is taken.
+    """A locator that runs all stages and keeps the box of each exit; the box that is taken is that of a policy's exit.
 
     Args:
         matcher: owned from now on.
+        policy: of one target; None for the last exit.
 
     Raises:
         UsageError: the model has no exits.
     """
 
-    def __init__(self, matcher: StagedMatcher) -> None:
+    def __init__(self, matcher: StagedMatcher, policy: ExitPolicy | None = None) -> None:
         require_exits(matcher.card)
-        self._matcher = matcher
+        self._matcher, self._policy = matcher, policy
         self.answers: list[StageAnswer] = []
         self.candidates: list[Candidate] = []
 
@@ -142,29 +150,52 @@ class EveryExit:
     def card(self) -> ModelCard:
         return self._matcher.card
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
+        if self._policy:
+            self._policy.reset()
         return self._matcher.remember(frame, square, fill)
 
-    def locate(self, frame: Array, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: Tuple[float, float]) -> Located:
         times = self._matcher.begin(frame, square, fill, last_size)
         numbers = range(1, len(self.card.search.stages) + 1)
         self.answers = [answer for number in numbers for answer in self._matcher.advance(number)]
         self.candidates = [self._matcher.box(number) for number in numbers]
-        return Located(self.candidates[-1], times)
+        return Located(self.candidates[self._taken() - 1], times)
+
+    def _taken(self) -> int:
+        """The exit that the policy stops at, asked as if later stages had not run."""
+        count = len(self.answers)
+        if not self._policy:
+            return count
+        start = self._policy.start_depth()
+        for number, answer in enumerate(self.answers[:-1], start=1):
+            if self._policy.halts(number, answer.scores, 0) and number >= start:
+                break
+        else:
+            number = count
+        self._policy.observe(number, self.answers[number - 1].scores)
+        return number
 
     def close(self) -> None:
         self._matcher.close()
 
 
-def make_table(engines: Path, videos: Sequence[Video], threads: int | None) -> ExitTable:
-    """Track *videos* to the last exit, and write down every exit of every frame with a truth.
+def make_table(engines: Path, videos: Sequence[Video], threads: int | None, policy: str = "") -> ExitTable:
+    """Track *videos*, and write down every exit of every frame with a truth.
+
+    Args:
+        engines: of a model with exits.
+        videos: to follow.
+        threads: of the CPU backend.
+        policy: whose boxes are followed, in the words of a command line; nothing for the last exit's.
 
     Raises:
-        UsageError: the model has no exits.
+        UsageError: the model has no exits, or the policy is none of it.
         ArtifactError: the engines are not what their manifest says, or an image is damaged.
     """
     manifest, card = Manifest.load(engines, stage="engines"), ModelCard.load(engines)
-    locator = EveryExit(OnnxMatcher(engines, card, threads=threads))
+    decides = parse(policy, card, manifest.files).policy if policy else None
+    locator = EveryExit(OnnxMatcher(engines, card, threads=threads), decides)
     rows: list[Tuple[int, int, list[list[float]], list[float], list[int], int]] = []
     with Tracker(locator) as tracker:
         for index, video in enumerate(progress_bar(videos, desc="exits", unit="video")):
@@ -184,6 +215,7 @@ def make_table(engines: Path, videos: Sequence[Video], threads: int | None) -> E
         overlaps,
         stage_ns,
         outside_ns,
+        policy,
     )
 
 

@@ -11,6 +11,7 @@ import platform
 import resource
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -19,8 +20,10 @@ import numpy as np
 
 from benchmarks.profiling.overheads.pysots_way import PysotsWay
 from runtime.crop import crop, network_input
+from runtime.frames import Frame
 from runtime.locator import HostLocator
 from runtime.matcher import Color, Response, StageTimes
+from runtime.nv12 import Nv12Frame
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
 from siamtrt import Array, BoundingBox, ModelCard, UsageError
@@ -46,11 +49,11 @@ class _FixedMaps:
             self.loc = rng.normal(0, 0.1, (4 * anchors, size, size)).astype(np.float32)
         self._input = np.zeros((1, 3, card.search.search_px, card.search.search_px), np.float32)
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         crop(frame, square, fill)
         return {}
 
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         network_input(crop(frame, square, fill), self._input)
         return Response(self.cls, self.loc, {})
 
@@ -83,6 +86,7 @@ def measure(
         ours_ms, theirs_ms, resize_ms = _medians_ms([ours, theirs, _resizing(card, box)], frames)
         figures[f"glue_{place}_ms"], figures[f"glue_{place}_upstream_way_ms"] = ours_ms, theirs_ms
         figures[f"glue_{place}_ratio"], figures[f"resize_{place}_ms"] = theirs_ms / ours_ms, resize_ms
+    figures.update(_nv12_ms(maps, engines, frames))
     figures["update_ms"] = _updates_ms(Tracker.open(engines, threads=1), frames)
     if opencv_files:
         figures["opencv_nano_ms"] = _opencv_ms(*opencv_files, frames)
@@ -106,15 +110,40 @@ def _updates_ms(tracker: Tracker, frames: list[Array]) -> float:
     return _median_ms(_updates(tracker, frames, _BOX), frames)
 
 
-def _updates(tracker: Tracker, frames: list[Array], box: BoundingBox) -> Callable[[Array], Any]:
+def _updates(tracker: Tracker, frames: list[Array], box: BoundingBox) -> Callable[[Frame], Any]:
     """An update, the target put back to *box* before each, so that every frame does the same work."""
     given = tracker.start(frames[0], box)
 
-    def update(frame: Array) -> None:
+    def update(frame: Frame) -> None:
         tracker.go_on_from(given)
         tracker.update(frame)
 
     return update
+
+
+def _nv12_ms(maps: _FixedMaps, engines: Path, frames: list[Array]) -> dict[str, float]:
+    """Frames in NV12, converted where they are cropped or as a whole before, without a network and with it."""
+    pixels, figures = [Nv12Frame.of_bgr(frame).pixels for frame in frames], {}
+    first = cv2.cvtColor(pixels[0], cv2.COLOR_YUV2BGR_NV12)
+    ways: dict[str, Callable[[], Tracker]] = {
+        "glue": lambda: Tracker(HostLocator(maps)),
+        "update": lambda: Tracker.open(engines, threads=1),
+    }
+    for part, opened in ways.items():
+        ours, theirs = (_updates(opened(), [first], _INSIDE) for _ in range(2))
+        calls = [partial(_in_nv12, ours), partial(_converted_first, theirs)]
+        ours_ms, theirs_ms = _medians_ms(calls, pixels)
+        figures.update({f"nv12_{part}_ms": ours_ms, f"nv12_{part}_converted_first_ms": theirs_ms})
+        figures[f"nv12_{part}_ratio"] = theirs_ms / ours_ms
+    return figures
+
+
+def _in_nv12(update: Callable[[Frame], Any], pixels: Array) -> None:
+    update(Nv12Frame(pixels))
+
+
+def _converted_first(update: Callable[[Frame], Any], pixels: Array) -> None:
+    update(cv2.cvtColor(pixels, cv2.COLOR_YUV2BGR_NV12))
 
 
 def _resizing(card: ModelCard, box: BoundingBox) -> Callable[[Array], Any]:

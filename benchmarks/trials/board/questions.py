@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import statistics
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Mapping, Sequence
@@ -15,7 +16,9 @@ import onnxruntime
 from benchmarks.evaluation.ope.measures import box_overlaps
 from benchmarks.profiling.speed.conditions import conditions_of, read_state
 from benchmarks.trials.board.check import Question, Skipped
+from runtime.frames import Frame, as_bgr
 from runtime.locator import HostLocator, Locator
+from runtime.nv12 import Nv12Frame
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt import compiled
 from runtime.tensorrt.chain import Chain, ChainOptions
@@ -31,6 +34,7 @@ _LEAST_FREE_GB = 4.0
 _LEAST_INT8 = 0.5
 _LEAST_OVERLAP = 0.9
 _SAME_PX = 0.1
+_CONVERSIONS = 50
 
 Run = Callable[[Sequence[object], Path], "str | None"]
 
@@ -100,6 +104,7 @@ def questions(board: Board) -> Mapping[str, Question]:
         "is the box chosen on the GPU that of the host?": lambda: _decode(board),
         "are the boxes those of ONNX Runtime?": lambda: _boxes(board),
         "is a mapped frame faster than a staged or a copied one?": lambda: _mapped(board),
+        "is a frame in NV12 faster than one that is converted first?": lambda: _nv12(board),
         "do features in half precision save time?": lambda: _features(board),
         "are kernels as inputs as fast as kernels as weights?": lambda: _inputs(board),
         "how long do crop and decode take alone?": lambda: _alone(board),
@@ -178,19 +183,19 @@ class _Followed:
     captured: bool
 
 
-def _follow(board: Board, engines: Path, options: ChainOptions) -> _Followed:
+def _follow(board: Board, engines: Path, options: ChainOptions, taken: Callable[[Array], Frame] = as_bgr) -> _Followed:
     chain = Chain(engines, ModelCard.load(engines), Manifest.load(engines, stage="engines"), options)
     locator: Locator = TensorrtLocator(chain) if options.decode else HostLocator(TensorrtMatcher(chain))
     with Tracker(locator) as tracker:
-        boxes, times_ms, refit_ms = _run(board, tracker)
+        boxes, times_ms, refit_ms = _run(board, tracker, taken)
         return _Followed(boxes, statistics.median(times_ms), refit_ms, chain.is_captured)
 
 
-def _run(board: Board, tracker: Tracker) -> tuple[Array, list[float], float]:
+def _run(board: Board, tracker: Tracker, taken: Callable[[Array], Frame] = as_bgr) -> tuple[Array, list[float], float]:
     video = load_sequence(board.clip)
-    state = tracker.start(video.frame(0), video.start_box(0))
+    state = tracker.start(taken(video.frame(0)), video.start_box(0))
     refit_ms = state.times.get("refit", 0) / 1e6
-    states = [tracker.update(video.frame(index)) for index in range(1, min(len(video), board.frames))]
+    states = [tracker.update(taken(video.frame(index))) for index in range(1, min(len(video), board.frames))]
     boxes = np.array([(one.box.x, one.box.y, one.box.width, one.box.height) for one in states])
     return boxes, [sum(one.times.values()) / 1e6 for one in states], refit_ms
 
@@ -234,6 +239,28 @@ def _mapped(board: Board) -> str:
     }
     times = {name: _follow(board, board.built("fp16"), options).frame_ms for name, options in ways.items()}
     return ", ".join(f"{name} {frame_ms:.2f} ms a frame" for name, frame_ms in times.items())
+
+
+def _nv12(board: Board) -> str:
+    def in_nv12(frame: Array) -> Frame:
+        return Nv12Frame.of_bgr(frame)
+
+    def converted(frame: Array) -> Frame:
+        return as_bgr(Nv12Frame.of_bgr(frame))
+
+    ours, theirs = (_follow(board, board.built("fp16"), ChainOptions(), way) for way in (in_nv12, converted))
+    frame, samples_ns = Nv12Frame.of_bgr(load_sequence(board.clip).frame(0)), []
+    for _ in range(_CONVERSIONS):
+        started_ns = time.perf_counter_ns()
+        frame.bgr()
+        samples_ns.append(time.perf_counter_ns() - started_ns)
+    convert_ms, apart_px = statistics.median(samples_ns) / 1e6, float(np.abs(ours.boxes - theirs.boxes).max())
+    text = f"at most {apart_px:.3f} px apart"
+    if not apart_px <= _SAME_PX:
+        raise ParityError(text)
+    return (
+        f"{text}; {ours.frame_ms:.2f} ms a frame, {theirs.frame_ms:.2f} ms in BGR and {convert_ms:.2f} ms to convert it"
+    )
 
 
 def _features(board: Board) -> str:

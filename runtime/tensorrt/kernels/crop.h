@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "inline.h"
+#include "nv12.h"
 
 /* What to cut; read by every launch, so that a captured graph crops where the host says now. Frame pixels. */
 typedef struct {
@@ -36,23 +37,25 @@ SIAMTRT_INLINE siamtrt_tap siamtrt_tap_at(int out, int side, double step, int is
     return tap;
 }
 
-SIAMTRT_INLINE int siamtrt_pixel(const uint8_t *frame, int width, int height, int x, int y, int channel, int fill)
+SIAMTRT_INLINE int siamtrt_pixel(const uint8_t *frame, int width, int height, int is_nv12, int x, int y, int channel,
+                                 int fill)
 {
     if (x < 0 || y < 0 || x >= width || y >= height) return fill;
+    if (is_nv12) return siamtrt_nv12_value(frame, width, height, x, y, channel);
     return frame[((int64_t)y * width + x) * 3 + channel];
 }
 
 /* The value at (column, row) of one channel of the crop, a whole number 0..255. */
-SIAMTRT_INLINE float siamtrt_crop_value(const uint8_t *frame, int width, int height, const siamtrt_square *square,
-                                        int channel, int column, int row)
+SIAMTRT_INLINE float siamtrt_crop_value(const uint8_t *frame, int width, int height, int is_nv12,
+                                        const siamtrt_square *square, int channel, int column, int row)
 {
     siamtrt_tap x = siamtrt_tap_at(column, square->side, square->step, 0);
     siamtrt_tap y = siamtrt_tap_at(row, square->side, square->step, 1);
     int left = square->left, top = square->top, fill = square->fill[channel];
-    int a = siamtrt_pixel(frame, width, height, left + x.low, top + y.low, channel, fill);
-    int b = siamtrt_pixel(frame, width, height, left + x.high, top + y.low, channel, fill);
-    int c = siamtrt_pixel(frame, width, height, left + x.low, top + y.high, channel, fill);
-    int d = siamtrt_pixel(frame, width, height, left + x.high, top + y.high, channel, fill);
+    int a = siamtrt_pixel(frame, width, height, is_nv12, left + x.low, top + y.low, channel, fill);
+    int b = siamtrt_pixel(frame, width, height, is_nv12, left + x.high, top + y.low, channel, fill);
+    int c = siamtrt_pixel(frame, width, height, is_nv12, left + x.low, top + y.high, channel, fill);
+    int d = siamtrt_pixel(frame, width, height, is_nv12, left + x.high, top + y.high, channel, fill);
     int upper = a * x.low_share + b * x.high_share, lower = c * x.low_share + d * x.high_share;
     return (float)((((y.low_share * (upper >> 4)) >> 16) + ((y.high_share * (lower >> 4)) >> 16) + 2) >> 2);
 }

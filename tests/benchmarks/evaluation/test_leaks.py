@@ -67,7 +67,9 @@ def test_the_measures_of_a_run_with_resets_say_it(leaky, sequences, tmp_path, ca
     assert json.loads((tmp_path / "e.json").read_text()).get("leaked") == leaked
 
 
-def test_a_variant_is_not_judged_on_what_it_was_pruned_on(tiny_engines, sequences, tmp_path, capsys):
+@pytest.fixture
+def variant(tiny_engines, tmp_path):
+    """Engines whose card says that they were pruned on ``two``."""
     folder = tmp_path / "m62"
     shutil.copytree(tiny_engines, folder)
     card = replace(ModelCard.load(folder), variant="m62", sources=("two", "elsewhere"))
@@ -75,8 +77,34 @@ def test_a_variant_is_not_judged_on_what_it_was_pruned_on(tiny_engines, sequence
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["model.json"] = sha256(folder / "model.json")
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    argv = ["ope", "--engines", folder, "--sequences", sequences, "--out", tmp_path / "out", "--threads", 1]
+    return folder
+
+
+def test_a_variant_is_not_judged_on_what_it_was_pruned_on(variant, sequences, tmp_path, capsys):
+    argv = ["ope", "--engines", variant, "--sequences", sequences, "--out", tmp_path / "out", "--threads", 1]
     assert run(*argv) == 2
     assert "was pruned on two, so it cannot be judged on them" in capsys.readouterr().err
     assert run(*argv, "--only", "one") == 0
     assert (tmp_path / "out" / "results" / "tiny-m62-onnxruntime-fp32").is_dir()
+
+
+def test_models_side_by_side_are_refused_what_made_one_of_them(tiny_engines, variant, sequences, tmp_path, capsys):
+    out = tmp_path / "judged.json"
+    argv = ["judge", "--models", tiny_engines, variant, "--videos", sequences, "--out", out, "--threads", 1]
+    assert run(*argv) == 2
+    assert "was pruned on two, so it cannot be judged on them" in capsys.readouterr().err
+    assert not out.exists()
+    assert run(*argv, "--held-out", "one") == 0
+    assert "leaked" not in out.read_text()
+    capsys.readouterr()
+    assert run(*argv, "--allow-leak") == 0
+    name = "/".join(variant.resolve().parts[-3:])
+    assert f"{name} was calibrated or pruned on two" in capsys.readouterr().out
+    models = json.loads(out.read_text())["models"]
+    assert {key: model.get("leaked") for key, model in models.items() if "leaked" in model} == {name: ["two"]}
+
+
+def test_engines_calibrated_on_a_video_are_not_judged_on_it(leaky, sequences, tmp_path, capsys):
+    argv = ["judge", "--models", leaky, "--videos", sequences, "--out", tmp_path / "judged.json", "--threads", 1]
+    assert run(*argv) == 2
+    assert "was calibrated on two, so it cannot be judged on them" in capsys.readouterr().err

@@ -188,12 +188,12 @@ class Kernels:
     def siamtrt_crop(self, *arguments):
         return self._launch("siamtrt_crop", arguments)
 
-    def siamtrt_stage(self, frame, width, height, square, staged, stream):
-        size = -(-width * height * 3 // 16) * 16
+    def siamtrt_stage(self, frame, width, height, is_nv12, square, staged, stream):
+        size = -(-width * height * 3 // (2 if is_nv12 else 1) // 16) * 16
         for address in (frame, staged):
             self._cudart.view(_int(address), size)  # what is read in words is there to its end
         self._cudart.calls.append("stage")
-        return self._launch("siamtrt_stage", (frame, width, height, square, staged, stream))
+        return self._launch("siamtrt_stage", (frame, width, height, is_nv12, square, staged, stream))
 
     def _launch(self, name, arguments):
         self._cudart.enqueue(_int(arguments[-1]), lambda: getattr(self._library, name)(*arguments))

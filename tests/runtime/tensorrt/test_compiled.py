@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,48 @@ KERNELS = Path(compiled.__file__).parent / "kernels"
 def test_missing_kernels_tell_how_to_compile_them(monkeypatch, tmp_path):
     monkeypatch.setattr(compiled, "_LIBRARY", tmp_path / "libsiamtrt_kernels.so")
     with pytest.raises(MissingDependencyError, match=r"build\.sh sm_72"):
+        compiled.load_kernels()
+
+
+@pytest.fixture
+def compiled_by_ours(tmp_path, monkeypatch):
+    """What build.sh makes with a compiler of our own, which leaves the kernels out, as the library that is loaded."""
+    if shutil.which("g++") is None:
+        pytest.skip("needs a C++ compiler")
+    nvcc = tmp_path / "bin" / "nvcc"
+    nvcc.parent.mkdir()
+    nvcc.write_text(
+        "#!/bin/sh\n"
+        'for word in "$@"; do case $before in -o) out=$word;; esac; before=$word\n'
+        "case $word in -D*) define=$word;; */sources.cu) source=$word;; esac; done\n"
+        'g++ -shared -fPIC "$define" -x c++ "$source" -o "$out"\n'
+    )
+    nvcc.chmod(0o755)
+    folder = tmp_path / "kernels"
+    shutil.copytree(KERNELS, folder, ignore=shutil.ignore_patterns("*.so"))
+    monkeypatch.setenv("PATH", f"{nvcc.parent}:{os.environ['PATH']}")
+    subprocess.run(["sh", str(folder / "build.sh")], check=True)
+    monkeypatch.setattr(compiled, "_KERNELS", folder)
+    monkeypatch.setattr(compiled, "_LIBRARY", folder / "libsiamtrt_kernels.so")
+    return folder
+
+
+def test_kernels_of_these_sources_are_loaded(compiled_by_ours):
+    assert compiled.load_kernels() is not None
+
+
+def test_kernels_of_other_sources_are_refused(compiled_by_ours):
+    with (compiled_by_ours / "crop.h").open("a") as stream:
+        stream.write("/* changed */")
+    with pytest.raises(MissingDependencyError, match=r"from other sources\n.*build\.sh sm_72"):
+        compiled.load_kernels()
+
+
+def test_kernels_from_before_they_told_their_sources_are_refused(compiled_by_ours, monkeypatch):
+    out = compiled_by_ours / "old.so"
+    subprocess.run(["g++", "-shared", "-fPIC", "-x", "c++", "/dev/null", "-o", str(out)], check=True)
+    monkeypatch.setattr(compiled, "_LIBRARY", out)
+    with pytest.raises(MissingDependencyError, match="from other sources"):
         compiled.load_kernels()
 
 

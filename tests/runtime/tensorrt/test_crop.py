@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.crop import crop
+from runtime.nv12 import Nv12Frame
 from runtime.tensorrt import crop as kernel
 from siamtrt.geometry import Square
 
@@ -17,9 +18,25 @@ FILL = (10, 120, 250)
 GREY_LEVELS = 0 if platform.machine() == "x86_64" else 1
 
 
-@pytest.fixture(scope="module")
-def frame():
-    return np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
+@pytest.fixture(scope="module", params=["BGR", "NV12"])
+def frame(request):
+    return random_frame(90, 140, is_nv12=request.param == "NV12")
+
+
+def random_frame(height, width, *, is_nv12=False):
+    shape = (height // 2 * 3, width) if is_nv12 else (height, width, 3)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return Nv12Frame(pixels) if is_nv12 else pixels
+
+
+def in_memory(frame):
+    """Its pixels, and what the kernels are told of them: width, height, whether they are NV12."""
+    is_nv12 = isinstance(frame, Nv12Frame)
+    return frame.pixels if is_nv12 else frame, (frame.shape[1], frame.shape[0], int(is_nv12))
+
+
+def with_pixels(frame, pixels):
+    return Nv12Frame(pixels) if isinstance(frame, Nv12Frame) else pixels
 
 
 def by_kernel(library, frame, square, fill=FILL):
@@ -27,9 +44,9 @@ def by_kernel(library, frame, square, fill=FILL):
     told = np.zeros(1, kernel.SQUARE)
     kernel.aim(told, square, fill)
     out = np.full((3, square.out_px, square.out_px), np.nan, np.float32)
-    height, width = frame.shape[:2]
-    frame_at, told_at, out_at = (ctypes.c_void_p(array.ctypes.data) for array in (frame, told, out))
-    assert library.siamtrt_crop(frame_at, width, height, told_at, out_at, square.out_px, None) == 0
+    pixels, layout = in_memory(frame)
+    frame_at, told_at, out_at = (ctypes.c_void_p(array.ctypes.data) for array in (pixels, told, out))
+    assert library.siamtrt_crop(frame_at, *layout, told_at, out_at, square.out_px, None) == 0
     return out
 
 
@@ -74,37 +91,51 @@ def test_the_structure_is_the_kernels(cpu_kernels):
 @given(x=st.floats(-50, 190), y=st.floats(-50, 140), side_px=st.integers(1, 900))
 def test_no_pixel_beside_its_part_of_the_frame_is_read(cpu_kernels, frame, x, y, side_px):
     square = Square(x, y, side_px, 127)
+    pixels, _ = in_memory(frame)
+    only = np.full_like(pixels, 99)
+    for part in parts_of(frame, square):
+        only[part] = pixels[part]
+    np.testing.assert_array_equal(
+        by_kernel(cpu_kernels, with_pixels(frame, only), square), by_kernel(cpu_kernels, frame, square)
+    )
+    most = 3 / 2 * (side_px + 2) ** 2 if isinstance(frame, Nv12Frame) else 3 * side_px**2
+    assert sum(pixels[part].size for part in parts_of(frame, square)) <= most
+
+
+def parts_of(frame, square):
+    """Where in a frame's pixels those lie that a crop reads."""
     part = kernel.part_of_frame(square)
-    only = np.full_like(frame, 99)
-    only[part] = frame[part]
-    np.testing.assert_array_equal(by_kernel(cpu_kernels, only, square), by_kernel(cpu_kernels, frame, square))
-    assert frame[part].size <= 3 * side_px**2
+    return frame.parts(*part) if isinstance(frame, Nv12Frame) else (part,)
 
 
 @settings(deadline=None, max_examples=100)
 @given(
-    x=st.floats(-50, 190), y=st.floats(-50, 140), side_px=st.integers(1, 900), width=st.sampled_from([3, 47, 140, 144])
+    x=st.floats(-50, 190),
+    y=st.floats(-50, 140),
+    side_px=st.integers(1, 900),
+    width=st.sampled_from([3, 47, 140, 144]),
+    is_nv12=st.booleans(),
 )
-def test_what_is_staged_is_all_that_a_crop_reads_and_little_more(cpu_kernels, x, y, side_px, width):
-    square, (height, border) = Square(x, y, side_px, 127), (90, 2 * 16)
-    frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+def test_what_is_staged_is_all_that_a_crop_reads_and_little_more(cpu_kernels, x, y, side_px, width, is_nv12):
+    square, border = Square(x, y, side_px, 127), 2 * 16
+    frame = random_frame(90, width - width % 2 if is_nv12 else width, is_nv12=is_nv12)
     staged = stage(cpu_kernels, frame, square)
     np.testing.assert_array_equal(by_kernel(cpu_kernels, staged, square), by_kernel(cpu_kernels, frame, square))
-    rows, columns = kernel.part_of_frame(square)
-    part = frame[rows, columns]
-    written = int((staged != (frame ^ 0xFF)).sum())
-    assert written <= part.size + border * part.shape[0] + border
+    pixels, _ = in_memory(frame)
+    parts = [pixels[part] for part in parts_of(frame, square)]
+    written = int((in_memory(staged)[0] != (pixels ^ 0xFF)).sum())
+    assert written <= sum(part.size + border * part.shape[0] + border for part in parts)
 
 
 def stage(library, frame, square):
     """A frame that held other pixels, once the kernel was at it."""
     told = np.zeros(1, kernel.SQUARE)
     kernel.aim(told, square, FILL)
-    room = -(-frame.size // 16) * 16
+    pixels, layout = in_memory(frame)
+    room = -(-pixels.size // 16) * 16
     places = [np.zeros(room + 16, np.uint8) for _ in range(2)]
     here, there = (place[-place.ctypes.data % 16 :][:room] for place in places)
-    here[: frame.size], there[: frame.size] = frame.ravel(), frame.ravel() ^ 0xFF
-    height, width = frame.shape[:2]
+    here[: pixels.size], there[: pixels.size] = pixels.ravel(), pixels.ravel() ^ 0xFF
     addresses = [ctypes.c_void_p(array.ctypes.data) for array in (here, told, there)]
-    assert library.siamtrt_stage(addresses[0], width, height, addresses[1], addresses[2], None) == 0
-    return there[: frame.size].reshape(frame.shape)
+    assert library.siamtrt_stage(addresses[0], *layout, addresses[1], addresses[2], None) == 0
+    return with_pixels(frame, there[: pixels.size].reshape(pixels.shape))

@@ -14,6 +14,8 @@ import pytest
 
 from runtime.crop import crop
 from runtime.decode import decoders
+from runtime.frames import as_bgr
+from runtime.nv12 import Nv12Frame
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tensorrt import compiled
 from runtime.tensorrt.chain import Chain, ChainOptions
@@ -22,13 +24,14 @@ from runtime.tensorrt.decode import DecodeKernel
 from runtime.tensorrt.device import Device
 from runtime.tensorrt.locator import open_targets
 from runtime.tensorrt.matcher import TensorrtMatcher
+from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, InferenceError, MissingDependencyError, ModelCard, ParityError
 from siamtrt.geometry import Square
 from siamtrt.libraries import cuda
 from tests import tiny
 from tests.built import build
 from tests.doubles.board import KERNELS
-from tests.doubles.clip import FILL, clip, picture, read
+from tests.doubles.clip import BOXES, FILL, as_rows, clip, picture, read
 from tests.doubles.counted import Counted
 from tests.runtime.stub import card, golden_maps, long_term_card
 from tests.runtime.tensorrt.test_decode import POINTS_CARD, random_maps, values
@@ -102,11 +105,13 @@ def fetched(device, buffer):
     return buffer.host
 
 
+@pytest.mark.parametrize("is_nv12", [False, True])
 @pytest.mark.parametrize("mapped", [True, False])
-def test_the_crop_equals_opencv(machine, device, mapped):
-    frame = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
-    on_gpu = device.buffer(frame.shape, np.uint8, mapped=mapped)
-    on_gpu.host[...] = frame
+def test_the_crop_equals_opencv(machine, device, mapped, is_nv12):
+    pixels = np.random.default_rng(0).integers(0, 256, (180, 160) if is_nv12 else (120, 160, 3), dtype=np.uint8)
+    frame = Nv12Frame(pixels) if is_nv12 else pixels
+    on_gpu = device.buffer(pixels.shape, np.uint8, mapped=mapped)
+    on_gpu.host[...] = pixels
     device.send(on_gpu)
     cropping = CropKernel(device, machine.library)
     for square in SQUARES:
@@ -223,6 +228,31 @@ def test_a_frame_is_one_launch_one_wait_one_picture_in_and_one_box_out(machine, 
         locator.locate(picture(), SEARCH, FILL, (60, 60))
     assert machine.cudart.calls == {"cudaGraphLaunch": 3, "cudaStreamSynchronize": 3}
     assert machine.cudart.copied == {1: 3 * picture().nbytes, 2: 3 * 28}
+    locator.close()
+
+
+@pytest.mark.parametrize("settings", [{"mapped": False}, {"mapped": True}, {"mapped": True, "staged": True}])
+def test_frames_in_nv12_are_half_the_upload_and_give_the_boxes_of_converted_ones(machine, engines, settings):
+    frames = [Nv12Frame.of_bgr(one) for one in clip(picture())]
+    found = []
+    for ones in (frames, [as_bgr(one) for one in frames]):
+        (locator,) = open_targets(*read(engines), options=ChainOptions(**settings))
+        with Tracker(locator) as tracker:
+            tracker.start(ones[0], BOXES[0])
+            machine.cudart.forget()
+            states = [tracker.update(one) for one in ones[1:]]
+        found.append((as_rows(states), machine.cudart.copied.get(1, 0)))
+    (boxes, sent), (expected, sent_in_bgr) = found
+    np.testing.assert_allclose(boxes, expected, rtol=1e-3, atol=1e-2)
+    assert 2 * sent == sent_in_bgr == (0 if settings["mapped"] else 5 * picture().nbytes)
+
+
+def test_the_kind_of_frame_may_change_between_two(machine, engines):
+    in_nv12 = Nv12Frame.of_bgr(picture())
+    (locator,) = open_targets(*read(engines))
+    locator.remember(as_bgr(in_nv12), TEMPLATE, FILL)
+    found = [astuple(locator.locate(one, SEARCH, FILL, (60, 60)).candidate) for one in (as_bgr(in_nv12), in_nv12)]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-3, atol=1e-2)
     locator.close()
 
 

@@ -14,7 +14,7 @@ from siamtrt import InferenceError
 from siamtrt.geometry import Square
 from tests.doubles.board import KERNELS
 from tests.runtime.stub import card, golden_maps, long_term_card, maps_with_score, with_window
-from tests.runtime.tensorrt.test_crop import assert_like_opencv, stage
+from tests.runtime.tensorrt.test_crop import assert_like_opencv, random_frame, stage
 from tests.runtime.tensorrt.test_crop import by_kernel as cropped
 from tests.runtime.tensorrt.test_decode import POINTS, RPN, by_kernel, random_maps, values
 
@@ -72,16 +72,18 @@ def test_a_score_that_is_no_number_is_found_by_every_thread(kernels, place):
         by_kernel(kernels, RPN, cls, loc, 60, 40)
 
 
+@pytest.mark.parametrize("is_nv12", [False, True])
 @pytest.mark.parametrize("out_px", [127, 255])
 @pytest.mark.parametrize("side_px", [60, 127, 300])
-def test_the_blocks_cover_the_crop(kernels, side_px, out_px):
-    frame = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
+def test_the_blocks_cover_the_crop(kernels, side_px, out_px, is_nv12):
+    frame = random_frame(90, 140, is_nv12=is_nv12)
     assert_like_opencv(kernels, frame, Square(20, 45, side_px, out_px))
 
 
+@pytest.mark.parametrize("is_nv12", [False, True])
 @pytest.mark.parametrize("side_px", [20, 300])
-def test_the_blocks_cover_what_is_staged(kernels, side_px):
-    frame = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)
+def test_the_blocks_cover_what_is_staged(kernels, side_px, is_nv12):
+    frame = random_frame(90, 140, is_nv12=is_nv12)
     square = Square(20, 45, side_px, 127)
     np.testing.assert_array_equal(
         cropped(kernels, stage(kernels, frame, square), square), cropped(kernels, frame, square)

@@ -74,6 +74,27 @@ def opened(settings, data, out="out"):
     return Loop(open_task(settings, data, CPU), settings, data / out)
 
 
+def test_scores_are_fitted_further_on_the_way_of_their_own_policy(data):
+    first = opened(config(data), data)
+    first.run()
+    begun = data / "out" / "best.pth"
+    write_table(data / "again.npz", sha256(begun), seed=2)
+    task = open_task(config(data, start=str(begun), tables=["again.npz"], held_out=["again.npz"]), data, CPU)
+    found, fitted = task.network.state_dict(), torch.load(begun, weights_only=True)
+    for key in ("exits.gate.1.mean", "exits.quality.2.inner.weight"):
+        torch.testing.assert_close(found[key], fitted[key])
+
+
+@pytest.mark.parametrize("way", [{"recycling": "neck"}, {"readouts": True}])
+def test_scores_of_exits_of_any_kind_are_fitted(data, way):
+    torch.save(with_exits(seeded("thin", 0), **way).state_dict(), data / "start.pth")
+    for name in ("train.npz", "held.npz"):
+        write_table(data / name, sha256(data / "start.pth"))
+    opened(config(data, steps=2), data).run()
+    kept = torch.load(data / "out" / "best.pth", weights_only=True)
+    assert set(torch.load(data / "start.pth", weights_only=True)) < set(kept)
+
+
 def keep_scores(network, data):
     rows = np.load(data / "held.npz")
     features = torch.from_numpy(rows["scores"][:, 0, 1:]).float()

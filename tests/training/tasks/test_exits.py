@@ -101,6 +101,27 @@ def test_an_exit_may_be_left_with_its_own_level_alone(data):
     assert not any(parameter is row for group in task.groups() for parameter in group.parameters)
 
 
+@pytest.mark.parametrize("recycling", ["hidden", "neck"])
+def test_what_is_recycled_is_trained(data, recycling):
+    loop = opened(config(data, recycling=recycling), data)
+    taken = dict(loop.task.network.exits.named_parameters())[f"{recycling}_cls.3"]
+    assert not taken.any()
+    for batch in loop.task.batches(0, 2):
+        loop.train_step(batch)
+    assert taken.any()
+
+
+def test_exits_learn_while_the_last_one_stays_as_it_is(data):
+    loop = opened(config(data, fixed_last=True), data)
+    network = loop.task.network
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    for batch in loop.task.batches(0, 2):
+        loop.train_step(batch)
+    moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
+    assert {"exits.cls_weight.2", "exits.readout_cls.1", "exits.readout_loc_bias.2"} <= moved
+    assert all(key.startswith("exits.") for key in moved)
+
+
 def test_the_divergence_of_two_maps():
     teacher, student = torch.tensor([[3.0, 0.0, 0.0, -2.0]]), torch.tensor([[2.0, 1.0, 0.0, -1.0]])
     assert divergence(teacher, student).item() == pytest.approx(0.361811, abs=1e-6)
@@ -112,6 +133,7 @@ def test_the_divergence_of_two_maps():
     [
         ({"exit_weights": [1.0, 1.0]}, "2 exit_weights for 3 exits"),
         ({"recycling": "all"}, "recycling = 'all'"),
+        ({"recycling": "neck", "fixed_last": True}, "with fixed_last, recycling is 'maps'"),
         ({"hard_negatives": 4}, "no teachers, no hard_negatives"),
         ({"model": "siamrpn_alexnet", "start": "none"}, "one level"),
         ({"gates": True}, "gates unknown"),

@@ -23,12 +23,13 @@ def add_scoring(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--probes", type=cli.count, default=4, help="random directions a pair")
     arguments.add_argument("--seed", type=cli.seed, default=0, help="of the directions")
     arguments.add_argument("--batch", type=cli.count, default=8, help="pairs run together")
+    arguments.add_argument("--blocks", action="store_true", help="score whole residual blocks too, which then can go")
     arguments.add_argument("--only", nargs="+", default=[], help="groups whose names begin so; all by default")
 
 
 def job_of(options: argparse.Namespace) -> Job:
     """The job that the options of :func:`add_scoring` name."""
-    names = ("model", "start", "mode", "pairs", "probes", "seed", "batch")
+    names = ("model", "start", "mode", "pairs", "probes", "seed", "batch", "blocks")
     return replace(Job(**{name: getattr(options, name) for name in names}), only=tuple(options.only))
 
 

@@ -14,7 +14,7 @@ from runtime.decode import Decoder, decoders
 from runtime.tensorrt import compiled
 from runtime.tensorrt.crop import CropKernel
 from runtime.tensorrt.decode import DecodeKernel
-from runtime.tensorrt.device import Device, rounded
+from runtime.tensorrt.device import Buffer, Device, rounded
 from siamtrt import ModelCard
 from siamtrt.geometry import Square
 from siamtrt.libraries.cuda import SPIN
@@ -31,7 +31,7 @@ class KernelTimes:
         compute_capability: of the GPU.
         mapped: frame and box lie in memory that CPU and GPU share; else they are copied.
         kernels_us: each kernel at each search size, the launch apart: the crop out of 1280x720, once with its part
-            of the frame staged in the GPU's own memory, and the choice with its box's way back.
+            of the frame staged in the GPU's own memory, once from NV12, and the choice with its box's way back.
         captured_us: search size -> upload, crop and decode of a frame, launched as a CUDA graph and waited for.
         plain_us: the same, launched one by one.
     """
@@ -53,9 +53,9 @@ def kernel_times(card: ModelCard) -> KernelTimes:
     library, device = compiled.load_kernels(), Device(wait=SPIN)
     kernels_us, captured_us, plain_us = {}, {}, {}
     try:
-        frame = device.buffer((_HEIGHT_PX, _WIDTH_PX, 3), np.uint8)
-        frame.host[...] = np.random.default_rng(0).integers(0, 256, frame.host.shape, dtype=np.uint8)
-        device.send(frame)
+        frame, in_nv12 = (
+            _noise(device, shape) for shape in ((_HEIGHT_PX, _WIDTH_PX, 3), (_HEIGHT_PX // 2 * 3, _WIDTH_PX))
+        )
         for size_px, decoder in decoders(card).items():
             cropping, out = CropKernel(device, library), device.allocate(3 * size_px * size_px * 4)
             cropping.aim(Square(_WIDTH_PX / 2, _HEIGHT_PX / 2, size_px * 3 // 2, size_px), (0, 0, 0))
@@ -63,6 +63,8 @@ def kernel_times(card: ModelCard) -> KernelTimes:
             kernels_us[f"crop to {size_px} px"] = _on_gpu_us(device, crop)
             staged = device.allocate(rounded(frame.host.nbytes))
             kernels_us[f"crop to {size_px} px, staged"] = _on_gpu_us(device, partial(crop, staged=staged))
+            from_nv12 = partial(cropping.enqueue, in_nv12, out, size_px)
+            kernels_us[f"crop to {size_px} px from NV12"] = _on_gpu_us(device, from_nv12)
             kernels_us[f"choice of {decoder.window.size} cells"] = _on_gpu_us(device, choose)
             whole = partial(_in_turn, partial(device.send, frame), crop, choose)
             size = f"{size_px} px"
@@ -70,6 +72,14 @@ def kernel_times(card: ModelCard) -> KernelTimes:
         return KernelTimes(device.compute_capability, device.mapped, kernels_us, captured_us, plain_us)
     finally:
         device.close()
+
+
+def _noise(device: Device, shape: tuple[int, ...]) -> Buffer:
+    """A frame of random bytes where the GPU reads it."""
+    frame = device.buffer(shape, np.uint8)
+    frame.host[...] = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    device.send(frame)
+    return frame
 
 
 def _decoding(device: Device, library: Any, decoder: Decoder) -> DecodeKernel:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from runtime.crop import crop, network_input
+from runtime.frames import Frame
 from runtime.matcher import Color, Response, StageTimes
 from runtime.tensorrt.device import Buffer, Device
 from runtime.tensorrt.engine import Engine
 from runtime.tensorrt.layout import LINEAR, features_of
-from siamtrt import Array, InferenceError, Manifest, ModelCard, Tensors
+from siamtrt import InferenceError, Manifest, ModelCard, Tensors
 from siamtrt.geometry import Square
 from siamtrt.libraries import tensorrt as library
 
@@ -63,7 +64,7 @@ class HostChain:
         """In how many copies one frame goes."""
         return sum(self._engines[name].copies_a_run for name in self._card.search.graphs)
 
-    def remember(self, frame: Array, square: Square, fill: Color) -> StageTimes:
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
         target = self._card.target
         template = self._engines[target.name]
         network_input(crop(frame, square, fill), template.hosts[target.inputs[0].name])
@@ -73,7 +74,7 @@ class HostChain:
                 engine.refit(self._kernels, self._card)
         return {}
 
-    def match(self, frame: Array, square: Square, fill: Color) -> Response:
+    def match(self, frame: Frame, square: Square, fill: Color) -> Response:
         if not self._kernels:
             raise InferenceError("no target was remembered", hint="call remember first")
         (stage,) = next(search.stages for search in self._card.searches if search.search_px == square.out_px)

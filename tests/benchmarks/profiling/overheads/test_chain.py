@@ -55,6 +55,7 @@ def test_every_way_is_timed_on_the_same_frames(board, clip_folder, tmp_path, mon
     assert set(found["kernels"]["kernels_us"]) == {
         "crop to 255 px",
         "crop to 255 px, staged",
+        "crop to 255 px from NV12",
         "choice of 3125 cells",
     }
     assert max(found["differ_px"].values()) < 1e-3
@@ -73,9 +74,10 @@ def test_the_kernels_are_timed_without_tensorrt(board, tmp_path, monkeypatch, ca
     sizes = ["255 px", f"{tiny.LOST_PX} px"]
     assert list(found["captured_us"]) == list(found["plain_us"]) == sizes
     cells = 5 * tiny.LOST_SCORE_SIZE**2
-    assert list(found["kernels_us"])[3:] == [
+    assert list(found["kernels_us"])[4:] == [
         f"crop to {sizes[1]}",
         f"crop to {sizes[1]}, staged",
+        f"crop to {sizes[1]} from NV12",
         f"choice of {cells} cells",
     ]
     assert min(found["kernels_us"].values()) > 0

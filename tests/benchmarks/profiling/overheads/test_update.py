@@ -124,6 +124,9 @@ def test_the_figures_are_printed_and_written(one_thread, tiny_engines, tmp_path,
         ratio = figures[f"glue_{place}_upstream_way_ms"] / figures[f"glue_{place}_ms"]
         assert figures[f"glue_{place}_ratio"] == pytest.approx(ratio)
         assert figures[f"resize_{place}_ms"] > 0
+    for part in ("glue", "update"):
+        ratio = figures[f"nv12_{part}_converted_first_ms"] / figures[f"nv12_{part}_ms"]
+        assert figures[f"nv12_{part}_ratio"] == pytest.approx(ratio)
     assert figures["engines_manifest"]["stage"] == "engines"
     assert figures["threads"] == 1
     memory = figures["memory_mib"]
