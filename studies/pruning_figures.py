@@ -35,7 +35,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
-    """Of each model its work, success and time; of the scores what ``studies.pruning_scores`` found."""
+    """Work, success and time of each model, and what ``studies.pruning_scores`` found of the scores."""
     speed = {
         row["name"]: row
         for path in options.speed
