@@ -352,7 +352,7 @@ exits: float-exits $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIP
 		$(THREADS_OPTION) --out "$(RESULT_exits)/tuning.npz"
 	$(PYTHON) -m benchmarks exits tune --table "$(RESULT_exits)/tuning.npz" --out "$(RESULT_exits)/policy"
 	$(PYTHON) -m benchmarks exits run --engines $(dir $(EXITS_ENGINES)) --whole $(dir $(EXITS_WHOLE)) \
-		--tuned "$(RESULT_exits)/policy/policy.json" --videos "$(or $(SEQUENCES),build/clips/judged)" \
+		--tuned "$(RESULT_exits)/policy/policy.json" --chance "tuned 0.4" --videos "$(or $(SEQUENCES),build/clips/judged)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/run"
 	$(PYTHON) -m benchmarks exits table --engines $(dir $(EXITS_ENGINES)) --videos "$(or $(SEQUENCES),build/clips/judged)" \
 		$(THREADS_OPTION) --out "$(RESULT_exits)/judged.npz"

@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 from export.graphs import TracedGraph, XcorrGraph, reference_crop, target_graph
 from networks.exits import HIDDEN, KINDS, NECK, ExitSiamRPN, LevelMaps
+from siamtrt import ParityError
 from siamtrt.card import SEARCH, XCORR, ExitCard, StageCard
+
+_SHARES_TOLERANCE = 1e-4
 
 
 class _SearchStage(nn.Module):
@@ -86,6 +89,31 @@ def trace_stages(
         earlier.append(maps.level)
         incoming = onward
     return {graph.name: graph for graph in graphs}
+
+
+@torch.no_grad()
+def prove_shares(network: ExitSiamRPN, last: dict[str, Tensor]) -> None:
+    """Prove that the levels' shares in every exit of a folded network sum to one.
+
+    Less would shrink the logits and so the rate at which the tracker follows sizes, at that exit alone; parity with a
+    network that is wrong itself would not see it.
+
+    Args:
+        network: folded.
+        last: ``cls`` and ``loc`` -> the share of each level in the last exit, which folding moved into the heads.
+
+    Raises:
+        ParityError: they do not; the message names the exit.
+    """
+    for number in range(1, network.stages + 1):
+        for kind, carried in last.items():
+            scales = network.shares(kind, number)
+            total = float((carried[:number] * (1 if scales is None else scales)).sum())
+            if abs(total - 1) > _SHARES_TOLERANCE:
+                raise ParityError(
+                    f"the shares of {kind} in exit {number} sum to {total:.4f}, not to 1",
+                    hint="networks.exits.ExitSiamRPN.fold",
+                )
 
 
 def stage_cards(network: ExitSiamRPN) -> tuple[StageCard, ...]:

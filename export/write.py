@@ -15,9 +15,9 @@ from torch import Tensor
 from export.fold_norms import fold_norms
 from export.graphs import TracedGraph, trace
 from export.parity import measure
-from export.staged import stage_cards, trace_stages
+from export.staged import prove_shares, stage_cards, trace_stages
 from export.to_onnx import to_onnx
-from networks.exits import ExitSiamRPN
+from networks.exits import KINDS, ExitSiamRPN
 from networks.models import ModelSpec, spec
 from networks.tracker import TrackerNetwork
 from siamtrt import Manifest, ModelCard, TensorSpec, UsageError
@@ -108,7 +108,12 @@ def _folded(network: TrackerNetwork, model: ModelSpec, *, kernel_inputs: bool, e
     if exits and isinstance(network, ExitSiamRPN):
         traced = partial(trace_stages, network, model.template_px, model.search_px, kernel_inputs=kernel_inputs)
     before = traced()
-    network.fold()
+    if exits and isinstance(network, ExitSiamRPN):
+        shares = {kind: share for kind in KINDS if (share := network.fusion(kind)) is not None}
+        network.fold()
+        prove_shares(network, shares)
+    else:
+        network.fold()
     fold_norms(network)
     return {name: _proved_by(graph, before[name]) for name, graph in traced().items()}
 

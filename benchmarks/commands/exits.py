@@ -6,11 +6,13 @@ import argparse
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from benchmarks.evaluation.exits.run import SideBySide, about
 from benchmarks.evaluation.exits.summary import document, open_loop_text, summarise, text
 from benchmarks.evaluation.exits.table import ExitTable, make_table
 from benchmarks.evaluation.exits.tune import tune
+from benchmarks.evaluation.exits.verdict import chance_row
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from benchmarks.evaluation.options import declare
 from benchmarks.reports.exits_page import exits_page, over_cost, over_time
@@ -20,7 +22,7 @@ from siamtrt import Manifest, ModelCard, UsageError, claim, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import read_json, write_text
 
-_RUN, _SUMMARY, _PAGE = "exits.json", "summary.json", "exits.html"
+_RUN, _CHANCE, _SUMMARY, _PAGE = "exits.json", "chance.json", "summary.json", "exits.html"
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--tuned", type=Path, help="policy.json: run its points")
     running.add_argument("--points", nargs="+", help="of these names alone")
     running.add_argument("--random", action="append", default=[], metavar="SHARES", help="e.g. 0.5,0.3,0.2")
-    running.add_argument("--random-seeds", type=cli.count, default=10, help="runs of each such mix")
+    running.add_argument(
+        "--chance", nargs="+", default=[], metavar="ROW", help="then random exits in the mix of rows, e.g. 'tuned 0.4'"
+    )
+    running.add_argument("--random-seeds", type=cli.count, default=10, help="runs of each random mix")
     declare_videos(running)
     running.add_argument("--out", type=Path, required=True, help="a folder for exits.json")
     running.set_defaults(action=_run)
@@ -115,18 +120,44 @@ def _shown(values: list[float | None]) -> str:
 def _run(options: argparse.Namespace) -> None:
     videos = _videos(options)
     policies = _policies(options, videos)
-    key = about(options.engines, options.whole, policies, videos, options.threads)
-    path = options.out / _RUN
+    unknown = [name for name in options.chance if name not in policies]
+    if unknown:
+        raise UsageError(f"chance of {', '.join(unknown)}: no such row", hint=f"one of {', '.join(policies)}")
+    done = _followed(options, options.out / _RUN, options.whole, policies, videos)
+    chance = {
+        chance_row(name, seed): f"random:{seed}:{_mix(done, name)}"
+        for name in options.chance
+        for seed in range(options.random_seeds)
+    }
+    if chance:
+        _followed(options, options.out / _CHANCE, None, chance, videos)
+    documents.write(options.out / "made.json", {"command": cli.command_line("benchmarks"), "environment": describe()})
+    print(options.out / _RUN)
+
+
+def _followed(
+    options: argparse.Namespace, path: Path, whole: Path | None, policies: dict[str, str], videos: list[Video]
+) -> dict[str, Any]:
+    """What each row did in each video: video -> row -> columns; those that *path* holds already are not run again."""
+    key = about(options.engines, whole, policies, videos, options.threads)
     claim.take(path, key)
     done = claim.finished(path, key)
-    trackers = SideBySide(options.engines, options.whole, policies, options.threads)
+    trackers = SideBySide(options.engines, whole, policies, options.threads)
     for video in videos:
         if video.name not in done:
             done[video.name] = {name: asdict(column) for name, column in trackers.follow(video).items()}
             claim.save(path, key, done)
             log.info("%s: %d of %d videos", video.name, len(done), len(videos))
-    documents.write(options.out / "made.json", {"command": cli.command_line("benchmarks"), "environment": describe()})
-    print(path)
+    return done
+
+
+def _mix(done: dict[str, Any], name: str) -> str:
+    """The share of the frames that a row stopped at each exit, as the policy of chance takes them."""
+    rows = next(iter(done.values()))
+    count = sum(row.startswith("fixed:") for row in rows)
+    exits = [number for columns in done.values() for number in columns[name]["exits"]]
+    shares = [round(exits.count(number) / len(exits), 4) for number in range(1, count)]
+    return ",".join(f"{share:.4f}" for share in [*shares, abs(1 - sum(shares))])
 
 
 def _policies(options: argparse.Namespace, videos: list[Video]) -> dict[str, str]:
@@ -170,6 +201,7 @@ def _report(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.run} is not finished", hint=made["command"])
     names = next(iter(done.values()))
     rows = {name: {video: done[video][name] for video in done} for name in names}
+    rows.update(_chance_rows(options.run / _CHANCE, key))
     table = _of_last(options.table) if options.table else None
     if table and (dict(table.sequences) != key["sequences"] or dict(table.engines) != key["engines"]):
         raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
@@ -181,4 +213,18 @@ def _report(options: argparse.Namespace) -> None:
         write_text(options.out / name, drawing.markup)
     write_text(options.out / _PAGE, exits_page(figures, rows))
     below = f"\n{open_loop_text(figures['open_loop'])}" if tuned else ""
-    cli.show(options, f"{text(summaries)}{below}\n{options.out / _PAGE}", figures)
+    said = figures["verdict"]["words"]
+    cli.show(options, f"{text(summaries)}{below}\n{said}\n{options.out / _PAGE}", figures)
+
+
+def _chance_rows(path: Path, key: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The rows of chance of a run: row -> video -> columns; none where it was not asked for."""
+    if not path.is_file():
+        return {}
+    record = read_json(path)
+    if any(record["key"][name] != key[name] for name in ("engines", "sequences", "threads")):
+        raise UsageError(f"{path} is of another run", hint="delete it, and run again")
+    done = record["done"]
+    if set(done) != set(key["sequences"]):
+        raise UsageError(f"{path} is not finished", hint="run the command of the run again")
+    return {name: {video: done[video][name] for video in done} for name in next(iter(done.values()))}

@@ -31,7 +31,7 @@ def exits_page(figures: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
     machine = figures["environment"].get("board") or figures["environment"].get("cpu") or "unknown machine"
     head = (
         f'<h1>{escape(title)}</h1><p class="quiet">{figures["videos"]} videos, on {escape(machine)}, '
-        f"ONNX Runtime, all rows in turn on each frame</p>"
+        f"ONNX Runtime, all rows in turn on each frame</p><p>{escape(figures['verdict']['words'])}.</p>"
     )
     cards = [_over_cost(figures), _over_time(figures), _table(figures), _exits(figures), _worst(figures)]
     cards += [_chance(figures), *_frames(rows)]
@@ -146,7 +146,10 @@ def _chance(figures: Mapping[str, Any]) -> str:
             [name, str(len(members)), figure(_mean(costs)), figure(_mean(overlaps)), figure(_deviation(overlaps))]
         )
     heads = ["mix", "seeds", "cost", "overlap", "deviation"]
-    note = "No claim below twice the deviation: so far apart lie two policies that look at nothing."
+    note = (
+        "No claim below twice the deviation: so far apart lie two policies that look at nothing. "
+        "Chance runs after the other rows, so its times do not compare with theirs."
+    )
     return page.card("Chance", page.table(heads, lines), note=note)
 
 

@@ -10,6 +10,7 @@ from runtime.policies.policy import Scores, Value, conditional, exceeds, meets
 from siamtrt import UsageError
 
 _SUM_TOLERANCE = 1e-6
+_BLOCK = 20  # frames
 
 
 class Fixed:
@@ -44,6 +45,8 @@ class Fixed:
 class Random:
     """Each frame an exit by chance: what a policy is worth that looks at nothing.
 
+    Each twenty frames have the shares as nearly as they can, so that short videos have them too.
+
     Args:
         seed: the same seed gives the same exits for each target.
         mix: the share of each exit.
@@ -61,9 +64,12 @@ class Random:
 
     def reset(self) -> None:
         self._rng = np.random.default_rng(self._seed)
+        self._drawn: list[float] = []
 
     def start_depth(self) -> int:
-        drawn = int(np.searchsorted(self._bounds, self._rng.random(), side="right")) + 1
+        if not self._drawn:
+            self._drawn = ((self._rng.permutation(_BLOCK) + self._rng.random(_BLOCK)) / _BLOCK).tolist()
+        drawn = int(np.searchsorted(self._bounds, self._drawn.pop(), side="right")) + 1
         self._number = min(drawn, len(self._bounds))
         return self._number
 

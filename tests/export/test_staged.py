@@ -160,6 +160,19 @@ def test_wrong_wiring_is_found_by_parity(damage, where):
         measure(graphs, protos, searches)
 
 
+@pytest.mark.parametrize(("kind", "number"), [("cls", 1), ("loc", 2)])
+def test_shares_that_do_not_sum_to_one_are_named(tmp_path, monkeypatch, kind, number):
+    fold = ExitSiamRPN.fold
+
+    def shrunk(self):
+        fold(self)
+        self._ratios[kind, number] = 0.9 * self._ratios[kind, number]
+
+    monkeypatch.setattr(ExitSiamRPN, "fold", shrunk)
+    with pytest.raises(ParityError, match=rf"shares of {kind} in exit {number} sum to 0\.9000"):
+        write(thin_exits(), "thin", tmp_path, checkpoint=None, command="", exits=True)
+
+
 def test_a_long_term_model_has_no_exits(tmp_path, monkeypatch):
     spec = models.ModelSpec(
         build=lambda state: thin_siamrpn(),

@@ -171,6 +171,13 @@ def test_random_exits_have_the_mix_and_repeat():
     assert [policy.start_depth() for _ in range(50)] == drawn[:50]
 
 
+def test_ten_random_runs_of_a_short_video_have_the_mix_to_a_point():
+    mix = (0.47, 0.36, 0.17)
+    policies = [Random(seed, mix, 3) for seed in range(10)]
+    drawn = [policy.start_depth() for policy in policies for _ in range(59)]
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4)[1:] / len(drawn), mix, atol=0.01)
+
+
 def test_a_random_mix_of_fixed_exits_costs_and_tracks_as_arithmetic_says():
     overlaps, shares, mix = (0.55, 0.66, 0.73), (0.221739, 0.488983, 1.0), (0.5, 0.3, 0.2)
     assert np.dot(overlaps, mix) == pytest.approx(0.619, abs=1e-6)

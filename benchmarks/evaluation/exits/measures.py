@@ -61,7 +61,7 @@ def exits_at(scores: Array, thetas: Sequence[float]) -> Array:
 
 
 def taken_of(rows: Array, exits: Array) -> Array:
-    """Of each row of N x K the value of its exit."""
+    """The value of its exit in each row of N x K."""
     taken: Array = rows[np.arange(len(rows)), exits - 1]
     return taken
 
@@ -76,6 +76,14 @@ def oracle(overlaps: Array, shares: Sequence[float], price: float) -> Array:
     """
     best: Array = (overlaps - price * np.asarray(shares)).argmax(1)
     return best + 1
+
+
+def chance(overlaps: Array, exits: Array, seeds: int) -> list[float]:
+    """The mean overlap of rows (N x K) if the same *exits* were taken in other frames, by chance; one a seed.
+
+    The mix is that of *exits* to the frame, so that nothing but the choice of frames differs.
+    """
+    return [float(taken_of(overlaps, np.random.default_rng(seed).permutation(exits)).mean()) for seed in range(seeds)]
 
 
 def interval(

@@ -7,10 +7,11 @@ from typing import Any, Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.evaluation.exits.measures import Point, exits_at, hull_value, interval, oracle, taken_of
+from benchmarks.evaluation.exits.measures import Point, chance, exits_at, hull_value, interval, oracle, taken_of
 from benchmarks.evaluation.exits.run import WHOLE
 from benchmarks.evaluation.exits.table import ExitTable
 from benchmarks.evaluation.exits.tune import score_ranks
+from benchmarks.evaluation.exits.verdict import verdict
 from benchmarks.evaluation.ope.measures import OVERLAP_THRESHOLDS
 from runtime.policies.parse import TunedPoints
 from siamtrt import Array, UsageError
@@ -18,6 +19,7 @@ from siamtrt import Array, UsageError
 FIXED = "fixed:"
 NO_POWER = "no rails are read in this run: benchmarks power on a board"
 _LEVEL, _ROUNDS = 0.95, 300
+_SEEDS = 10  # of chance, on a table
 _PRICES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 1.0)
 
 Columns = Mapping[str, Mapping[str, Any]]  # video -> what a row did there
@@ -161,6 +163,9 @@ def open_loop(table: ExitTable) -> dict[str, Any]:
 def tuned_points(table: ExitTable, tuned: TunedPoints) -> dict[str, Any]:
     """What thresholds that were chosen elsewhere are worth on the table, above the hull of its fixed exits.
 
+    Beside each point stands chance: the same mix of exits in other frames, whose overlap counts frames, not videos, as
+    does ``frames_overlap``; ``expected`` is what it has to be by the mix alone.
+
     Raises:
         UsageError: the exits have no such score.
     """
@@ -176,7 +181,17 @@ def tuned_points(table: ExitTable, tuned: TunedPoints) -> dict[str, Any]:
 
         names = table.names
         bounds = interval(names, gain, _LEVEL, rounds=_ROUNDS)
+        drawn = chance(table.overlaps, exits, _SEEDS)
+        mix = np.bincount(exits, minlength=len(shares) + 1)[1:] / len(exits)
         return {
+            "mix": mix.tolist(),
+            "frames_overlap": float(taken.mean()),
+            "chance": {
+                "overlap": float(np.mean(drawn)),
+                "deviation": float(np.std(drawn, ddof=1)),
+                "expected": float(mix @ table.overlaps.mean(0)),
+                "seeds": _SEEDS,
+            },
             "cost": table.mean(costs, names),
             "overlap": table.mean(taken, names),
             "hull_gain": gain(names),
@@ -199,23 +214,26 @@ def document(
     loop = open_loop(table) if table else None
     if table and loop is not None:
         loop["tuned"] = {points.score: tuned_points(table, points) for points in tuned}
+    rows = {name: asdict(summary) for name, summary in summaries.items()}
     return {
         **about,
         "videos": len(about["sequences"]),
-        "rows": {name: asdict(summary) for name, summary in summaries.items()},
+        "rows": rows,
         "open_loop": loop,
+        "verdict": asdict(verdict(rows, loop)),
     }
 
 
 def open_loop_text(loop: Mapping[str, Any]) -> str:
     """A line a tuned point for the terminal."""
-    lines = [f"{'open loop':12} {'cost':>6} {'overlap':>8}  over the hull"]
+    lines = [f"{'open loop':12} {'cost':>6} {'overlap':>8}  {'over the hull':27}  over chance, its deviation"]
     for score, judged in loop["tuned"].items():
         for name, point in judged["points"].items():
             low, high = point["hull_gain_interval"]
             lines.append(
                 f"{score:7} {name:4} {point['cost']:6.3f} {point['overlap']:8.3f}  "
-                f"{point['hull_gain']:+.4f} ({low:+.4f} to {high:+.4f})"
+                f"{point['hull_gain']:+.4f} ({low:+.4f} to {high:+.4f})  "
+                f"{point['frames_overlap'] - point['chance']['overlap']:+.4f}, {point['chance']['deviation']:.4f}"
             )
     return "\n".join(lines)
 

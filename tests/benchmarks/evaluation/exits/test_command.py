@@ -53,6 +53,7 @@ def run_words(root, videos="judge", out="run"):
         *("--engines", root / "engines", "--threads", 1, "--whole", root / "engines"),
         *("--tuned", root / "policy" / "policy.json", "--points", "0.0", "0.5", "1.0"),
         *("--random", "0.4,0.3,0.3", "--random-seeds", 2, "--policy", "gates=threshold:0.5:gate-conditional"),
+        *("--chance", "tuned 0.5"),
         *("--videos", root / videos, "--out", root / out),
     )
 
@@ -109,6 +110,41 @@ def test_tuned_points_are_judged_in_open_loop_too(made):
     assert low <= high
     best = max(point["overlap"] for point in loop["oracle"])
     assert all(point["overlap"] <= best + 1e-12 for point in judged["points"].values())
+
+
+def test_chance_has_the_mix_of_the_row_it_stands_beside(made):
+    rows = json.loads((made / "report" / "summary.json").read_text())["rows"]
+    mix = rows["tuned 0.5"]["histogram"]
+    for seed in range(2):
+        beside = rows[f"random as tuned 0.5 #{seed}"]
+        np.testing.assert_allclose(beside["histogram"], mix, atol=0.12)  # of 18 frames
+        assert beside["cost"] == pytest.approx(rows["tuned 0.5"]["cost"], abs=0.1)
+
+
+def test_chance_on_the_table_is_what_the_mix_says(made):
+    table = ExitTable.load(made / "judged.npz")
+    loop = json.loads((made / "report" / "summary.json").read_text())["open_loop"]
+    (judged,) = loop["tuned"].values()
+    for point in judged["points"].values():
+        chance = point["chance"]
+        assert chance["expected"] == pytest.approx(np.dot(point["mix"], table.overlaps.mean(0)))
+        error = chance["deviation"] / np.sqrt(chance["seeds"])
+        assert abs(chance["overlap"] - chance["expected"]) <= 2 * error + 1e-9
+
+
+def test_a_report_says_what_may_be_claimed(made, capsys):
+    words = ("--table", made / "judged.npz", "--tuned", made / "policy" / "policy.json", "--out", made / "report")
+    assert command("report", "--run", made / "run", *words) == 0
+    said = json.loads((made / "report" / "summary.json").read_text())["verdict"]
+    assert said["words"] in capsys.readouterr().out
+    assert "looking at frames helps" in (made / "report" / "exits.html").read_text()
+    assert said["over_chance"]["tuned 0.5"]["seeds"] == 2
+
+
+def test_chance_of_a_row_that_does_not_run_is_refused(made, capsys):
+    words = ["--engines", made / "engines", "--videos", made / "judge", "--out", made / "chance"]
+    assert command("run", *words, "--chance", "tuned 0.4") == 2
+    assert "chance of tuned 0.4: no such row" in capsys.readouterr().err
 
 
 def test_the_page_holds_curves_table_and_chance(made):
