@@ -199,6 +199,7 @@ def _require_carrier(path: Path, report: LayerReport, architecture: Architecture
 
 def _require_alike(path: Path, report: LayerReport, first: LayerReport) -> None:
     differing = [key for key in _SAME if report.environment.get(key) != first.environment.get(key)]
+    differing += ["threads"] if report.threads != first.threads else []
     if differing or _how(report) != _how(first):
         raise ArtifactError(
             f"{path} was measured otherwise than the first report: {', '.join(differing) or _how(report)}",

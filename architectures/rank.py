@@ -18,10 +18,10 @@ from scipy.stats import kendalltau
 
 from architectures.archive import Archive, Judged
 from architectures.judge import MODEL, SPLITS, Bench, Request, judge, open_bench
-from architectures.search import ARCHIVE_NAME
+from architectures.search import ARCHIVE_NAME, key
 from networks.checkpoint import load
 from networks.lighttrack.architecture import parse
-from siamtrt import UsageError, cli
+from siamtrt import UsageError, claim, cli
 from siamtrt.documents import Format
 from siamtrt.files import whole_file
 from training.config import Config
@@ -66,9 +66,9 @@ def main(options: argparse.Namespace) -> None:
     bench, config = open_bench(request), Config.load(options.config)
     ranked = []
     for number, judged in enumerate(spaced(list(Archive(options.search / ARCHIVE_NAME)), options.each)):
-        overlap = _trained_alone(
-            judged.architecture, bench, config, options.data, options.out / f"network_{number:02d}"
-        )
+        place = options.out / f"network_{number:02d}"
+        claim.take(place / "claim.json", {**key(request), "architecture": judged.architecture})
+        overlap = _trained_alone(judged.architecture, bench, config, options.data, place)
         inherited = judge(request, judged.architecture).overlap
         ranked.append(Ranked(judged.architecture, inherited, overlap, judged.macs))
     alone, chance = [one.alone for one in ranked], chance_level(len(ranked))
@@ -76,7 +76,7 @@ def main(options: argparse.Namespace) -> None:
     of_work = agreement([float(one.macs) for one in ranked], alone)
     values = {"networks": [vars(one) for one in ranked], "tau": tau, "tau_of_work": of_work, "chance": chance}
     _FORMAT.save(options.out / "ranking.json", values)
-    cli.show(options, f"tau {tau:.3f}, of work alone {of_work:.3f}, by chance below {chance:.3f}", values)
+    cli.show(options, f"tau {as_text(tau)}, of work alone {as_text(of_work)}, by chance within +-{chance:.3f}", values)
 
 
 def spaced(judged: list[Judged], each: int) -> list[Judged]:
@@ -92,24 +92,30 @@ def spaced(judged: list[Judged], each: int) -> list[Judged]:
     return [ordered[int((index + 0.5) * len(ordered) / count)] for index in range(count)]
 
 
-def agreement(one: Sequence[float], other: Sequence[float]) -> float:
-    """Kendall's tau-b of two rankings, -1..1; 0 where all values of one are equal."""
+def agreement(one: Sequence[float], other: Sequence[float]) -> float | None:
+    """Kendall's tau-b of two rankings, -1..1; None where all values of one are equal, which rank nothing."""
     tau = float(kendalltau(one, other).statistic)
-    return 0.0 if math.isnan(tau) else tau
+    return None if math.isnan(tau) else tau
+
+
+def as_text(tau: float | None) -> str:
+    """A tau for a line of text."""
+    return "unknown, all values of one ranking are equal" if tau is None else f"{tau:.3f}"
 
 
 def chance_level(count: int) -> float:
-    """The tau that *count* networks reach by chance in one case of twenty, by the normal approximation."""
+    """The size of tau that *count* networks reach by chance in one case of twenty, by the normal approximation."""
     return _SIGNIFICANT * math.sqrt(2 * (2 * count + 5) / (9 * count * (count - 1)))
 
 
 def _trained_alone(text: str, bench: Bench, config: Config, data: Path, out: Path) -> float:
-    """Overlap of the network called *text* after a training of its own."""
+    """Overlap of the network called *text* on split B after its own training, whose last weights no video chose."""
     start = out / "start.pth"
     if not start.is_file():
         with whole_file(start) as temporary:
             torch.save(bench.member(parse(text)).state_dict(), temporary)
-    task = {"kind": "ban", "model": MODEL, "start": str(start)}
-    own = replace(config, task={**task, "trunk_lr_share": config.task.get("trunk_lr_share", 0.1)})
+    task: dict[str, object] = {"kind": "ban", "model": MODEL, "start": str(start)}
+    task["trunk_lr_share"] = config.task.get("trunk_lr_share", 0.1)
+    own = replace(config, task=task, validate_steps=config.steps)
     Loop(open_task(own, data, CPU), own, out, CPU, lambda history: write_report(history, out)).run()
     return float(bench.held_out.overlaps(load(MODEL, out / BEST_NAME)).mean())

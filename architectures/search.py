@@ -28,8 +28,9 @@ from siamtrt.files import sha256, whole_file
 
 ARCHIVE_NAME, FRONT_NAME, PICTURE_NAME, BEST_NAME = "archive.jsonl", "front.json", "front.png", "best.pth"
 NETWORKS_NAME = "networks.png"
-FORMAT = Format("a front", schema=1, hint="python -m architectures search", kind="front")
+FORMAT = Format("a front", schema=2, hint="python -m architectures search", kind="front")
 _STRATEGIES = ("nsga2", "ga", "random")
+_SETTINGS = ("strategy", "seed", "population", "generations", "pairs", "keep_towers", "keep_blocks")
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def main(options: argparse.Namespace) -> None:
         towers=not options.keep_towers,
         blocks=not options.keep_blocks,
     )
-    claim.take(options.out / "claim.json", _key(request))
+    claim.take(options.out / "claim.json", key(request))
     bench = open_bench(request)  # before processes are made: they share it
     limits = Limits(options.limit_ms, options.limit_mmac, options.limit_parameters)
     with opened(options, options.out, mounted=[options.data]) as place:
@@ -172,23 +173,31 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
         torch.save({key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}, temporary)
     draw(run.judged(), chosen, options.out / PICTURE_NAME)
     draw_networks(_titled(chosen, second, largest), options.out / NETWORKS_NAME)
-    FORMAT.save(
-        options.out / FRONT_NAME,
-        {"front": rows, "judged": len(run.asked), "largest": {"architecture": largest, "overlap_b": second[largest]}},
-    )
+    judged = {"judged": len(run.asked), "largest": {"architecture": largest, "overlap_b": second[largest]}}
+    FORMAT.save(options.out / FRONT_NAME, {"front": rows, **judged, "conditions": _conditions(run)})
     Manifest.of(
         options.out,
         [FRONT_NAME, PICTURE_NAME, NETWORKS_NAME, BEST_NAME],
         stage="architectures",
         command=cli.command_line("architectures"),
-        parents=[run.request.weights, run.request.config],
-        settings={"strategy": options.strategy, "seed": options.seed, **asdict(run.limits)},
+        parents=[run.request.weights, run.request.config, *([run.request.latency] if run.request.latency else [])],
+        settings={
+            **{name: getattr(options, name) for name in _SETTINGS},
+            **asdict(run.limits),
+        },
         environment=describe(),
     ).save(options.out)
     lines = [
         f"{one.overlap:.3f} {second[one.architecture]:.3f} {_priced(one):>12}  {one.architecture}" for one in chosen
     ]
     cli.show(options, "\n".join(lines), rows)
+
+
+def _conditions(run: _Run) -> dict[str, object]:
+    """What two searches have to share to be compared."""
+    space = {"towers": run.request.towers, "blocks": run.request.blocks}
+    stood_on = {name: value for name, value in key(run.request).items() if name != "data"}
+    return {**stood_on, **space, **asdict(run.limits)}
 
 
 def _titled(chosen: list[Judged], second: dict[str, float], largest: str) -> list[tuple[str, Architecture]]:
@@ -209,7 +218,8 @@ def _without(judged: Judged) -> dict[str, object]:
     return {key: value for key, value in asdict(judged).items() if key not in ("overlaps", "seconds")}
 
 
-def _key(request: Request) -> dict[str, object]:
+def key(request: Request) -> dict[str, object]:
+    """What judgements depend on, for the claim of a folder that keeps them."""
     files = {"weights": request.weights, "config": request.config, "latency": request.latency}
     digests = {name: sha256(path) if path else None for name, path in files.items()}
     return {**digests, "trained": request.trained, "pairs": request.pairs, "data": str(request.data.resolve())}

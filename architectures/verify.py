@@ -35,9 +35,7 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> None:
     """Compare, write the raw values, and print one line a measure."""
     sides = [[_read(folder) for folder in folders] for folders in (options.searched, options.random)]
-    counts = {run.judged for side in sides for run in side}
-    if len(counts) > 1:
-        raise UsageError(f"the runs judged {sorted(counts)} networks", hint="compare runs of equal length")
+    judged = _require_alike([run for side in sides for run in side])
     rows: dict[str, Any] = {}
     lines = []
     for measure in _MEASURES:
@@ -46,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
         rows[measure] = {"searched": searched, "random": drawn, "p": p}
         values = " ".join(f"{value:.4g}" for value in searched), " ".join(f"{value:.4g}" for value in drawn)
         lines.append(f"{measure:14} searched {values[0]}  random {values[1]}  p {p:.4f}")
-    settings = {"price": options.price, "overlap": options.overlap, "judged": counts.pop()}
+    settings = {"price": options.price, "overlap": options.overlap, "judged": judged}
     _VERIFIED.save(options.out, {**settings, "measures": rows})
     cli.show(options, "\n".join(lines), {**settings, "measures": rows})
 
@@ -56,6 +54,7 @@ class _Run:
     """What a search left behind: of each network on its front the price and the overlap on both splits."""
 
     judged: int
+    conditions: dict[str, Any]
     rows: list[dict[str, Any]]
 
     def measure(self, name: str, price: float, worst: float) -> float:
@@ -67,7 +66,24 @@ class _Run:
 
 def _read(folder: Path) -> _Run:
     document = FORMAT.load(folder / FRONT_NAME)
-    return _Run(document["judged"], document["front"])
+    return _Run(document["judged"], document["conditions"], document["front"])
+
+
+def _require_alike(runs: list[_Run]) -> int:
+    """How many networks each run judged.
+
+    Raises:
+        UsageError: not all the same number, or under other conditions.
+    """
+    counts = {run.judged for run in runs}
+    if len(counts) > 1:
+        raise UsageError(f"the runs judged {sorted(counts)} networks", hint="compare runs of equal length")
+    first = runs[0].conditions
+    differing = [name for name in first if any(run.conditions.get(name) != first[name] for run in runs)]
+    if differing:
+        hint = "compare runs of the same weights, pairs, table and limits"
+        raise UsageError(f"the runs differ in {', '.join(differing)}", hint=hint)
+    return counts.pop()
 
 
 def _price(row: dict[str, Any]) -> float:

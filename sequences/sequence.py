@@ -43,7 +43,7 @@ class Sequence:
 
     @property
     def digest(self) -> str:
-        """Of the truth and the names of the images: what a result of this video depends on beside the tracker."""
+        """The digest of the truth and the images' names: what a result depends on beside the tracker."""
         shown = repr((self.regions, [image.name for image in self.images]))
         return hashlib.sha256(shown.encode()).hexdigest()
 

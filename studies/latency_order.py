@@ -17,12 +17,12 @@ import torch
 
 from architectures.cost import deployed_macs
 from architectures.latency import LatencyTable, carriers, tabulate
-from architectures.rank import agreement, chance_level
+from architectures.rank import agreement, as_text, chance_level
 from benchmarks.profiling.layers.layer_report import LayerReport
 from networks.lighttrack.architecture import Architecture
 from networks.lighttrack.network import LightTrack
 from networks.lighttrack.space import WholeSpace
-from siamtrt import cli, documents
+from siamtrt import claim, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import sha256, whole_file
 from studies.commands import make
@@ -53,7 +53,8 @@ def main(options: argparse.Namespace) -> None:
     for row in values["networks"]:
         times = f"{row['predicted_ms']:6.2f} ms predicted, {row['profiled_ms']:6.2f} profiled"
         print(f"{times}, {row['predicted_ms'] / row['profiled_ms']:.3f}  {row['architecture']}")  # noqa: T201
-    print(f"tau {values['tau']:.2f}, of the work {values['tau_of_work']:.2f}, by chance below {values['chance']:.2f}")  # noqa: T201
+    taus = f"tau {as_text(values['tau'])}, of the work {as_text(values['tau_of_work'])}"
+    print(f"{taus}, by chance within +-{values['chance']:.2f}")  # noqa: T201
 
 
 def draw(seed: int, count: int) -> list[Architecture]:
@@ -87,6 +88,7 @@ def compare(table: LatencyTable, profiled: dict[Architecture, LayerReport]) -> d
 
 
 def _build(place: Path, architecture: Architecture) -> None:
+    claim.take(place / "claim.json", {"architecture": str(architecture)})
     checkpoint, onnx, engines = place / "random.pth", place / "onnx", place / "engines"
     if not checkpoint.is_file():
         torch.manual_seed(0)

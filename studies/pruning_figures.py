@@ -35,8 +35,13 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
-    """Of each model its work, success and time; of the scores what ``studies.pruning_scores`` found."""
-    speed = {row["name"]: row for path in options.speed for row in read_json(path)["rows"]}
+    """Work, success and time of each model, and what ``studies.pruning_scores`` found of the scores."""
+    speed = {
+        row["name"]: row
+        for path in options.speed
+        for row in read_json(path)["rows"]
+        if row.get("precision", "fp32") == "fp32"
+    }
     judged = {name: entry for path in options.judged for name, entry in read_json(path)["models"].items()}
     models, files = {}, {}
     for folder in options.engines:
@@ -45,9 +50,14 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
         entry = judged["/".join(folder.resolve().parts[-3:])]
         files.update({f"{card.title}: {name}": digest for name, digest in _files(folder).items()})
         models[card.title] = {
+            "checkpoint_sha256": card.checkpoint_sha256,
             "graphs": {graph.name: {"macs": graph.macs, "parameters": graph.parameters} for graph in card.graphs},
             "success_auc": entry["worth"],
             "groups": entry["groups"],
+            "videos": {
+                group: {name: run["success_auc"] for name, run in runs.items()}
+                for group, runs in entry["videos"].items()
+            },
             "processor_ratio": timed["ratio"] if timed else None,
             "turns": len(timed["wall_ms"]) if timed else 0,
         }

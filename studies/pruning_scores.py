@@ -16,7 +16,7 @@ import torch
 from networks.checkpoint import load
 from networks.models import spec
 from networks.tracker import TrackerNetwork
-from siamtrt import cli, documents
+from siamtrt import UsageError, cli, documents
 from siamtrt.files import read_json
 from training.batches import held_out
 from training.config import Config
@@ -33,8 +33,12 @@ def main(options: argparse.Namespace) -> None:
     """Measure, add the figures to the file, and print them."""
     document = read_json(options.out) if options.out.is_file() else {}
     if options.against:
+        if len(options.scores) > 1:
+            raise UsageError("--against compares one file of scores", hint="name one after --scores")
         found = {"rank": rank(ScoreFile.load(options.scores[0]), ScoreFile.load(options.against))}
     else:
+        if options.data is None:
+            raise UsageError("held-out pairs need data", hint="--data FOLDER")
         found = {"mask": mask(options)}
     for key, figures in found.items():
         document.setdefault(key, {}).update(figures)
@@ -113,7 +117,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments.add_argument("--model", default="siamrpn_nano")
     arguments.add_argument("--start", type=Path, default=Path("weights/siamrpn_nano.pth"))
     arguments.add_argument("--config", type=Path, default=Path("training/configs/siamrpn_nano_pruned.toml"))
-    arguments.add_argument("--data", type=Path, default=Path("../shared/data/train"))
+    arguments.add_argument("--data", type=Path, help="the folder that the configured sources are below")
     arguments.add_argument("--shares", type=float, nargs="+", default=[0.0, 0.3])
     arguments.add_argument("--pairs", type=cli.count, default=256)
     arguments.add_argument("--out", type=Path, required=True)

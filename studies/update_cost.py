@@ -25,7 +25,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure and print a line a model, each with its ratio to the first."""
     video = open_sequences(options.clip)[0]
     trackers = [Tracker.open(engines, threads=1) for engines in options.engines]
-    names = [ModelCard.load(engines).title for engines in options.engines]
+    names = [f"{ModelCard.load(engines).title}, {engines}" for engines in options.engines]
     wall_ms: list[list[float]] = [[] for _ in names]
     processor_ms: list[list[float]] = [[] for _ in names]
     for tracker in trackers:
@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
     for row, name in enumerate(names):
         processor = statistics.median(processor_ms[row][_WARM_UP:])
         wall = statistics.median(wall_ms[row][_WARM_UP:])
-        print(f"{name:20} {wall:7.2f} ms, processor {processor:7.2f} ms, {processor / first:.2f} of {names[0]}")  # noqa: T201
+        print(f"{wall:7.2f} ms, processor {processor:7.2f} ms, {processor / first:.2f} of the first  {name}")  # noqa: T201
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -198,7 +198,7 @@ async def _viewers(url: str, viewers: dict[str, float | None], pipe: Connection)
 
 
 def _interval(ratios: list[float]) -> tuple[float, float]:
-    """Of the mean, by bootstrap over the turns."""
+    """The interval of the mean, by bootstrap over the turns."""
     rng = np.random.default_rng(0)
     means = rng.choice(ratios, (10_000, len(ratios))).mean(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))

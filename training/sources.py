@@ -159,8 +159,8 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
         validation: open the held-out videos instead of the others.
 
     Raises:
-        UsageError: an unknown kind, or nothing to hold out.
-        ArtifactError: a folder is empty or damaged.
+        UsageError: an unknown kind, nothing to hold out, or a held-out name that no source has.
+        ArtifactError: a folder is absent, empty or damaged.
     """
     chosen = _holding_out(config, data) if validation else config.data.sources
     if not chosen:
@@ -169,6 +169,7 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
             hint="add a source of the kind videos or masks",
         )
     opened = [(_open(entry, config, data, validation=validation), entry.weight) for entry in chosen]
+    _require_named(config, data)
     total = sum(weight for _, weight in opened)
     return [(source, weight / total) for source, weight in opened]
 
@@ -194,17 +195,31 @@ def video_names(config: Config, data: Path, *, validation: bool = False) -> tupl
     return tuple(sorted(names))
 
 
+def _require_named(config: Config, data: Path) -> None:
+    """A misspelt name would hold nothing out, and its video would be trained on."""
+    held = [one for path in {entry.path for entry in config.data.sources} for one in _held_out(data / path, config)]
+    found = {part for sequence in held for part in _parts(sequence.name)}
+    missing = [name for name in config.data.validation if name not in found]
+    if missing:
+        raise UsageError(
+            f"no source has the held-out {', '.join(missing)}", hint="check the names in the configuration, and --data"
+        )
+
+
 def _holding_out(config: Config, data: Path) -> tuple[SourceConfig, ...]:
     """The sources with held-out videos; every source of videos where none has one, so that opening it says so."""
     videos = tuple(entry for entry in config.data.sources if entry.kind in ("videos", "masks"))
-    names = config.data.validation
-    held = tuple(entry for entry in videos if _open_sequences(data / entry.path, (), names))
+    held = tuple(entry for entry in videos if _held_out(data / entry.path, config))
     return held or videos
 
 
 def _share(config: Config, validation: bool) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """The names to skip and, unless it is None, the only ones to take: for validation or for training."""
     return ((), config.data.validation) if validation else (config.data.validation, None)
+
+
+def _held_out(root: Path, config: Config) -> list[Sequence]:
+    return _open_sequences(root, (), config.data.validation)
 
 
 def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) -> Source:
@@ -235,13 +250,18 @@ def _open_sequences(root: Path, skip: tuple[str, ...], only: tuple[str, ...] | N
     """The sequences below *root* but those in a folder that is to be skipped."""
 
     def wanted(name: str) -> bool:
-        parts = set(Path(name).parts)
+        parts = _parts(name)
         return parts.isdisjoint(skip) and (only is None or not parts.isdisjoint(only))
 
     try:
         return open_sequences(root, wanted)
     except UsageError as error:
         raise ArtifactError(error.problem, hint=error.hint) from error
+
+
+def _parts(name: str) -> set[str]:
+    """A name, or a folder that it lies in, may be held out."""
+    return set(Path(name).parts)
 
 
 def _labelled(path: Path, box: BoundingBox) -> Labelled:

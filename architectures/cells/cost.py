@@ -45,6 +45,6 @@ def _middle(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _weights(edge: Edge, channels: int) -> int:
-    """Of the convolutions, depthwise and pointwise."""
+    """Multiply-accumulates of the convolutions, depthwise and pointwise."""
     kernel, times = _SEPARABLE.get(edge.operation, (0, 0))
     return times * (kernel * kernel * channels + channels * channels)

@@ -68,7 +68,7 @@ class Record:
 
     @property
     def losses(self) -> list[float]:
-        """Of the mixed cell, epoch by epoch."""
+        """The held-out losses of the mixed cell, epoch by epoch."""
         return [epoch.loss for epoch in self.epochs]
 
     @property

@@ -172,7 +172,8 @@ def _calibration(building: Building, job: GraphJob, wanted: Int8, calibrator: st
         yield ServedRanges(calibration_cache.serialize(amax, version))
         return
     files = sample_files(wanted.samples)
-    parts = (sha256(job.source), version, digest(files), str(wanted.correction_samples))
+    corrected_by = (wanted.correction_samples, wanted.floats, sorted(wanted.ranges.tensors.items()))
+    parts = (sha256(job.source), version, digest(files), repr(corrected_by))
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
     with Upload(job.graph.inputs[0].shape) as upload:
         samples = [partial(upload, file) for file in files]

@@ -99,6 +99,7 @@ def test_a_table_proves_the_reports_behind_it(reports, tmp_path):
     [
         ({"title": "lighttrack_mobile onnxruntime target=fp16,search=fp16,xcorr=fp16, 513 MMAC"}, "fp16"),
         ({"environment": {"cpu": "another"}}, "otherwise than the first report: cpu"),
+        ({"threads": 2}, "otherwise than the first report: threads"),
     ],
 )
 def test_reports_of_different_machines_or_precisions_are_refused(reports, changes, complaint):

@@ -13,12 +13,13 @@ from architectures.cost import total
 from architectures.rank import agreement, chance_level, spaced
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
-from siamtrt import UsageError, cli
+from siamtrt import ArtifactError, UsageError, cli
 from tests.training.data import write_videos
 
 MEMBERS = [
     f"back_0{digits}{'0' * 16}0+cls_0{tower}2222222+reg_002222222_ops_20" for digits in ("44", "40") for tower in "01"
 ]
+SMALLEST = f"back_000{'0' * 16}0+cls_002222222+reg_002222222_ops_20"
 CONFIG = """
 steps = 1
 validate_steps = 1
@@ -35,7 +36,7 @@ path = "videos"
 def test_the_agreement_of_two_rankings():
     one, other = (0.50, 0.52, 0.55, 0.51, 0.58, 0.60), (0.61, 0.60, 0.66, 0.63, 0.65, 0.70)
     assert agreement(one, other) == pytest.approx(0.6)
-    assert agreement((1, 1, 1), (1, 2, 3)) == 0
+    assert agreement((1, 1, 1), (1, 2, 3)) is None
 
 
 @pytest.mark.parametrize(("count", "level"), [(8, 0.566), (12, 0.433), (20, 0.318)])
@@ -72,4 +73,7 @@ def test_networks_are_trained_alone_and_a_rerun_trains_none_again(tmp_path, caps
     assert len(states) == 4
     assert cli.run_table("architectures", "", COMMANDS, words) == 0
     assert (tmp_path / "out" / "ranking.json").read_bytes() == ranking
-    assert "by chance below" in capsys.readouterr().out
+    assert "by chance within" in capsys.readouterr().out
+    archive.add(Judged(SMALLEST, (0.5,), total(parse(SMALLEST)).macs, 1, None, 0.1))
+    assert cli.run_table("architectures", "", COMMANDS, words) == ArtifactError.exit_code
+    assert "network_00 holds results for another request: architecture differ" in capsys.readouterr().err

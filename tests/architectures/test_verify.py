@@ -17,9 +17,10 @@ def test_the_area_below_a_front():
     assert hypervolume(points, price=25, worst=0.5) == pytest.approx(2.30)
 
 
-def run(folder, overlap, judged=10):
+def run(folder, overlap, judged=10, **conditions):
     row = {"milliseconds": None, "macs": 400_000_000, "overlap": overlap, "overlap_b": overlap - 0.1}
-    FORMAT.save(folder / "front.json", {"front": [row], "judged": judged, "largest": {}})
+    document = {"front": [row], "judged": judged, "largest": {}, "conditions": {"latency": None, **conditions}}
+    FORMAT.save(folder / "front.json", document)
     return str(folder)
 
 
@@ -42,3 +43,9 @@ def test_five_better_runs_against_five_are_not_chance(tmp_path, capsys):
 def test_runs_of_unequal_length_are_not_compared(tmp_path, capsys):
     assert verify(tmp_path, [run(tmp_path / "s", 0.7)], [run(tmp_path / "r", 0.6, judged=11)]) == 2
     assert "judged [10, 11] networks" in capsys.readouterr().err
+
+
+def test_runs_that_price_by_different_tables_are_not_compared(tmp_path, capsys):
+    searched, drawn = run(tmp_path / "s", 0.7, latency="a digest"), run(tmp_path / "r", 0.6)
+    assert verify(tmp_path, [searched], [drawn]) == 2
+    assert "the runs differ in latency" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -150,3 +152,13 @@ def test_images_are_kept_up_to_a_number_of_bytes_not_of_images(monkeypatch):
     for name in ("a", "b", "a", "c", "a", "b"):  # two fit; c drops b, which was used longest ago
         cached(name)
     assert reads == ["a", "b", "c", "b"]
+
+
+def test_a_name_that_no_source_has_holds_nothing_out_and_is_refused(tmp_path):
+    write_videos(tmp_path / "videos", names=("one", "held"))
+    settings = config(SourceConfig(kind="videos", path="videos"))
+    open_sources(settings, tmp_path)
+    misspelt = replace(settings, data=replace(settings.data, validation=("held", "on")))
+    for validation in (False, True):
+        with pytest.raises(UsageError, match="no source has the held-out on\n"):
+            open_sources(misspelt, tmp_path, validation=validation)

@@ -21,7 +21,6 @@ from training.pruning.response import Response, curvature_roots, divergence
 
 MODES = ("fisher", "leave-one-out", "magnitude", "gamma", "random")
 Scores = dict[str, list[float]]
-Respond = Callable[[Batch], Response]
 
 
 def fisher(
@@ -150,14 +149,14 @@ def of_weights(network: nn.Module, groups: Sequence[Group], mode: str, seed: int
     Args:
         network: whose weights are read.
         groups: to score.
-        mode: ``magnitude`` (mean absolute weight in the layers that read a channel, over their largest), ``gamma``
-            (mean absolute scale of the norms that carry it) or ``random``.
+        mode: ``magnitude`` (mean absolute weight in a layer that reads a channel, over the layer's largest, summed over
+            these layers), ``gamma`` (mean absolute scale of the norms that carry it) or ``random``.
         seed: of ``random``.
     """
     generator = torch.Generator().manual_seed(seed)
     kinds: Mapping[str, Callable[[Group], Tensor]] = {
-        "magnitude": lambda group: _mean([_magnitude(network, group)]),
-        "gamma": lambda group: _mean(_gammas(network, group)),
+        "magnitude": lambda group: _magnitude(network, group),
+        "gamma": lambda group: _gamma(network, group),
         "random": lambda group: torch.rand(group.width, generator=generator),
     }
     return {group.name: kinds[mode](group).double() for group in groups}
@@ -172,14 +171,10 @@ def _magnitude(network: nn.Module, group: Group) -> Tensor:
     return total
 
 
-def _gammas(network: nn.Module, group: Group) -> list[Tensor]:
+def _gamma(network: nn.Module, group: Group) -> Tensor:
     scales = []
     for member in group.members:
         module = network.get_submodule(member.layer)
         if isinstance(module, nn.BatchNorm2d):
             scales.append(module.weight.detach().abs()[list(member.places)])
-    return scales or [_magnitude(network, group)]
-
-
-def _mean(values: list[Tensor]) -> Tensor:
-    return torch.stack(values).mean(0)
+    return torch.stack(scales).mean(0) if scales else _magnitude(network, group)

@@ -63,7 +63,7 @@ class Settings:
         unrolled_decay: weight decay in that step.
         alpha_lr: rate of the architecture, by Adam with the betas of DARTS.
         alpha_decay: added to the architecture's gradient, times alpha.
-        dropout: share that is thinned out in the first epoch; it falls to zero, linearly, over the epochs.
+        dropout: share that is thinned out in the first epoch; it falls linearly, to reach zero behind the last.
         dropped: operations that are thinned out: ``skip`` (as the published code) or ``all``.
         loc_weight: of the box loss relative to the classification loss.
     """
@@ -150,7 +150,7 @@ class CellsTask:
             yield Turn(epoch, training.at(number), apart.at(number) if moves else None)
 
     def losses(self, batch: Turn) -> dict[str, Tensor]:
-        """Of a step of the weights the training loss; of a step of the architecture a term that has its gradient."""
+        """The training loss for a step of the weights; for one of the architecture a term that has its gradient."""
         self._prepare(batch.epoch)
         self.cell.alpha.requires_grad_(batch.validation is not None)
         if batch.validation is None:

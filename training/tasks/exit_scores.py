@@ -124,7 +124,7 @@ class ExitScoresTask:
             yield Rows(self._train.features[chosen], self._train.overlaps[chosen])
 
     def losses(self, batch: Rows) -> dict[str, Tensor]:
-        """Of the gates, of the overlaps said and of what is said about keeping, and their sum."""
+        """The losses of the gates, of the predicted overlaps and of the keep scores, and their sum."""
         return self._losses(self._network, batch)
 
     def score(self, network: nn.Module) -> float:

@@ -17,7 +17,7 @@ from networks.siamrpn import SiamRPN
 from networks.siamrpn_cell import SiamRPNCell, genotype_of
 from networks.trunks.efficientnet_lite import EfficientNetLite0
 from networks.trunks.nano import NanoTrunk
-from siamtrt import UsageError
+from siamtrt import ArtifactError, UsageError
 from siamtrt.geometry import anchor_grid
 from training.batches import Batch, batches, held_out
 from training.config import Config, parsed
@@ -191,6 +191,11 @@ def _start(settings: Settings, seed: int) -> nn.Module:
             load_trunk(trunk, path)
         else:
             network = load(settings.model, path)
+    elif settings.start.endswith(".pth"):
+        raise ArtifactError(
+            f"no such file: {settings.start}, which the training starts from",
+            hint="docs/training.md says where published weights are",
+        )
     elif settings.start != "none":
         raise UsageError(f"unknown start {settings.start!r}", hint="imagenet, none, or the path of weights")
     if not settings.trunk_depthwise:

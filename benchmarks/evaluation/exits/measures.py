@@ -61,7 +61,7 @@ def exits_at(scores: Array, thetas: Sequence[float]) -> Array:
 
 
 def taken_of(rows: Array, exits: Array) -> Array:
-    """Of each row of N x K the value of its exit."""
+    """The value of its exit in each row of N x K."""
     taken: Array = rows[np.arange(len(rows)), exits - 1]
     return taken
 

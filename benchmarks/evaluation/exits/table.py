@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Tuple
@@ -160,8 +161,10 @@ class EveryExit:
         times = self._matcher.begin(frame, square, fill, last_size)
         numbers = range(1, len(self.card.search.stages) + 1)
         self.answers = [answer for number in numbers for answer in self._matcher.advance(number)]
+        started_ns = time.perf_counter_ns()
         self.candidates = [self._matcher.box(number) for number in numbers]
-        return Located(self.candidates[self._taken() - 1], times)
+        decode_ns = (time.perf_counter_ns() - started_ns) // len(self.candidates)
+        return Located(self.candidates[self._taken() - 1], {**times, "decode": decode_ns})
 
     def _taken(self) -> int:
         """The exit that the policy stops at, asked as if later stages had not run."""

@@ -57,6 +57,7 @@ class LayerReport:
         layers: of all graphs, in the order they run.
         environment: of the machine.
         engines_manifest: of the engines that were profiled.
+        threads: of the CPU backend; None on a GPU, and in reports that did not say it.
     """
 
     title: str
@@ -64,6 +65,7 @@ class LayerReport:
     layers: Tuple[Layer, ...]
     environment: Dict[str, Any]
     engines_manifest: Dict[str, Any]
+    threads: Optional[int] = None
 
     @property
     def integer_share(self) -> float | None:

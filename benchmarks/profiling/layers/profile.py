@@ -9,7 +9,7 @@ from benchmarks.profiling.graph_work import title
 from benchmarks.profiling.layers import onnx_profile, tensorrt_profile
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, with_shares
 from siamtrt import Manifest, ModelCard, UsageError
-from siamtrt.environment import describe
+from siamtrt.environment import cores, describe
 from siamtrt.progress import progress_bar
 
 
@@ -36,4 +36,5 @@ def profile(engines: Path, runs: int, threads: int | None) -> LayerReport:
         else:
             layers += tensorrt_profile.profile(engines / f"{graph.name}.plan", graph, runs, manifest)
     name = title(card, backend, manifest.settings["precision"])
-    return LayerReport(name, runs, with_shares(layers), describe(), asdict(manifest))
+    used = (threads or cores()) if backend == "onnxruntime" else None
+    return LayerReport(name, runs, with_shares(layers), describe(), asdict(manifest), used)

@@ -162,10 +162,11 @@ def _int8_share(board: Board) -> str:
     trt = library.load("tensorrt")
     logger = library.make_logger(trt)
     runtime = trt.Runtime(logger)
-    engine = runtime.deserialize_cuda_engine((board.built("int8") / "search.plan").read_bytes())
+    name = ModelCard.load(board.built("int8")).search.stages[-1].search
+    engine = library.load_plan(runtime, (board.built("int8") / f"{name}.plan").read_bytes())
     if engine is None:
-        raise InferenceError(f"TensorRT cannot load search.plan: {library.problems(logger)}")
-    share = integer_share(plan_layers(library.layer_information(trt, engine), "search") or []) or 0.0
+        raise InferenceError(f"TensorRT cannot load {name}.plan: {library.problems(logger)}")
+    share = integer_share(plan_layers(library.layer_information(trt, engine), name) or []) or 0.0
     text = f"{100 * share:.1f} % of the multiply-accumulates are on 8-bit weights"
     if share < _LEAST_INT8:
         raise ParityError(text)

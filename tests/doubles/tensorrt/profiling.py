@@ -57,7 +57,7 @@ def describe(model, settings):
             "Inputs": _tensors(read, shapes, {name: holds.get(name, kind) for name in read}),
             "Outputs": _tensors(node.output, shapes, holds),
         }
-        if node.op_type == "Conv":
+        if node.op_type == "Conv" and name not in on_dla:  # an accelerator's part is one layer without weights
             count = 1
             for side in weights.get(node.input[1], [0]):
                 count *= side

@@ -7,7 +7,7 @@ import torch
 
 from networks import models
 from networks.models import MODELS
-from siamtrt import MissingDependencyError, UsageError, cli
+from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
 from siamtrt.card import TrackerConstants
 from tests.networks.thin import thin_siamrpn
 from tests.training.data import write_videos
@@ -177,6 +177,11 @@ def test_a_second_round_starts_from_the_weights_of_the_first(data, tmp_path):
 def test_models_starts_and_kinds_that_do_not_fit_are_refused(data, changes, complaint):
     with pytest.raises(UsageError, match=complaint):
         open_task(config(**changes), data, CPU)
+
+
+def test_weights_to_start_from_that_are_not_there_are_named(data):
+    with pytest.raises(ArtifactError, match=r"no such file: weights/absent\.pth, which the training starts from"):
+        open_task(config(start="weights/absent.pth"), data, CPU)
 
 
 def test_a_layer_that_the_trunk_lacks_is_named(data, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from siamtrt import cli
+from siamtrt import UsageError, cli
 from training.config import Config
 from training.place import join
 from training.pruning.commands.cut import add_order
@@ -35,5 +35,7 @@ def main(options: argparse.Namespace) -> None:
         last_steps=options.last_steps,
     )
     with join(config.device) as place:
+        if place.world > 1:
+            raise UsageError("pruning runs in one process", hint="start it without torchrun")
         prune(plan, config, options.data, options.out, place, cli.command_line("training.pruning"))
     print(options.out / CUT_NAME)
