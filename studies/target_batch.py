@@ -64,9 +64,16 @@ def main(options: argparse.Namespace) -> None:
         medians = f"{statistics.median(column):6.1f} ms, {ratios[way]:.2f} times as fast"
         print(f"{way:20} {medians}, boxes at most {apart_px:.3f} px apart")  # noqa: T201
     if options.out:
-        document = {"model": name, "targets": options.targets, "threads": options.threads, "ratios": ratios}
-        manifests = {way: asdict(Manifest.load(engines, stage="engines")) for way, engines in ways.items()}
-        document.update(ms=samples, environment=describe(), engines_manifests=manifests)
+        document: dict[str, object] = {
+            "model": name,
+            "targets": options.targets,
+            "threads": options.threads,
+            "ratios": ratios,
+        }
+        document.update(ms=samples, environment=describe())
+        document["engines_manifest"] = asdict(Manifest.load(options.single, stage="engines"))
+        if options.batched:
+            document["batched_manifest"] = asdict(Manifest.load(options.batched, stage="engines"))
         write_text(options.out, json.dumps({"command": cli.command_line("studies.target_batch"), **document}) + "\n")
 
 
