@@ -36,7 +36,12 @@ def main(options: argparse.Namespace) -> None:
 
 def _record(options: argparse.Namespace) -> dict[str, Any]:
     """Work, success and time of each model, and what ``studies.pruning_scores`` found of the scores."""
-    speed = {row["name"]: row for path in options.speed for row in read_json(path)["rows"]}
+    speed = {
+        row["name"]: row
+        for path in options.speed
+        for row in read_json(path)["rows"]
+        if row.get("precision", "fp32") == "fp32"
+    }
     judged = {name: entry for path in options.judged for name, entry in read_json(path)["models"].items()}
     models, files = {}, {}
     for folder in options.engines:

@@ -1,9 +1,7 @@
 """ResNet-50 at the thesis' sizes, with seeded weights: ``python -m studies.pruning_r50 --out build/pruning_r50``.
 
-Only shapes and speed matter here, so the first channels of each group stay, and only the search graph is exported, in
-FP32 and, into ``NAME-int8``, in the 8-bit form of ``python -m engines``; every range there is -1 to 1, since the time
-of an integer kernel does not depend on it. What is there already is kept. ``python -m studies.pruning_speed`` then
-times the folders in turns.
+Only shapes and speed matter here, so the first channels of each group stay, and only the search graph is exported. What
+is there already is kept. ``python -m studies.pruning_speed`` then times the folders in turns.
 """
 
 from __future__ import annotations
@@ -14,10 +12,6 @@ import logging
 import sys
 from pathlib import Path
 
-from onnx import ModelProto
-
-from engines.graph import integer_nodes
-from engines.onnxruntime.quantize import quantize
 from export.fold_norms import fold_norms
 from export.graphs import trace
 from export.to_onnx import to_onnx
@@ -26,7 +20,6 @@ from networks.seeded import seeded
 from siamtrt import cli
 from siamtrt.card import SEARCH
 from siamtrt.files import write_bytes, write_text
-from siamtrt.ranges import Ranges, TensorRange
 from training.pruning.cut import cut_state, rebuilt
 from training.pruning.groups import Group, find_groups
 
@@ -47,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Write ``NAME/search.onnx`` and that of ``NAME-int8`` for each size, and ``sizes.json`` with its parameters."""
+    """Write ``NAME/search.onnx`` for each size, and ``sizes.json`` with its parameters."""
     counts = options.out / "sizes.json"
     sizes = json.loads(counts.read_text()) if counts.is_file() else {}
     wanted = [name for name in WIDTHS if name not in sizes]
@@ -64,17 +57,9 @@ def main(options: argparse.Namespace) -> None:
             graph = trace(smaller, spec(MODEL).template_px, {"": spec(MODEL).search_px})[SEARCH]
             model = to_onnx(graph)
             write_bytes(options.out / name / "search.onnx", model.SerializeToString())
-            write_bytes(options.out / f"{name}-int8" / "search.onnx", in_int8(model).SerializeToString())
             write_text(counts, json.dumps(sizes, indent=1) + "\n")
             log.info("%s: %.2f M in the trunk", name, trunk / 1e6)
     print(counts)  # noqa: T201
-
-
-def in_int8(model: ModelProto) -> ModelProto:
-    """*model* with every convolution that can in integers, and stand-ins for ranges: for its speed alone."""
-    values = [value.name for value in model.graph.input] + [name for node in model.graph.node for name in node.output]
-    stand_in = TensorRange(-1.0, 1.0, 1.0, "stand-in")
-    return quantize(model, integer_nodes(model.graph), Ranges("", dict.fromkeys(values, stand_in)))
 
 
 def width_of(group: Group, outer: tuple[int, ...], within: tuple[int, ...]) -> int:
