@@ -142,6 +142,11 @@ CHECKPOINT := $(or $(shell test -f "$(NOTED_WEIGHTS)" && echo "$(NOTED_WEIGHTS)"
 endif
 endif
 WEIGHTS := $(SEED:%=--seed %) $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
+# Exits that were trained around the shipped weights lie beside them, with a card that names the digest of these.
+ifeq ($(CHECKPOINT),weights/$(MODEL).pth)
+EXITS_TRAINED := $(shell grep -qs "$$(sha256sum < $(CHECKPOINT) | cut -c 1-64)" weights/$(MODEL)-exits.md && \
+	echo weights/$(MODEL)-exits.pth)
+endif
 
 FRAMES_NOTE  := $(MODEL_DIR)/frames.txt
 NOTED_FRAMES := $(shell cat $(FRAMES_NOTE) 2>&-)
@@ -362,8 +367,8 @@ exits: float-exits $(EXITS_WHOLE) $(EXITS_ENGINES) $(TUNING_CLIPS) $(JUDGED_CLIP
 float-exits:
 	@test -z "$(NEEDS_RANGES)" || { echo "make exits has no INT8: calibrate the graphs in $(dir $(EXITS_ONNX)) with" \
 		"python -m calibration, and call python -m engines --ranges and python -m benchmarks exits" >&2; exit 2; }
-$(EXITS_ONNX): $(ONNX)
-	$(PYTHON) -m export --model $(MODEL) $(WEIGHTS) --exits --out $(@D)
+$(EXITS_ONNX): $(ONNX) $(EXITS_TRAINED)
+	$(PYTHON) -m export --model $(MODEL) $(if $(EXITS_TRAINED),--checkpoint $(EXITS_TRAINED),$(WEIGHTS)) --exits --out $(@D)
 $(EXITS_ENGINES): $(EXITS_ONNX)
 	$(PYTHON) -m engines --onnx $(<D) --precision $(PRECISION) --out $(@D)
 $(EXITS_WHOLE): $(ONNX)

@@ -123,7 +123,7 @@ def stage_cards(network: ExitSiamRPN) -> tuple[StageCard, ...]:
             f"{SEARCH}_{number}",
             f"{XCORR}_{number}",
             tuple(f"kernel_{kind}{level}" for kind in KINDS),
-            ExitCard(f"exit_{number}", network.score_names),
+            ExitCard(f"exit_{number}", network.score_names(number)),
         )
         for number, level in enumerate(network.levels, start=1)
     )

@@ -46,7 +46,7 @@ class StageMaps:
     Attributes:
         maps: ``cls`` and ``loc`` of this exit, the levels so far fused.
         level: those of its own level, for later exits.
-        scores: BxS, in the order of :attr:`ExitSiamRPN.score_names`; 0..1 but for features.
+        scores: BxS, in the order of :meth:`ExitSiamRPN.score_names`; 0..1 but for features.
         features: BxF, what the scores are computed from: the twelve numbers of the map, then pooled features.
         hidden: what the last convolutions of ``cls`` and ``loc`` saw: BxHxRxR each; the next stage may take it.
     """
@@ -138,6 +138,7 @@ class ExitSiamRPN(SiamRPN):
         self.exits = _Exits(fusion, widths, added, gates=gates, qualities=qualities)
         self.says_features = False
         self._ratios: dict[tuple[str, int], Tensor] = {}
+        self._joint = nn.ModuleDict()  # see _join_readouts; once folded
 
     def with_scores(self) -> ExitSiamRPN:
         """The same network with gates and quality networks, random ones where it has none; not this one any more."""
@@ -146,9 +147,13 @@ class ExitSiamRPN(SiamRPN):
         network.load_state_dict({**network.state_dict(), **state})
         return network
 
-    @property
-    def score_names(self) -> tuple[str, ...]:
-        """What an exit says of itself: the largest probability of its map, then what was trained."""
+    def score_names(self, number: int = 1) -> tuple[str, ...]:
+        """What an exit says of itself: the largest probability of its map, then what was trained.
+
+        The last one, where nobody is left to decide, says the first alone, unless features are asked for.
+        """
+        if number == self.stages and not self.says_features:
+            return (PEAK,)
         trained = (*([GATE] if self.exits.gate else ()), *([OVERLAP, KEEP] if self.exits.quality else ()))
         count = MAP_FEATURES + sum(self.head(self.levels[0], kind).width for kind in KINDS)
         features = [f"{FEATURE}{index}" for index in range(count)] if self.says_features else ()
@@ -183,6 +188,8 @@ class ExitSiamRPN(SiamRPN):
         for trained in (*self.exits.gate.values(), *self.exits.quality.values()):
             cast("Gate | Quality", trained).fold()
         super().fold()
+        if self._reads_out:
+            self._join_readouts()
 
     def search_stage(
         self, number: int, x: Tensor, neck: Tensor | None = None
@@ -222,11 +229,9 @@ class ExitSiamRPN(SiamRPN):
         hidden = self._seen(number, features, kernels, before)
         own = {kind: self.head(level, kind).map(hidden[kind]) for kind in KINDS}
         maps = {
-            kind: weighted_sum([*(maps[kind] for maps in earlier), own[kind]], self.shares(kind, number))
+            kind: self._fused(kind, number, [*(maps[kind] for maps in earlier), own[kind]], hidden[kind])
             for kind in KINDS
         }
-        if self._reads_out and number < self.stages:
-            maps = {kind: maps[kind] + F.conv2d(hidden[kind], *self._readout(kind, number)) for kind in KINDS}
         features_of_scores, scores = self._scores(number, maps["cls"], hidden)
         return StageMaps(maps, own, scores, features_of_scores, hidden)
 
@@ -284,6 +289,29 @@ class ExitSiamRPN(SiamRPN):
             weights[f"{self.recycling}_{kind}"][str(number)] = weight
         return weights
 
+    def _fused(self, kind: str, number: int, levels: list[Tensor], hidden: Tensor) -> Tensor:
+        """The map of an exit: those of the levels so far with their shares, and what is read off hidden features."""
+        shares = self.shares(kind, number)
+        if not self._reads_out or number == self.stages:
+            return weighted_sum(levels, shares)
+        if self.folded:
+            before = [share * level for share, level in zip(cast("Tensor", shares), levels[:-1], strict=False)]
+            return weighted_sum([*before, self._joint[f"{kind}_{number}"](hidden)], None)
+        return weighted_sum(levels, shares) + F.conv2d(hidden, *self._readout(kind, number))
+
+    @torch.no_grad()
+    def _join_readouts(self) -> None:
+        """Make one convolution of what an exit reads off its hidden features and its own level's map with its share."""
+        for kind in KINDS:
+            for number in self._numbers[:-1]:
+                (weight, bias), shares = self._readout(kind, number), self.shares(kind, number)
+                own = cast("nn.Conv2d", self.head(self.levels[number - 1], kind).head[3])
+                share = 1.0 if shares is None else shares[-1]
+                joint = nn.Conv2d(weight.shape[1], weight.shape[0], 1)
+                joint.weight.copy_(weight + share * own.weight)
+                joint.bias = nn.Parameter(bias + share * cast("Tensor", own.bias))
+                self._joint[f"{kind}_{number}"] = joint
+
     def _readouts(self) -> dict[str, dict[str, Tensor]]:
         """Weights and biases of what exits but the last read off their hidden features, all zero: name -> number."""
         added: dict[str, dict[str, Tensor]] = {}
@@ -334,13 +362,13 @@ class ExitSiamRPN(SiamRPN):
         """What the scores of an exit are computed from, and the scores, each 0..1."""
         margin = margins(_float32(cls))
         of_map = map_features(margin.sigmoid())
-        trained = self.exits.gate or self.exits.quality
-        # Where nothing was trained, the twelve numbers are computed by nobody.
-        scores = [of_map[:, PEAKS_AT : PEAKS_AT + 1] if trained else margin.amax(1, keepdim=True).sigmoid()]
-        if self.exits.gate:
+        names = self.score_names(number)
+        # Where nothing else is said, the twelve numbers are computed by nobody.
+        scores = [of_map[:, PEAKS_AT : PEAKS_AT + 1] if len(names) > 1 else margin.amax(1, keepdim=True).sigmoid()]
+        if GATE in names:
             scores.append(self.exits.gate_of(number).logits(of_map).sigmoid())
         features = torch.cat([of_map, *(pooled(margin, _float32(hidden[kind])) for kind in KINDS)], 1)
-        if self.exits.quality:
+        if KEEP in names:
             scores.append(self.exits.quality_of(number).logits(features).sigmoid())
         if self.says_features:
             scores.append(features)

@@ -71,7 +71,12 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _videos(options: argparse.Namespace) -> list[Video]:
-    return [video for videos in load_videos(options.videos, options.held_out).values() for video in videos]
+    videos = [video for videos in load_videos(options.videos, options.held_out).values() for video in videos]
+    names = [video.name for video in videos]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"two videos are called {', '.join(twice)}", hint="name one folder of them, or --held-out")
+    return videos
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -184,14 +189,17 @@ def _judged(path: Path, engines: Path, videos: list[Video]) -> TunedPoints:
         ArtifactError: the file is damaged, or of other engines.
     """
     tuned = read_tuned(path, Manifest.load(engines, stage="engines").files)
-    digests = {video.digest for video in videos}
-    names = [name for name, digest in tuned.sequences.items() if digest in digests]
+    _require_apart(path, tuned, {video.digest for video in videos})
+    return tuned
+
+
+def _require_apart(path: Path, tuned: TunedPoints, judged: set[str]) -> None:
+    names = [name for name, digest in tuned.sequences.items() if digest in judged]
     if names:
         raise UsageError(
             f"the thresholds of {path} were tuned on {', '.join(names)}, so they cannot be judged on them",
             hint="other --videos or --held-out, or python -m benchmarks exits tune on others",
         )
-    return tuned
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -207,6 +215,8 @@ def _report(options: argparse.Namespace) -> None:
         raise UsageError(f"{options.table} is of other videos or engines than the run", hint="the table of the same")
     summaries = summarise(key, rows)
     tuned = [read_tuned(path, key["engines"]) for path in options.tuned]
+    for path, points in zip(options.tuned, tuned):
+        _require_apart(path, points, set(key["sequences"].values()))
     figures = document({**key, **made}, summaries, table, tuned)
     documents.write(options.out / _SUMMARY, figures)
     for name, drawing in (("cost.svg", over_cost(figures)), ("time.svg", over_time(figures))):

@@ -14,7 +14,7 @@ from runtime.decode import Candidate, Decoder, decoders
 from runtime.frames import Frame
 from runtime.matcher import Color, Response, StageAnswer, StageTimes
 from runtime.onnxruntime.engine import SUFFIX, Engine
-from siamtrt import Array, InferenceError, ModelCard, Tensors
+from siamtrt import Array, InferenceError, ModelCard, Tensors, UsageError
 from siamtrt.geometry import Square
 
 
@@ -27,10 +27,13 @@ class OnnxMatcher:
         threads: of each operator; all cores when None.
 
     Raises:
+        UsageError: the folder holds plans of TensorRT.
         ArtifactError: a graph is truncated, or does not have the tensors its card names.
     """
 
     def __init__(self, engines: Path, card: ModelCard, *, threads: int | None = None) -> None:
+        if (engines / f"{card.target.name}.plan").is_file():
+            raise UsageError(f"{engines} holds plans, and this runs on ONNX Runtime alone", hint="BACKEND=onnxruntime")
         self._card = card
         self._target = _Pipeline(engines, card, [[card.target.name]], threads)
         self._searches = {

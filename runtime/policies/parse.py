@@ -37,8 +37,7 @@ class TunedPoints:
         score: whose thresholds they are.
         points: name -> threshold of each exit but the last; ``0.0`` is the first exit alone, ``1.0`` the last.
         default: name of the point to use.
-        stage_p99_ns: the 99th percentile of each stage's time on the machine of the tuning; crop and decode within
-            the first.
+        stage_p99_ns: the 99th percentile of each stage's time on the machine of the tuning, with crop and decode.
         sequences: name -> digest of the truth of each tuning video.
         figures: what the tuning measured at each point: share of the cost and mean overlap.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 import shutil
@@ -352,6 +353,18 @@ def test_pruning_names_its_variant_and_leaves_it_where_export_looks(checkout):
     done, calls = make(checkout, "prune", "DATA=data")
     assert "what the smaller model is to be called" in done.stderr
     assert not calls
+
+
+def test_exits_are_those_that_were_trained_around_the_same_weights(checkout):
+    shipped, trained = (checkout / "weights" / f"siamrpn_nano{end}.pth" for end in ("", "-exits"))
+    trained.write_text("trained")
+    card = checkout / "weights" / "siamrpn_nano-exits.md"
+    card.write_text(f"around {hashlib.sha256(shipped.read_bytes()).hexdigest()}")
+    words = ("TUNING=a", "SEQUENCES=b")
+    names = ["weights/siamrpn_nano.pth", "weights/siamrpn_nano-exits.pth"]
+    assert exported(make(checkout, "exits", *words)[1]) == names
+    shipped.write_text("trained anew")
+    assert exported(make(checkout, "exits", *words)[1]) == [names[0], names[0]]
 
 
 def test_exits_of_int8_are_refused_before_anything_runs(checkout):

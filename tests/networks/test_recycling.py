@@ -147,3 +147,15 @@ def test_readouts_change_all_exits_but_the_last_and_load_with_the_weights(tmp_pa
         weight, bias = (getattr(exits.exits, name)["1"] for name in (f"readout_{kind}", f"readout_{kind}_bias"))
         wanted = plain[0].maps[kind] + functional.conv2d(plain[0].hidden[kind], weight, bias)
         torch.testing.assert_close(found[0].maps[kind], wanted)
+
+
+@torch.no_grad()
+def test_a_readout_is_folded_into_the_convolution_of_its_level():
+    exits = with_exits(seeded("thin", 0), readouts=True).eval()
+    for name, parameter in exits.exits.named_parameters():
+        if name.startswith("readout"):
+            parameter.data = torch.randn_like(parameter)
+    before = exits.exit_maps(*CROPS)
+    exits.fold()
+    for old, new in zip(before, exits.exit_maps(*CROPS), strict=True):
+        torch.testing.assert_close(new.maps, old.maps, atol=1e-5, rtol=1e-5)

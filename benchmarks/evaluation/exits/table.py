@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Sequence, Tuple
@@ -40,7 +42,7 @@ class ExitTable:
         macs: multiply-accumulates of each stage.
         video: N, index of the video.
         frame: N, index of the frame in it.
-        scores: N x K x S float64.
+        scores: N x K x S float64; NaN what an exit does not say, as the last one.
         overlaps: N x K float64, of each exit's box with the truth, the crop being that of the policy's way.
         stage_ns: N x K int64, of the graphs of each stage.
         outside_ns: N int64, crop and decode of the last exit.
@@ -159,8 +161,10 @@ class EveryExit:
         times = self._matcher.begin(frame, square, fill, last_size)
         numbers = range(1, len(self.card.search.stages) + 1)
         self.answers = [answer for number in numbers for answer in self._matcher.advance(number)]
+        started_ns = time.perf_counter_ns()
         self.candidates = [self._matcher.box(number) for number in numbers]
-        return Located(self.candidates[self._taken() - 1], times)
+        decode_ns = (time.perf_counter_ns() - started_ns) // len(self.candidates)
+        return Located(self.candidates[self._taken() - 1], {**times, "decode": decode_ns})
 
     def _taken(self) -> int:
         """The exit that the policy stops at, asked as if later stages had not run."""
@@ -233,7 +237,10 @@ def _rows(
         rows.append(
             (
                 index,
-                [list(answer.scores.values()) for answer in locator.answers],
+                [
+                    [answer.scores.get(name, math.nan) for name in locator.answers[0].scores]
+                    for answer in locator.answers
+                ],
                 [box.iou(truth[index]) for box in boxes],
                 [sum(answer.times.values()) for answer in locator.answers],
                 sum(state.times.values()),

@@ -14,7 +14,15 @@ from runtime.crop import crop, network_input
 from runtime.onnxruntime.engine import Engine
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
-from siamtrt import ArtifactError, BoundingBox, EngineMismatchError, GraphPrecisions, InferenceError, ModelCard
+from siamtrt import (
+    ArtifactError,
+    BoundingBox,
+    EngineMismatchError,
+    GraphPrecisions,
+    InferenceError,
+    ModelCard,
+    UsageError,
+)
 from siamtrt.geometry import Square
 from tests.built import build
 from tests.calibrated import write_calibration
@@ -173,3 +181,10 @@ def test_the_tracker_runs_on_it(tiny_engines, frame):
     with Tracker.open(tiny_engines, threads=1) as tracker:
         tracker.start(frame, BoundingBox(40, 40, 30, 30))
         assert 0 <= tracker.update(frame).score <= 1
+
+
+def test_plans_are_refused_in_one_sentence(tmp_path, tiny_engines):
+    folder = shutil.copytree(tiny_engines, tmp_path / "plans")
+    (folder / "target.onnx").rename(folder / "target.plan")
+    with pytest.raises(UsageError, match="holds plans, and this runs on ONNX Runtime alone"):
+        opened(folder)

@@ -109,7 +109,7 @@ def test_scores_learn_where_depth_helps_and_the_network_stays(data):
     moved = {key for key, value in loop.task.network.state_dict().items() if not torch.equal(value, before[key])}
     assert {key.split(".")[1] for key in moved} == {"gate", "quality"}
     network = load("thin", data / "out" / "best.pth")
-    assert network.score_names == ("peak", "gate", "iou", "keep")
+    assert network.score_names() == ("peak", "gate", "iou", "keep")
     said, easy = keep_scores(network, data)
     assert said[easy].min() > said[~easy].max()
 

@@ -83,7 +83,7 @@ def test_the_weights_load_with_their_exits_and_a_run_resumes_exactly(data):
     whole, again = (torch.load(data / out / "state.pth", weights_only=True)["network"] for out in ("whole", "parts"))
     for key, value in whole.items():
         torch.testing.assert_close(again[key], value, atol=0, rtol=0)
-    assert load("thin", data / "whole" / "best.pth").score_names == ("peak",)
+    assert load("thin", data / "whole" / "best.pth").score_names() == ("peak",)
 
 
 def test_weights_that_spoil_the_last_exit_count_less_than_any_that_do_not(data):

@@ -11,8 +11,10 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.evaluation.exits.measures import exits_at
-from benchmarks.evaluation.exits.table import ExitTable
-from siamtrt import GraphPrecisions, cli
+from benchmarks.evaluation.exits.table import EveryExit, ExitTable
+from runtime.onnxruntime.matcher import OnnxMatcher
+from runtime.tracker import Tracker
+from siamtrt import BoundingBox, GraphPrecisions, ModelCard, cli
 from tests.built import build
 from tests.doubles.clip import clip, picture
 from tests.tiny_cascade import write_tiny_cascade
@@ -207,6 +209,26 @@ def test_thresholds_are_not_judged_on_their_tuning_videos(made, capsys):
     policy = f"mine=tuned:{made / 'policy' / 'policy.json'}:0.5"
     assert command("run", *engines, "--policy", policy, "--videos", made / "tune", "--out", made / "another") == 2
     assert "tuned on a, b" in capsys.readouterr().err
+    words = (*engines, "--videos", made / "tune", "--out", made / "fixed")
+    assert command("run", *words, "--policy", "fixed:1") == 0
+    words = ("--tuned", made / "policy" / "policy.json", "--table", made / "tuning.npz", "--out", made / "refused")
+    assert command("report", "--run", made / "fixed", *words) == 2
+    assert "tuned on a, b" in capsys.readouterr().err
+
+
+def test_two_videos_of_one_name_are_refused(made, tmp_path, capsys):
+    words = ("--engines", made / "engines", "--out", tmp_path / "table.npz")
+    shutil.copytree(made / "judge" / "c", tmp_path / "more" / "c")
+    assert command("table", *words, "--videos", made / "judge", tmp_path / "more") == 2
+    assert "two videos are called c" in capsys.readouterr().err
+
+
+def test_what_a_box_takes_stands_beside_what_its_crop_takes(made):
+    card = ModelCard.load(made / "engines")
+    with Tracker(EveryExit(OnnxMatcher(made / "engines", card, threads=1))) as tracker:
+        frames = clip(picture(), 2)
+        tracker.start(frames[0], BoundingBox(40, 40, 40, 40))
+        assert {"crop", "decode"} <= set(tracker.update(frames[1]).times)
 
 
 @pytest.mark.parametrize("policy", ["fixed:1", "threshold:0.5:gate", "threshold:0.5+hysteresis:0.52,0.45,2"])
