@@ -383,6 +383,8 @@ overhead: $(ENGINES)  ## What a frame costs beside the network, on ONNX Runtime
 
 # A Jetson's own files, of which the container takes those that are there: which board it is, its power mode and rails.
 BOARD_FILES ?= /etc/nv_tegra_release /var/lib/nvpmodel /etc/nvpmodel.conf /usr/bin/tegrastats /run/jtop.sock
+# What a CSI camera is read through: the socket of the host's camera service, and the encoder's settings.
+CAMERA_FILES ?= /tmp/argus_socket /etc/enctune.conf
 # Docker hides the device tree, so the name of the board goes in as a copy.
 BOARD_MODEL := /proc/device-tree/model
 REVISION     = $(shell git rev-parse HEAD 2>&-)
@@ -415,6 +417,7 @@ shell:  ## A shell in that image: VOT=/path/to/sequences becomes /vot, and the c
 	$(current_image)
 	$(board_model)
 	$(IN_IMAGE) -it $(if $(VOT),-v "$$(realpath "$(VOT)"):/vot:ro") \
+		$(foreach file,$(wildcard $(CAMERA_FILES)),-v $(file):$(file)) \
 		$(foreach file,$(wildcard /dev/video*),--device $(file)) $(IMAGE) bash
 
 board-check: $(ONNX) $(CLIP)  ## What a board answers on its first day, a line a question, and a page to send; resumes

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from siamtrt import Array, ArtifactError, GraphPrecisions, Manifest, ModelCard, Tensors, UsageError
+from siamtrt import Array, ArtifactError, GraphPrecisions, Manifest, ModelCard, Tensors, TensorSpec, UsageError
 from siamtrt.files import sha256, visible
 from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.progress import progress_bar
@@ -50,6 +50,8 @@ class Int8:
             xcorr graph, 5 MB a frame, are not stored.
         correction_samples: how many of them biases are corrected on; 0 leaves biases as they are.
         corrections: folder where biases are kept once they are corrected; None keeps none.
+        earlier: of a search graph behind the first stage, the float graphs of the stages before, in order.
+        first_samples: of such a graph, the folder of the crops that the first of them sees.
     """
 
     ranges: Ranges
@@ -57,6 +59,13 @@ class Int8:
     samples: Path | None = None
     correction_samples: int = 0
     corrections: Path | None = None
+    earlier: tuple[Path, ...] = ()
+    first_samples: Path | None = None
+
+    @property
+    def crops(self) -> Path | None:
+        """The folder of the crops that biases are corrected on, be it by way of earlier graphs; None for none."""
+        return (self.samples or self.first_samples) if self.correction_samples else None
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,7 @@ def int8_inputs(onnx_folder: Path, card: ModelCard, precisions: GraphPrecisions,
             samples_of(wish.ranges, card, graph),
             correction_samples,
             wish.ranges / "biases",
+            *_earlier(onnx_folder, wish.ranges, card, graph),
         )
         for graph in graphs
     }
@@ -153,6 +163,37 @@ def samples_of(calibration: Path, card: ModelCard, graph: str) -> Path | None:
     """Where a calibration stores the crops that *graph* sees; None if it sees none."""
     crop = card.crop_of(graph)
     return calibration / "samples" / crop if crop else None
+
+
+def _earlier(folder: Path, calibration: Path, card: ModelCard, graph: str) -> tuple[tuple[Path, ...], Path | None]:
+    """The float graphs before a search graph of a later stage, and the crops that the first of them sees."""
+    for search in card.searches:
+        stages = [stage.search for stage in search.stages]
+        if graph in stages[1:]:
+            earlier = tuple(folder / f"{name}.onnx" for name in stages[: stages.index(graph)])
+            return earlier, samples_of(calibration, card, stages[0])
+    return (), None
+
+
+def correction_feeds(int8: Int8, inputs: Sequence[TensorSpec]) -> list[Tensors]:
+    """What a graph with these *inputs* sees on the crops that its biases are corrected on; empty without crops.
+
+    Raises:
+        ArtifactError: a sample cannot be read.
+    """
+    if int8.crops is None:
+        return []
+    graphs = [onnx.load(str(path)) for path in int8.earlier]
+    picture = graphs[0].graph.input[0] if graphs else None
+    shape = tuple(dim.dim_value for dim in picture.type.tensor_type.shape.dim) if picture else inputs[0].shape
+    name = picture.name if picture else inputs[0].name
+    feeds: list[Tensors] = [{name: crop} for crop in spread_samples(int8.crops, shape, int8.correction_samples)]
+    for graph in graphs:
+        session = open_session(graph.SerializeToString())
+        names = [output.name for output in session.get_outputs()]
+        taken = [node.name for node in session.get_inputs()]
+        feeds = [dict(zip(names, session.run(names, {key: feed[key] for key in taken}))) for feed in feeds]
+    return [{spec.name: feed[spec.name] for spec in inputs} for feed in feeds]
 
 
 def sample_files(folder: Path) -> list[Path]:

@@ -18,7 +18,8 @@ class Nv12Frame:
     """A picture with a brightness for each pixel and a colour for each 2x2 of them.
 
     It stands for what ``cv2.cvtColor(pixels, cv2.COLOR_YUV2BGR_NV12)`` makes of it, bit for bit: BT.601 in its limited
-    range (16..235), each colour that of its four pixels, nothing interpolated between colours.
+    range (16..235), each colour that of its four pixels, nothing interpolated between colours. The CUDA kernel does
+    what OpenCV does on x86; some of its builds for ARM are a grey level off (3rdparty/carotene/src/colorconvert.cpp).
 
     Attributes:
         pixels: (3H/2)xW uint8: H rows of brightness (Y), then H/2 rows of colours, U and V in turn. H and W are even.

@@ -1,8 +1,9 @@
-"""Several targets in one frame: those whose engines take a batch of crops are located at once, the others in turn."""
+"""Several targets in one frame: in a batch where their engines take one, beside each other on threads, or in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +70,35 @@ class OneOfBatch:
         self.batch.release(self.place)
 
 
+class Beside:
+    """A :class:`runtime.locator.Locator` that runs while others do.
+
+    Args:
+        locator: owned from now on; it leaves Python's lock while it computes.
+        threads: shared with the others, as many as are to run at a time.
+    """
+
+    def __init__(self, locator: Locator, threads: Executor) -> None:
+        self._locator, self._threads = locator, threads
+
+    @property
+    def card(self) -> ModelCard:
+        return self._locator.card
+
+    def remember(self, frame: Frame, square: Square, fill: Color) -> StageTimes:
+        return self._locator.remember(frame, square, fill)
+
+    def locate(self, frame: Frame, square: Square, fill: Color, last_size: tuple[float, float]) -> Located:
+        return self._locator.locate(frame, square, fill, last_size)
+
+    def begin(self, frame: Frame, asked: Asked) -> Future[Located]:
+        """Locate as soon as a thread is free."""
+        return self._threads.submit(self.locate, frame, asked.square, asked.fill, asked.last_size)
+
+    def close(self) -> None:
+        self._locator.close()
+
+
 def in_batches(open_batch: Callable[[], Batch], count: int) -> list[Locator]:
     """Locators for *count* targets in as many batches as they take."""
     locators: list[Locator] = []
@@ -86,16 +116,21 @@ def locate_all(frame: Frame, asked: Sequence[tuple[Locator, Asked]]) -> list[Loc
     """
     answers: dict[int, Located] = {}
     rounds: dict[tuple[int, int], _Round] = {}
+    running: dict[int, Future[Located]] = {}
     for index, (locator, one) in enumerate(asked):
         if isinstance(locator, OneOfBatch):
             key = (id(locator.batch), one.square.out_px)
             joint = rounds.setdefault(key, _Round(locator.batch, {}, []))
             joint.asked[locator.place] = one
             joint.indices.append(index)
+        elif isinstance(locator, Beside) and len(asked) > 1:
+            running[index] = locator.begin(frame, one)
         else:
             answers[index] = locator.locate(frame, one.square, one.fill, one.last_size)
     for joint in rounds.values():
         answers.update(zip(joint.indices, joint.batch.locate(frame, joint.asked)))
+    wait(running.values())  # all of them, so that none runs on where one has failed
+    answers.update((index, future.result()) for index, future in running.items())
     return [answers[index] for index in range(len(asked))]
 
 

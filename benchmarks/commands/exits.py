@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evaluation.exits.run import SideBySide, about
+from benchmarks.evaluation.exits.run import WHOLE, SideBySide, about
 from benchmarks.evaluation.exits.summary import document, open_loop_text, summarise, text
 from benchmarks.evaluation.exits.table import ExitTable, make_table
 from benchmarks.evaluation.exits.tune import tune
@@ -207,7 +207,7 @@ def _report(options: argparse.Namespace) -> None:
     made, key, done = read_json(options.run / "made.json"), run["key"], run["done"]
     if set(done) != set(key["sequences"]):
         raise UsageError(f"{options.run} is not finished", hint=made["command"])
-    names = next(iter(done.values()))
+    names = [name for name in (*key["policies"], WHOLE) if name in next(iter(done.values()))]
     rows = {name: {video: done[video][name] for video in done} for name in names}
     rows.update(_chance_rows(options.run / _CHANCE, key))
     table = _of_last(options.table) if options.table else None
@@ -237,4 +237,4 @@ def _chance_rows(path: Path, key: dict[str, Any]) -> dict[str, dict[str, Any]]:
     done = record["done"]
     if set(done) != set(key["sequences"]):
         raise UsageError(f"{path} is not finished", hint="run the command of the run again")
-    return {name: {video: done[video][name] for video in done} for name in next(iter(done.values()))}
+    return {name: {video: done[video][name] for video in done} for name in record["key"]["policies"]}

@@ -15,7 +15,7 @@ from benchmarks.reports.drawing.plots import FULL, Curve, Point, curves, points
 from benchmarks.reports.drawing.svg import Drawing
 
 _SIZE = (1060.0, 420.0)
-_RANDOM = re.compile(r"(random .*?) #\d+")
+_RANDOM, _CHANCE = re.compile(r"(random .*?) #\d+"), re.compile(r"random as .* #\d+")
 _GROUPS = ("fixed", "tuned", "random", WHOLE)
 _OTHER, _ORACLE = "other policy", "oracle, open loop"
 
@@ -31,7 +31,7 @@ def exits_page(figures: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
     machine = figures["environment"].get("board") or figures["environment"].get("cpu") or "unknown machine"
     head = (
         f'<h1>{escape(title)}</h1><p class="quiet">{figures["videos"]} videos, on {escape(machine)}, '
-        f"ONNX Runtime, all rows in turn on each frame</p><p>{escape(figures['verdict']['words'])}.</p>"
+        f"ONNX Runtime, all rows in turn on each frame</p><p>{escape(figures['verdict']['words'].capitalize())}.</p>"
     )
     cards = [_over_cost(figures), _over_time(figures), _table(figures), _exits(figures), _worst(figures)]
     cards += [_chance(figures), *_frames(rows)]
@@ -51,8 +51,8 @@ def over_cost(figures: Mapping[str, Any]) -> Drawing:
 
 
 def over_time(figures: Mapping[str, Any]) -> Drawing:
-    """Overlap over the median time of a call."""
-    dots = _dots(figures, lambda row: row["ms"]["p50"])
+    """Overlap over the median time of a call; without chance, which runs after the others."""
+    dots = [dot for dot in _dots(figures, lambda row: row["ms"]["p50"]) if not _CHANCE.fullmatch(dot.name)]
     return points(dots, ("milliseconds of a call, median", "mean overlap"), size=_SIZE, zero=False)
 
 

@@ -20,7 +20,7 @@ from engines.graph import (
     score_nodes,
     without,
 )
-from engines.int8 import Int8, correct_biases, spread_samples
+from engines.int8 import Int8, correct_biases, correction_feeds
 from engines.onnxruntime.quantize import quantize, raw_output
 from siamtrt import ModelCard, Precision, Tensors, UsageError
 from siamtrt.files import write_bytes
@@ -90,11 +90,9 @@ def _int8_form(model: onnx.ModelProto, job: GraphJob, int8: Int8) -> onnx.ModelP
     floats = float_layers(model, job.graph.role, job.precision, job.refit, job.scores)
     plan = without(integer_nodes(model.graph), floats)
     _require_integers([layer for layer in int8.floats if layer not in floats], plan, job.graph.name)
-    samples: list[Tensors] = []
-    if int8.samples is not None and int8.correction_samples:
-        log.info("%s: correcting biases on %d crops, up to a minute", job.graph.name, int8.correction_samples)
-        (crop,) = job.graph.inputs
-        samples = [{crop.name: values} for values in spread_samples(int8.samples, crop.shape, int8.correction_samples)]
+    samples = correction_feeds(int8, job.graph.inputs)
+    if samples:
+        log.info("%s: correcting biases on %d crops, up to a minute", job.graph.name, len(samples))
     return to_int8(model, without(plan, int8.floats), int8.ranges, samples, job.refit)
 
 

@@ -20,7 +20,7 @@ import onnx
 from onnx import numpy_helper
 
 from engines.graph import GraphJob, float_correlations
-from engines.int8 import Int8, correct_biases, digest, sample_files, spread_samples
+from engines.int8 import Int8, correct_biases, correction_feeds, digest, sample_files
 from engines.tensorrt.quantize import quantize_symmetric
 from siamtrt import Array, ArtifactError, Tensors
 from siamtrt.files import sha256, write_bytes
@@ -50,15 +50,14 @@ def with_corrected_biases(model: onnx.ModelProto, job: GraphJob, int8: Int8) -> 
     Raises:
         ArtifactError: a sample or the kept biases cannot be read, or the ranges lack a tensor.
     """
-    if int8.samples is None or not int8.correction_samples:
+    if int8.crops is None:
         return model
     kept = _place(job, int8)
     if kept is not None and kept.is_file():
         return _with_biases(model, _read(kept), kept)
     log.info("%s: correcting biases on %d crops, up to a minute", job.graph.name, int8.correction_samples)
     floats = {*int8.floats, *float_correlations(model, job.precision, job.refit)}
-    (picture,) = job.graph.inputs
-    feeds = [{picture.name: crop} for crop in spread_samples(int8.samples, picture.shape, int8.correction_samples)]
+    feeds = correction_feeds(int8, job.graph.inputs)
     corrected = correct_biases(
         model,
         feeds,
@@ -107,10 +106,10 @@ def _is_rounded(node: onnx.NodeProto, floats: Collection[str]) -> bool:
 
 def _place(job: GraphJob, int8: Int8) -> Path | None:
     """Where the biases lie; the name changes with all that they depend on."""
-    if int8.corrections is None or int8.samples is None:
+    if int8.corrections is None or int8.crops is None:
         return None
     settings = json.dumps([asdict(int8.ranges), int8.floats, int8.correction_samples], sort_keys=True)
-    parts = (sha256(job.source), settings, digest(sample_files(int8.samples)))
+    parts = (sha256(job.source), settings, digest(sample_files(int8.crops)), *map(sha256, int8.earlier))
     key = hashlib.sha256("".join(parts).encode()).hexdigest()
     return int8.corrections / f"{job.graph.name}-{key[:16]}.npz"
 

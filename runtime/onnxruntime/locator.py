@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 from runtime.cascade import CascadeLocator, require_exits
 from runtime.locator import HostLocator, Locator
@@ -10,7 +11,7 @@ from runtime.onnxruntime.batch import OnnxBatch
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.open_engines import Opening
 from runtime.policies.parse import parse
-from runtime.together import in_batches
+from runtime.together import Beside, in_batches
 from siamtrt import UsageError
 from siamtrt.environment import cores
 
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 
 def open_locators(opening: Opening) -> list[Locator]:
     """Open the engines once a target.
+
+    Targets that are opened together share the threads: a target on each scales where two threads on one target hardly
+    do, so they run beside each other, as many at a time as there are threads for (``studies.target_batch``). A policy
+    may look at the time that a stage took, so such targets run in turn.
 
     Raises:
         UsageError: the GPU is to choose the box or to be waited for, or the policy is not one of this model.
@@ -33,11 +38,22 @@ def open_locators(opening: Opening) -> list[Locator]:
         require_exits(opening.card)
     if opening.card.targets > 1:
         return in_batches(lambda: OnnxBatch(opening.engines, opening.card, threads=opening.threads), opening.count)
-    matchers = (OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count))
     if opening.policy is None:
-        return [HostLocator(matcher) for matcher in matchers]
+        return _beside_each_other(opening)
+    matchers = [OnnxMatcher(opening.engines, opening.card, threads=opening.threads) for _ in range(opening.count)]
     decisions = [parse(opening.policy, opening.card, opening.manifest.files) for _ in range(opening.count)]
     return [
         CascadeLocator(matcher, decision.policy, audit_every=decision.audit_every)
         for matcher, decision in zip(matchers, decisions)
     ]
+
+
+def _beside_each_other(opening: Opening) -> list[Locator]:
+    threads = opening.threads or cores()
+    each = max(1, threads // opening.count)
+    matchers = [OnnxMatcher(opening.engines, opening.card, threads=each) for _ in range(opening.count)]
+    locators: list[Locator] = [HostLocator(matcher) for matcher in matchers]
+    if opening.count == 1 or threads == 1:
+        return locators
+    pool = ThreadPoolExecutor(min(opening.count, threads // each), "target")  # ends when the last locator is gone
+    return [Beside(locator, pool) for locator in locators]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from calibration.calibrate import calibrate
+from engines.onnxruntime import builder
 from engines.tensorrt.building import TensorrtOptions
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, UsageError
+from siamtrt.libraries.onnxruntime import open_session
 from siamtrt.ranges import Ranges, file_name
 from tests.built import build
 from tests.doubles.clip import BOXES, clip, picture
@@ -55,6 +58,26 @@ def test_every_stage_is_built_in_int8_and_its_scores_are_not(ranges):
         for one, other in zip(small.exit.scores, whole.exit.scores):
             assert one["peak"] == pytest.approx(other["peak"], abs=0.05)
             assert one["peak"] != other["peak"]
+
+
+def test_biases_of_every_stage_are_corrected_on_what_earlier_ones_make_of_the_crops(ranges, tmp_path, monkeypatch):
+    asked = {}
+
+    def spy(model, samples, quantize, raw_outputs):
+        asked[model.graph.input[0].name] = samples
+        return model
+
+    monkeypatch.setattr(builder, "correct_biases", spy)
+    precisions, words = GraphPrecisions.parse("int8"), {"ranges": ranges / "ranges", "correction_samples": 2}
+    build(ranges / "onnx", tmp_path / "int8", "onnxruntime", precisions, "make", **words)
+    assert set(asked) == {"search", "trunk_1", "trunk_2"}
+    wanted = asked["search"]
+    for number in (1, 2):
+        session = open_session(ranges / "onnx" / f"search_{number}.onnx")
+        trunk = f"trunk_{number}"
+        wanted = [{trunk: session.run([trunk], feed)[0]} for feed in wanted]
+        for one, other in zip(asked[trunk], wanted):
+            np.testing.assert_array_equal(one[trunk], other[trunk])
 
 
 def test_stages_hand_on_float32(ranges, tmp_path):

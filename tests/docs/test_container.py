@@ -75,7 +75,7 @@ def test_an_image_of_another_revision_is_refused(make, tmp_path, label):
 def test_a_shell_has_what_the_benchmark_has_and_leaves_no_file_of_root(make, tmp_path):
     model = tmp_path / "model"
     model.write_bytes(b"Jetson-AGX\0")
-    done, words = make("shell", f"VOT={tmp_path}", f"BOARD_MODEL={model}", "BOARD_FILES=")
+    done, words = make("shell", f"VOT={tmp_path}", f"BOARD_MODEL={model}", "BOARD_FILES=", "CAMERA_FILES=")
     assert done.returncode == 0, done.stderr
     assert mounts(words) == [
         f"{ROOT}/build:/siamtrt/build",
@@ -85,6 +85,16 @@ def test_a_shell_has_what_the_benchmark_has_and_leaves_no_file_of_root(make, tmp
     assert (ROOT / "build" / "board.txt").read_bytes() == b"Jetson-AGX"
     assert words[words.index("-e") + 1] == f"OWNER={os.getuid()}:{os.getgid()}"
     assert words[-1] == "bash"
+
+
+def test_a_shell_reaches_the_hosts_camera_service(make, tmp_path):
+    socket = tmp_path / "argus_socket"
+    socket.touch()
+    _, words = make("shell", "BOARD_FILES=", f"CAMERA_FILES={socket} {tmp_path}/absent")
+    assert f"{socket}:{socket}" in mounts(words)
+    assert "absent" not in " ".join(words)
+    shown = re.search(r"^CAMERA_FILES \?= (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
+    assert "/tmp/argus_socket" in shown.split()  # what nvarguscamerasrc talks to
 
 
 def test_the_container_gives_what_it_leaves_to_its_caller(tmp_path):

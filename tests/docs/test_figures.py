@@ -64,14 +64,29 @@ def test_every_file_that_is_named_as_a_source_is_there(page):
     assert not [link for link in links if not ((ROOT / page).parent / link).is_file()]
 
 
-def test_the_ratios_of_targets_in_a_batch_are_what_their_files_say():
+def test_the_milliseconds_of_several_targets_are_what_their_files_say():
     page = (DOCS / "speed.md").read_text(encoding="utf-8")
     runs = [json.loads((DOCS / "measured" / f"targets_{name}.json").read_text()) for name in TARGETS]
-    ratios = [f"{run['ratio']:.2f}" for run in runs]
-    assert f"| ratio, median over the frames | {ratios[0]} | {ratios[1]} |" in page
-    for row, way in (("four trackers, one after the other", "one after the other"), ("in a batch", "in a batch")):
-        medians = [f"{statistics.median(run['ms'][way][5:]):.1f} ms" for run in runs]
+    for row, way in (
+        ("one after the other, both threads on each", "one after the other"),
+        ("beside each other, a thread on each", "beside each other"),
+        ("in a batch", "in a batch"),
+    ):
+        medians = [f"{statistics.median(run['ms'][way][6:]):.1f} ms" for run in runs]
         assert f"| {row} | {medians[0]} | {medians[1]} |" in page
+        if way != "one after the other":
+            ratios = [f"{run['ratios'][way]:.2f}" for run in runs]
+            assert (
+                f"| {row} | {medians[0]} | {medians[1]} |\n| ratio, median over the frames | {' | '.join(ratios)} |"
+                in page
+            )
+
+
+def test_what_nv12_saves_is_what_its_file_says():
+    page, run = (DOCS / "speed.md").read_text(encoding="utf-8"), overhead("nv12_siamrpn_nano")
+    for row, part, digits in (("everything but the network", "glue", 2), ("a whole update", "update", 1)):
+        ours, first = (f"{run[f'nv12_{part}{way}_ms']:.{digits}f} ms" for way in ("", "_converted_first"))
+        assert f"| {row} | {ours} | {first} | {run[f'nv12_{part}_ratio']:.2f} |" in page
 
 
 def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_files_say():

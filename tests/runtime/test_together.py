@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from runtime.followed import update_all
+from runtime.onnxruntime import locator
 from runtime.open_engines import open_locators
-from runtime.together import OneOfBatch
+from runtime.together import Asked, Beside, OneOfBatch, locate_all
 from runtime.track import track
 from runtime.tracker import Tracker
 from siamtrt import BoundingBox, GraphPrecisions, InferenceError, ModelCard, UsageError
@@ -17,7 +22,9 @@ from siamtrt.geometry import Square
 from tests import tiny
 from tests.built import build
 from tests.doubles.clip import BOXES, FILL, clip, follow, picture
+from tests.runtime.stub import card
 
+ASKED = Asked(Square(60, 60, 160, 255), FILL, (60, 60))
 BACKENDS = ["onnxruntime", "tensorrt"]
 
 
@@ -122,6 +129,70 @@ def test_each_place_is_remembered_for_itself(engines, backend):
     with pytest.raises(InferenceError, match="no target was remembered"):
         first.locate(picture(), Square(60, 60, 160, 255), FILL, (60, 60))
     second.close()
+
+
+def test_targets_opened_together_run_beside_each_other_with_the_same_boxes(tiny_engines):
+    frames = clip(picture())
+    for threads in (2, 3, 8):
+        np.testing.assert_array_equal(
+            rows(together(tiny_engines, frames, threads=threads)), rows(alone(tiny_engines, frames, threads=1))
+        )
+
+
+class Meeting:
+    """A locator that answers once so many others are at work too."""
+
+    card = None
+
+    def __init__(self, barrier, answer):
+        self._barrier, self._answer, self.done = barrier, answer, False
+
+    def locate(self, *_):
+        self._barrier.wait(timeout=10)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        time.sleep(0.05)
+        self.done = True
+        return self._answer
+
+
+def test_they_run_at_one_time_and_answer_in_their_order():
+    barrier, pool = threading.Barrier(3), ThreadPoolExecutor(3)
+    asked = [(Beside(Meeting(barrier, number), pool), ASKED) for number in range(3)]
+    assert locate_all(picture(), asked) == [0, 1, 2]
+
+
+def test_no_target_runs_on_where_another_failed():
+    barrier, pool = threading.Barrier(2), ThreadPoolExecutor(2)
+    locators = [Meeting(barrier, InferenceError("it broke")), Meeting(barrier, 1)]
+    with pytest.raises(InferenceError, match="it broke"):
+        locate_all(picture(), [(Beside(locator, pool), ASKED) for locator in locators])
+    assert locators[1].done
+
+
+@pytest.mark.parametrize(
+    ("threads", "count", "each", "at_a_time"),
+    [(2, 4, 1, 2), (8, 2, 4, 2), (8, 3, 2, 3), (1, 4, 1, None), (4, 1, 4, None)],
+)
+def test_no_more_threads_run_than_were_allowed(tiny_engines, monkeypatch, threads, count, each, at_a_time):
+    given, pools = [], []
+    monkeypatch.setattr(
+        locator, "OnnxMatcher", lambda *_, threads: given.append(threads) or SimpleNamespace(card=card())
+    )
+    monkeypatch.setattr(locator, "ThreadPoolExecutor", lambda workers, _: pools.append(workers))
+    open_locators(tiny_engines, count, threads=threads)
+    assert given == [each] * count
+    assert pools == ([at_a_time] if at_a_time else [])
+
+
+def test_the_threads_end_with_the_last_target(tiny_engines):
+    before = threading.active_count()
+    together(tiny_engines, clip(picture(), 3), threads=2)
+    gc.collect()
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
 
 
 def test_engines_of_another_batch_have_no_further_place(engines):

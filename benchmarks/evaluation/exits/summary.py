@@ -220,7 +220,7 @@ def document(
         "videos": len(about["sequences"]),
         "rows": rows,
         "open_loop": loop,
-        "verdict": asdict(verdict(rows, loop)),
+        "verdict": asdict(verdict(rows, loop, len(about["sequences"]))),
     }
 
 

@@ -1,7 +1,8 @@
 """Whether a run shows that looking at frames buys anything: what may be claimed, and in which words.
 
 A claim needs a gain over the hull of fixed exits whose interval lies above zero at two costs or more, in closed loop
-and in open loop, and more than twice the deviation of chance where chance of the same mix ran.
+and in open loop, and more than twice the deviation of chance where chance of the same mix ran; and five videos, since
+an interval over fewer is none.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 COSTS = (0.3, 0.45, 0.6, 0.75, 0.9)
-_NEEDED = 2
+_NEEDED, _VIDEOS = 2, 5
 _CHANCE = re.compile(r"random as (.*) #\d+")
 
 
@@ -61,14 +62,14 @@ def chance_row(name: str, seed: int) -> str:
     return f"random as {name} #{seed}"
 
 
-def verdict(rows: Mapping[str, Mapping[str, Any]], open_loop: Mapping[str, Any] | None) -> Verdict:
-    """Judge the rows of a report, and the tuned points of its table if there is one."""
+def verdict(rows: Mapping[str, Mapping[str, Any]], open_loop: Mapping[str, Any] | None, videos: int) -> Verdict:
+    """Judge the rows of a report over so many *videos*, and the tuned points of its table if there is one."""
     chosen = {name: row for name, row in rows.items() if row["hull_gain_interval"] and not name.startswith("random")}
     closed = _gaining(list(chosen.values()))
     tuned = (open_loop or {}).get("tuned", {})
     opened = _gaining([point for judged in tuned.values() for point in judged["points"].values()])
     over_chance = _over_chance(rows)
-    enough = min(len(closed), len(opened)) >= _NEEDED
+    enough = min(len(closed), len(opened)) >= _NEEDED and videos >= _VIDEOS
     helps = enough and all(beside.is_shown for beside in over_chance.values())
     words = (
         f"the gain over the hull of fixed exits is surely above zero at {len(closed)} of {len(COSTS)} costs in closed "
@@ -77,6 +78,8 @@ def verdict(rows: Mapping[str, Mapping[str, Any]], open_loop: Mapping[str, Any] 
     if over_chance:
         shown = sum(beside.is_shown for beside in over_chance.values())
         words += f"; {shown} of {len(over_chance)} rows lie above chance by more than twice its deviation"
+    if videos < _VIDEOS:
+        words += f"; an interval over fewer than {_VIDEOS} videos says nothing"
     start = "looking at frames helps" if helps else "it is not shown that looking at frames helps"
     return Verdict(closed, opened, over_chance, helps, f"{start}: {words}")
 
