@@ -9,7 +9,9 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import pytest
 
+from runtime.frames import as_bgr
 from runtime.matcher import STAGES
+from runtime.nv12 import Nv12Frame
 from runtime.open_engines import open_locators
 from runtime.tracker import Tracker
 from siamtrt import GraphPrecisions, InferenceError, ModelCard, ParityError
@@ -23,16 +25,18 @@ TEMPLATE, SEARCH, SIZE = Square(60, 60, 80, 127), Square(60, 60, 160, 255), (60.
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to be opened: the backend, where the box is chosen, and whether kernels are inputs."""
+    """A way to be opened: the backend, where the box is chosen, whether kernels are inputs, and the threads."""
 
     backend: str
     decode: str | None = None
     kernel_inputs: bool = False
+    threads: int = 1
 
 
 KINDS = {
     "onnxruntime": Kind("onnxruntime"),
     "onnxruntime, kernel inputs": Kind("onnxruntime", "host", kernel_inputs=True),
+    "onnxruntime, beside each other": Kind("onnxruntime", threads=2),
     "tensorrt": Kind("tensorrt"),
     "tensorrt, decode on the host": Kind("tensorrt", "host"),
     "tensorrt, kernel inputs": Kind("tensorrt", "device", kernel_inputs=True),
@@ -49,7 +53,7 @@ def opened(request, board, tmp_path):
         tiny.write_tiny_model(onnx, kernel_inputs=kind.kernel_inputs, **model)
         board(onnx=onnx)
         build(onnx, out, kind.backend, GraphPrecisions.parse("fp32"), "make engines")
-        made.extend(open_locators(out, count, threads=1, decode=kind.decode))
+        made.extend(open_locators(out, count, threads=kind.threads, decode=kind.decode))
         return made[-count:]
 
     start.onnx = tmp_path / "onnx"
@@ -77,6 +81,14 @@ def test_boxes_are_those_of_onnx_runtime(opened, points):
     (locator,) = opened(points=points)
     expected = as_rows(follow(on_the_cpu(opened.onnx), clip(picture())))
     np.testing.assert_allclose(as_rows(follow(locator, clip(picture()))), expected, atol=1e-3)
+
+
+def test_a_frame_in_nv12_has_the_box_of_the_converted_one(locator):
+    frames = [Nv12Frame.of_bgr(frame) for frame in clip(picture())]
+    locator.remember(frames[0], TEMPLATE, FILL)
+    found = [box(locator, frame) for frame in frames]
+    locator.remember(as_bgr(frames[0]), TEMPLATE, FILL)
+    np.testing.assert_allclose(found, [box(locator, as_bgr(frame)) for frame in frames], atol=1e-3)
 
 
 def test_a_lost_target_is_searched_at_the_size_that_is_asked_for(opened):

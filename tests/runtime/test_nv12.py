@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import platform
+
 import cv2
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from siamtrt.geometry import Square
 from tests.doubles.clip import BOXES, as_rows, clip, follow, on_the_cpu, picture
 
 FILL = (10, 120, 250)
+# Between OpenCV's own ways of converting the same: none, but in some of its builds for ARM.
+GREY_LEVELS = 0 if platform.machine() == "x86_64" else 1
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +33,14 @@ def frame():
 
 
 def whole(frame):
-    """OpenCV's conversion of all of it."""
-    return cv2.cvtColor(frame.pixels, cv2.COLOR_YUV2BGR_NV12)
+    """All of it in BGR."""
+    return frame.bgr()
 
 
 def test_the_picture_is_opencvs(frame):
     assert frame.shape == (90, 140, 3)
-    np.testing.assert_array_equal(as_bgr(frame), whole(frame))
+    expected = cv2.cvtColor(frame.pixels, cv2.COLOR_YUV2BGR_NV12)
+    np.testing.assert_allclose(as_bgr(frame).astype(int), expected, rtol=0, atol=GREY_LEVELS)
 
 
 @settings(deadline=None, max_examples=200)
@@ -59,7 +64,8 @@ def test_the_fill_is_the_mean_of_the_converted_frame(frame):
 def test_a_picture_in_bgr_becomes_what_opencvs_planes_say():
     bgr = picture()
     planes = cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420)
-    np.testing.assert_array_equal(as_bgr(Nv12Frame.of_bgr(bgr)), cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420))
+    expected = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
+    np.testing.assert_allclose(as_bgr(Nv12Frame.of_bgr(bgr)).astype(int), expected, rtol=0, atol=GREY_LEVELS)
 
 
 @pytest.mark.parametrize("shape", [(91, 140, 3), (90, 141, 3)])

@@ -103,7 +103,7 @@ def points(
     if front:
         steps = [(x.at(a), y.at(b)) for a, b in front]
         parts.append(svg.polyline(steps, svg.INK, stroke_width=1.2, stroke_dasharray="5 4"))
-    parts += [_dot(dot, x, y, colors) for dot in dots]
+    parts += [_dot(dot, x, y, colors) for dot in sorted(dots, key=lambda dot: dot.labelled)]  # named ones on top
     parts += _labels(dots, x, y)
     parts.append(legend(groups, size[0], hollow=[dot.group for dot in dots if dot.foreign]))
     return svg.Drawing(*size, "".join(parts), f"{titles[1]} against {titles[0]}")
