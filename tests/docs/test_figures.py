@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 import statistics
 from pathlib import Path
@@ -111,6 +112,19 @@ def test_the_latency_table_orders_networks_as_its_file_says():
     ratios = [network["predicted_ms"] / network["profiled_ms"] for network in run["networks"]]
     assert f"| table | {min(ratios):.3f} to {max(ratios):.3f} | {run['tau']:.2f} |" in page
     assert f"| multiply-accumulates | | {run['tau_of_work']:.2f} |" in page
+
+
+def test_what_a_searched_cell_is_worth_stands_as_its_file_says():
+    page = (DOCS / "architectures.md").read_text(encoding="utf-8")
+    run = json.loads((DOCS / "measured" / "cells_siamrpn_nano.json").read_text())
+    first = run["rows"][0]["successes"]
+    for row in run["rows"]:
+        mean, apart = map(statistics.mean, (row["successes"], map(operator.sub, row["successes"], first)))
+        costs = rf"\| {row['macs'] / 1e6:.1f} \| {row['update_ms']:.2f} ms \|"
+        (line,) = re.findall(rf"(?m)^\| .* \| {mean:.3f} \(.*{costs}$", page)
+        assert row["successes"] == first or f"| {apart:+.3f} (" in line
+    for search in run["searches"].values():
+        assert " | ".join(f"{seed['derived_loss']:.2f}" for seed in search["seeds"]) in page
 
 
 def faults(name):
