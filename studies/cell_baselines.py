@@ -2,23 +2,27 @@
 
 Two searches of three seeds each, with the look ahead and without, end in a cell each. Their trackers, one without any,
 one with the published cell and three with cells drawn by chance are trained alike, on the same pairs for as many steps,
-and tracked through the same held-out videos, which nothing was chosen by. What is done stays; rerun to resume.
+and tracked through the same held-out videos, which nothing was chosen by. OUT/baselines.json has the table with the
+success on each video. What is done stays; rerun to resume.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import statistics
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from architectures.cells.chance import draw
+from architectures.cells.compare import compare, table
 from networks.genotype import CHANNELS, EMPTY, PUBLISHED, Genotype
-from siamtrt import cli
-from siamtrt.files import write_text
-from studies.commands import make, run
+from siamtrt import Manifest, cli, documents
+from siamtrt.environment import describe
+from siamtrt.files import read_json, write_text
+from studies.commands import make
 from training.config import Config
 from training.hypergradient import EXACT, FIRST
 
@@ -36,25 +40,26 @@ def main(options: argparse.Namespace) -> None:
     cells = baselines(*(Genotype.load(out / order / "genotype.json") for order in (EXACT, FIRST)))
     engines = []
     for name, cell in cells.items():
-        for artifact, words in steps(out / name, cell, options.data):
+        for artifact, words in steps(out / name, cell, options.data, options.steps):
             make(artifact, words)
         engines.append(artifact.parent)
-    held_out = Config.load(_TRAINING).data
-    videos = [options.data / source.path for source in held_out.sources]
-    words = [
-        "--models",
-        *engines,
-        "--videos",
-        *videos,
-        "--held-out",
-        *held_out.validation,
-        "--out",
-        out / "judged.json",
-    ]
+    data = Config.load(_TRAINING).data
+    videos = [*(options.data / source.path for source in data.sources), *options.videos]
+    words = ["--models", *engines, "--videos", *videos, "--held-out", *data.validation, "--out", out / "judged.json"]
     make(out / "judged.json", ["benchmarks", "judge", *words])
-    run(["architectures", "cells", "compare", "--judged", out / "judged.json", "--engines", *engines])
-    if options.clip:
-        run(["studies.update_cost", "--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"])
+    words = ["--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"]
+    make(out / "update_cost.json", ["studies.update_cost", *words])
+    rows = compare(out / "judged.json", engines)
+    times = [statistics.median(samples["processor_ms"]) for samples in read_json(out / "update_cost.json").values()]
+    record = {
+        "command": cli.command_line("studies.cell_baselines"),
+        "environment": describe(),
+        "engines_manifest": asdict(Manifest.load(engines[0], stage="engines")),  # of the tracker without a cell
+        "searches": {order: read_json(out / order / "result.json") for order in (EXACT, FIRST)},
+        "rows": [{**asdict(row), "update_ms": ms} for row, ms in zip(rows, times, strict=True)],
+    }
+    documents.write(out / "baselines.json", record)
+    print(table(rows))  # noqa: T201
 
 
 def baselines(exact: Genotype, first: Genotype) -> dict[str, Genotype]:
@@ -65,15 +70,18 @@ def baselines(exact: Genotype, first: Genotype) -> dict[str, Genotype]:
     return {name: replace(cell, channels=CHANNELS) for name, cell in cells.items()}
 
 
-def configuration(text: str, cell: Genotype) -> str:
-    """The configuration *text* of a training, with *cell* as its architecture."""
-    return re.sub(r'(?m)^architecture = ".*"$', f'architecture = "{cell}"', text)
+def configuration(text: str, cell: Genotype, count: int | None = None) -> str:
+    """The configuration *text* of a training, with *cell* as its architecture, and of *count* steps where given."""
+    text = re.sub(r'(?m)^architecture = ".*"$', f'architecture = "{cell}"', text)
+    return text if count is None else re.sub(r"(?m)^((?:validate_)?steps) = .*$", rf"\1 = {count}", text)
 
 
-def steps(folder: Path, cell: Genotype, data: Path) -> Iterator[tuple[Path, list[str | Path]]]:
+def steps(
+    folder: Path, cell: Genotype, data: Path, count: int | None = None
+) -> Iterator[tuple[Path, list[str | Path]]]:
     """What makes engines of *cell* in *folder*: each artifact with the command that leaves it, in order."""
     config, weights = folder / "training.toml", folder / "training" / f"{MODEL}.pth"
-    write_text(config, configuration(_TRAINING.read_text(encoding="utf-8"), cell))
+    write_text(config, configuration(_TRAINING.read_text(encoding="utf-8"), cell, count))
     yield weights, ["training", "--config", config, "--data", data, "--out", weights.parent]
     onnx, engines = folder / "onnx", folder / "engines" / f"{BACKEND}-{PRECISION}"
     yield onnx / "manifest.json", ["export", "--model", MODEL, "--checkpoint", weights, "--out", onnx]
@@ -85,7 +93,9 @@ def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("studies.cell_baselines", "Judge a searched cell beside others, all trained alike.")
     arguments.add_argument("--data", type=Path, required=True, help="the folder that the configured sources are below")
     arguments.add_argument("--out", type=Path, required=True, help="folder for everything")
-    arguments.add_argument("--clip", type=Path, help="a sequence to time an update of each on, in turns")
+    arguments.add_argument("--clip", type=Path, required=True, help="a sequence to time an update of each on, in turns")
+    arguments.add_argument("--videos", type=Path, nargs="*", default=[], help="more that nothing was trained on")
+    arguments.add_argument("--steps", type=cli.count, help="of each training; the configuration's by default")
     return arguments
 
 

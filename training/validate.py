@@ -11,9 +11,9 @@ from training.batches import Batch
 from training.labels import overlaps
 
 
-def maps(network: nn.Module, batch: Batch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The maps ``cls`` and ``loc`` of a batch, computed on *device* in bfloat16 where that is safe."""
-    with torch.autocast(device.type, torch.bfloat16):
+def maps(network: nn.Module, batch: Batch, device: torch.device, *, half: bool = True) -> tuple[Tensor, Tensor]:
+    """The maps ``cls`` and ``loc`` of a batch, computed on *device*; if *half*, in bfloat16 where that is safe."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=half):
         cls, loc = network(batch.template.to(device), batch.search.to(device))
     return cls, loc
 

@@ -30,3 +30,12 @@ def test_all_are_trained_alike_but_for_the_cell(tmp_path):
         assert cell.channels == 48
         configs.append(replace(config, task={**config.task, "architecture": ""}))
     assert all(config == configs[0] for config in configs)
+
+
+def test_a_shorter_training_changes_its_steps_alone(tmp_path):
+    for count in (None, 7):
+        for _ in steps(tmp_path / str(count), FOUND, tmp_path, count):
+            pass
+    whole, shorter = (Config.load(tmp_path / str(count) / "training.toml") for count in (None, 7))
+    assert (shorter.steps, shorter.validate_steps) == (7, 7)
+    assert replace(shorter, steps=whole.steps, validate_steps=whole.validate_steps) == whole

@@ -66,6 +66,8 @@ class Settings:
         distil_weight: of what is learned from them relative to the classification loss.
         loc_weight: of the box loss relative to the classification loss.
         overlap_weight: of what the boxes lack of a whole overlap, beside the offsets in the box loss.
+        half: compute in bfloat16. Not where depthwise convolutions train on a CPU: PyTorch's gradient of them varies
+            from call to call there, and is now and then infinite.
     """
 
     model: str
@@ -82,6 +84,7 @@ class Settings:
     distil_weight: float = 0.0
     loc_weight: float = 1.2
     overlap_weight: float = 0.0
+    half: bool = True
 
 
 class SiamRPNTask:
@@ -146,7 +149,7 @@ class SiamRPNTask:
         """Classification, box, what teachers say, and the weighted sum of them all."""
         self.network.train()
         self._trunk.eval()  # its norms keep the statistics of the weights it started from
-        cls, loc = maps(self.network, batch, self.place.device)
+        cls, loc = maps(self.network, batch, self.place.device, half=self.settings.half)
         answer = joint_answer([teacher.answer(batch.template, batch.search) for teacher in self._teachers])
         settings = self.settings
         parts = losses(cls, loc, self.targets(batch, cls, answer), settings.loc_weight, settings.overlap_weight)

@@ -67,6 +67,16 @@ def test_steps_on_one_batch_lower_its_loss(data, tmp_path):
     assert sum(found[-5:]) < 0.7 * sum(found[:5])
 
 
+@pytest.mark.parametrize(("half", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_step_computes_in_bfloat16_only_if_half(data, half, kind):
+    task, kinds = open_task(config(half=half), data, CPU), set()
+    for module in task.network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda module, inputs, output: kinds.add(output.dtype))
+    task.losses(next(task.batches(0, 1)))
+    assert kinds == {kind}
+
+
 def test_a_resumed_run_has_the_same_losses(data, tmp_path):
     whole = opened(config(), data, tmp_path / "whole")
     whole.run()
