@@ -144,7 +144,7 @@ endif
 WEIGHTS := $(SEED:%=--seed %) $(if $(CHECKPOINT),--checkpoint "$(CHECKPOINT)")
 # Exits that were trained around the shipped weights lie beside them, with a card that names the digest of these.
 ifeq ($(CHECKPOINT),weights/$(MODEL).pth)
-EXITS_TRAINED := $(shell grep -qs "$$(sha256sum < $(CHECKPOINT) | cut -c 1-64)" weights/$(MODEL)-exits.md && \
+EXITS_TRAINED := $(shell test -f "$(CHECKPOINT)" && grep -qs "$$(sha256sum < "$(CHECKPOINT)" | cut -c 1-64)" weights/$(MODEL)-exits.md && \
 	echo weights/$(MODEL)-exits.pth)
 endif
 

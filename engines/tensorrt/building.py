@@ -15,7 +15,7 @@ import onnx
 
 from siamtrt import BuildError, UsageError
 from siamtrt.libraries import tensorrt as library
-from siamtrt.libraries.inspector import fused_names, integer_share, plan_layers
+from siamtrt.libraries.inspector import any_on_accelerator, fused_names, integer_share, plan_layers
 
 FLOAT32, HWC8 = FEATURES = ("float32", "hwc8")
 OUR_RANGES, TENSORRT = CALIBRATORS = ("ranges", "tensorrt")
@@ -201,7 +201,7 @@ class Building:
         """
         engine = self._load(plan, core)
         layers = plan_layers(library.layer_information(self.trt, engine), name) or []
-        if any(layer.device == "dla" for layer in layers):
+        if any_on_accelerator(layers):
             log.info("the part of %s on the accelerator is one layer to TensorRT: not proved to be in INT8", name)
             return
         share = integer_share(layers)

@@ -91,6 +91,11 @@ def integer_share(layers: List[PlanLayer]) -> Optional[float]:
     return sum(layer.macs for layer in layers if layer.precision == "int8") / total if total else None
 
 
+def any_on_accelerator(layers: List[PlanLayer]) -> bool:
+    """Whether a deep learning accelerator runs some of them."""
+    return any(layer.device == "dla" for layer in layers)
+
+
 def fused_names(name: str) -> List[str]:
     """The operations that TensorRT fused into one layer, by its name: ``a + PWN(b, c) || d`` is a, b, c and d."""
     return [part for part in re.split(r" \+ | \|\| |PWN\(|, |\)|\{ForeignNode\[|\.\.\.|\]\}", name) if part.strip()]

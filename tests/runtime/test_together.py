@@ -192,7 +192,7 @@ def test_the_threads_end_with_the_last_target(tiny_engines):
     deadline = time.monotonic() + 5
     while threading.active_count() > before and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # an earlier test's may end meanwhile
 
 
 def test_engines_of_another_batch_have_no_further_place(engines):

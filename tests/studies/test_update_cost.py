@@ -12,4 +12,4 @@ def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(ti
     main(_arguments().parse_args([str(word) for word in words]))
     (samples,) = json.loads((tmp_path / "cost.json").read_text()).values()
     assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
-    assert "1.00 of tiny" in capsys.readouterr().out
+    assert f"1.00 of the first  tiny, {tiny_engines}" in capsys.readouterr().out
