@@ -15,7 +15,7 @@ import onnx
 
 from benchmarks.profiling.layers.layer_report import LayerReport, original_name
 from siamtrt import cli
-from studies.openvino_speed import compiled, inputs
+from studies.openvino_speed import add_folders, compiled, inputs
 
 POINTWISE, DEPTHWISE, OTHER, REST = "1x1 convolutions", "depthwise", "other convolutions", "everything else"
 
@@ -79,9 +79,8 @@ def _openvino_kind(kind: str, executed: str) -> str:
 
 def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("studies.openvino_layers", "Sum two runtimes' times of LightTrack-Mobile by kind of layer.")
-    arguments.add_argument("--onnx", type=Path, required=True, help="folder of the exported graphs")
+    add_folders(arguments)
     arguments.add_argument("--layers", type=Path, required=True, help="layer report of their engines, on one thread")
-    arguments.add_argument("--ir", type=Path, required=True, help="folder with x_feature and head, xml and bin")
     arguments.add_argument("--rounds", type=cli.count, default=50)
     return arguments
 

@@ -77,6 +77,12 @@ def inputs() -> dict[str, dict[str, np.ndarray]]:
     return {"x_feature": {"x": crop}, "head": maps}
 
 
+def add_folders(arguments: argparse.ArgumentParser) -> None:
+    """Add where the two runtimes' models lie."""
+    arguments.add_argument("--onnx", type=Path, required=True, help="folder of the exported graphs")
+    arguments.add_argument("--ir", type=Path, required=True, help="folder with x_feature and head, xml and bin")
+
+
 def _ms(run: Callable[[], object]) -> float:
     started_ns = time.perf_counter_ns()
     run()
@@ -85,8 +91,7 @@ def _ms(run: Callable[[], object]) -> float:
 
 def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("studies.openvino_speed", "Time two runtimes of LightTrack-Mobile in turn, on one thread.")
-    arguments.add_argument("--onnx", type=Path, required=True, help="folder of the exported graphs")
-    arguments.add_argument("--ir", type=Path, required=True, help="folder with x_feature and head, xml and bin")
+    add_folders(arguments)
     arguments.add_argument("--rounds", type=cli.count, default=100)
     return arguments
 

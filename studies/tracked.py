@@ -60,7 +60,7 @@ def tracked(
         "sha256": digest,
         "names": names,
         "engines": manifest.files,
-        "search_macs": {graph.name: graph.macs for graph in card.graphs}["search"],
+        "search_macs": card.graph(card.search.stages[-1].search).macs,
         "success_auc": worth(runs),
         "losses": sum(group.losses for group in groups.values()),
         "groups": {name: asdict(group) for name, group in groups.items()},

@@ -291,24 +291,25 @@ def test_read_ahead_is_bounded_carries_errors_and_stops():
             next(items)
 
 
-def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
+def pipeline_of(source, monkeypatch):
+    """The words that *source* hands to an OpenCV with GStreamer."""
     opened = []
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:    YES (1.16.3)")
     monkeypatch.setattr(cv2, "VideoCapture", lambda *words: opened.append(words) or _Opened())
-    open_source("csi:1")
+    open_source(source)
     ((pipeline, backend),) = opened
     assert backend == cv2.CAP_GSTREAMER
+    return pipeline
+
+
+def test_a_csi_camera_is_a_pipeline_of_jetpacks_opencv(monkeypatch):
+    pipeline = pipeline_of("csi:1", monkeypatch)
     assert re.match(r"nvarguscamerasrc sensor-id=1 ! video/x-raw\(memory:NVMM\)", pipeline)
     assert re.search(r"format=BGR ! appsink drop=true max-buffers=1$", pipeline)
 
 
 def test_a_csi_camera_hands_out_nv12_as_it_comes(monkeypatch):
-    opened = []
-    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:    YES (1.16.3)")
-    monkeypatch.setattr(cv2, "VideoCapture", lambda *words: opened.append(words) or _Opened())
-    open_source("nv12:csi:1")
-    ((pipeline, backend),) = opened
-    assert backend == cv2.CAP_GSTREAMER
+    pipeline = pipeline_of("nv12:csi:1", monkeypatch)
     assert pipeline.startswith("nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM)")
     assert "BGR" not in pipeline
     assert pipeline.endswith("format=NV12 ! appsink drop=true max-buffers=1")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,33 +12,14 @@ from siamtrt import cli
 from siamtrt.pruning import record_of
 from studies import pruning_ablation
 from studies.pruning_ablation import ARMS, WHOLE, labelled_task, lines
-from tests.training.data import write_videos
+from tests.training.pruning.home import write_home
 from training.config import Config
 from training.tasks.pruned import STEMS
-
-WEIGHTS = Path("weights/siamrpn_nano.pth")
-CONFIG = """
-steps = 1
-validate_steps = 1
-batch = 2
-validation = ["held"]
-validation_pairs = 2
-[task]
-kind = "pruned"
-model = "siamrpn_nano"
-[[data.sources]]
-kind = "videos"
-path = "videos"
-"""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("ablation")
-    write_videos(root / "videos", frames=3)
-    (root / "c.toml").write_text(CONFIG)
-    shutil.copy(WEIGHTS, root / "whole.pth")
-    return root
+    return write_home(tmp_path_factory.mktemp("ablation"))
 
 
 @pytest.fixture(scope="module")

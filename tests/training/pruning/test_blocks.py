@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -16,7 +13,7 @@ from networks.texture import smooth_noise
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import sha256
 from siamtrt.pruning import record_of
-from tests.training.data import write_videos
+from tests.training.pruning.home import write_home
 from training.config import Config
 from training.pruning.allocate import Budget, allocate
 from training.pruning.blocks import find_blocks, inside
@@ -27,20 +24,8 @@ from training.pruning.proof import prove
 from training.pruning.smaller import Order, cut_to
 
 NAME = "siamrpn_nano"
-WEIGHTS = Path("weights/siamrpn_nano.pth")
 BLOCKS = {"siamrpn_nano": 4, "nanotrack_v3": 4, "siamrpn_lite0": 6, "siamrpn_mobilenetv2": 10}
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow) if number > 4 else name for name, number in BLOCKS.items()]
-CONFIG = """
-steps = 1
-batch = 2
-validation = ["held"]
-[task]
-kind = "pruned"
-model = "siamrpn_nano"
-[[data.sources]]
-kind = "videos"
-path = "videos"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +35,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("blocks")
-    write_videos(root / "videos", frames=3)
-    (root / "c.toml").write_text(CONFIG)
-    shutil.copy(WEIGHTS, root / "whole.pth")
-    return root
+    return write_home(tmp_path_factory.mktemp("blocks"))
 
 
 @pytest.fixture(scope="module")

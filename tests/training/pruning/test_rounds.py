@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -19,7 +18,7 @@ from networks.seeded import seeded
 from siamtrt import ArtifactError, Manifest, ModelCard, UsageError, cli
 from siamtrt.pruning import FILE_NAME, PruningRecord, record_of
 from siamtrt.work import macs, parameters
-from tests.training.data import write_videos
+from tests.training.pruning.home import WEIGHTS, write_home
 from training.config import Config
 from training.loop import Loop
 from training.place import CPU
@@ -29,29 +28,11 @@ from training.pruning.smaller import Order, cut_to
 from training.tasks import open_task
 
 NAME = "siamrpn_nano"
-WEIGHTS = Path("weights/siamrpn_nano.pth")
-CONFIG = """
-steps = 2
-validate_steps = 2
-batch = 2
-validation = ["held"]
-validation_pairs = 2
-[task]
-kind = "pruned"
-model = "siamrpn_nano"
-[[data.sources]]
-kind = "videos"
-path = "videos"
-"""
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("pruning")
-    write_videos(root / "videos")
-    (root / "c.toml").write_text(CONFIG)
-    shutil.copy(WEIGHTS, root / "whole.pth")  # the exporter merges tensors that are alike, as random ones can be
-    return root
+    return write_home(tmp_path_factory.mktemp("pruning"), steps=2, frames=6)
 
 
 @pytest.fixture(scope="module")
