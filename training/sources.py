@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 import cachetools
-import cv2
 import numpy as np
 
 from sequences.frames import read_frame
 from sequences.layouts import open_sequences
-from sequences.masks import extent, read_mask
+from sequences.masks import read_mask
 from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from training.config import Config, SourceConfig
+from training.paste import paste
 
 _MIN_SIDE_PX = 8.0
 _MAX_ASPECT = 8.0
@@ -104,7 +104,7 @@ class Composites:
         canvas = _read(self._backgrounds[rng.integers(len(self._backgrounds))]).copy()
         box = BoundingBox(0, 0, 1, 1)
         for (path, _), side in zip(objects, sides, strict=True):
-            box = _paste(rng, canvas, _read(path), _read_mask(path), side)
+            box = paste(rng, canvas, _read(path), _read_mask(path), side)
         return Labelled(canvas, box)
 
 
@@ -281,26 +281,6 @@ def _teaches(shorter: float, longer: float) -> bool:
 def _two_frames(rng: np.random.Generator, count: int, gap: int) -> tuple[int, int]:
     first = int(rng.integers(count))
     return first, int(rng.integers(max(0, first - gap), min(count, first + gap + 1)))
-
-
-def _paste(rng: np.random.Generator, canvas: Array, image: Array, mask: Array, side: float) -> BoundingBox:
-    """Put the masked object on *canvas*, in place, scaled to a mean side of *side* pixels; return its box there."""
-    box = extent(mask)
-    scale = side / math.sqrt(box.area)
-    height, width = canvas.shape[:2]
-    x = float(rng.uniform(0, max(1.0, width - box.width * scale)))
-    y = float(rng.uniform(0, max(1.0, height - box.height * scale)))
-    left, top = int(x), int(y)
-    right = min(width, math.ceil(x + box.width * scale) + 1)
-    bottom = min(height, math.ceil(y + box.height * scale) + 1)
-    move = np.array([[scale, 0, x - left - box.x * scale], [0, scale, y - top - box.y * scale]])
-    size = (right - left, bottom - top)
-    opacity = cv2.warpAffine(mask.astype(np.float32), move, size, flags=cv2.INTER_LINEAR)
-    moved = cv2.warpAffine(image, move, size, flags=cv2.INTER_LINEAR)
-    under = canvas[top:bottom, left:right]
-    blended = under + opacity[..., None] * (moved.astype(np.float32) - under)
-    under[:] = np.clip(blended, 0, 255).astype(np.uint8)
-    return BoundingBox(x, y, box.width * scale, box.height * scale)
 
 
 def _require(found: object, root: Path, problem: str) -> None:
