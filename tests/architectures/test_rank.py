@@ -10,7 +10,7 @@ pytest.importorskip("scipy", reason="searching needs requirements/architectures.
 from architectures.__main__ import COMMANDS
 from architectures.archive import Archive, Judged
 from architectures.cost import total
-from architectures.rank import agreement, chance_level, spaced
+from architectures.rank import Ranked, agreement, alike_agreement, chance_level, spaced
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
 from siamtrt import ArtifactError, UsageError, cli
@@ -37,6 +37,13 @@ def test_the_agreement_of_two_rankings():
     one, other = (0.50, 0.52, 0.55, 0.51, 0.58, 0.60), (0.61, 0.60, 0.66, 0.63, 0.65, 0.70)
     assert agreement(one, other) == pytest.approx(0.6)
     assert agreement((1, 1, 1), (1, 2, 3)) is None
+
+
+def test_larger_networks_do_not_count_as_ranked_among_their_like():
+    sizes = [Ranked("", inherited, inherited, macs) for inherited, macs in ((0.5, 100), (0.6, 200), (0.7, 400))]
+    assert alike_agreement(sizes) == (None, 0)
+    alike = [*sizes, Ranked("", 0.55, 0.45, 105), Ranked("", 0.7, 0.8, 362)]
+    assert alike_agreement(alike) == (-0.5, 2)  # one pair out of order, one equal by a measure
 
 
 @pytest.mark.parametrize(("count", "level"), [(8, 0.566), (12, 0.433), (20, 0.318)])

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studies import ways
+from studies.ways import WAYS, configured, lines, planned
+from training.config import Config, parsed
+from training.tasks.siamrpn import Settings
+
+BASE = Config.load(Path(ways.__file__).parents[1] / "training" / "configs" / "siamrpn_nano_taught.toml")
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_way_differs_in_trunk_and_teachers_alone(name):
+    way, config = WAYS[name], configured(BASE, WAYS[name])
+    own = {"model", "start", "trunk_layers", "teachers"}
+    assert {key: value for key, value in config.task.items() if key not in own} == {
+        key: value for key, value in BASE.task.items() if key not in own
+    }
+    settings = parsed(Settings, config.task, "[task]")
+    assert (settings.model, settings.trunk_layers) == (way.model, way.layers)
+    assert [teacher.model for teacher in settings.teachers] == list(way.teachers)
+    assert replace(config, task=BASE.task, data=BASE.data) == BASE
+
+
+def test_pieces_without_truth_are_drawn_only_where_a_teacher_labels_them():
+    kinds = {name: {source.kind for source in configured(BASE, way).data.sources} for name, way in WAYS.items()}
+    assert {name for name, found in kinds.items() if "patches" in found} == {
+        name for name, way in WAYS.items() if way.teachers
+    }
+
+
+def test_the_steps_are_as_many_as_fit_the_minutes_and_stay_so(tmp_path, monkeypatch):
+    clock = iter((0, 8_000_000_000))
+    monkeypatch.setattr(ways.time, "process_time_ns", lambda: next(clock))
+    monkeypatch.setattr(ways, "open_task", lambda *_: None)
+    monkeypatch.setattr(ways, "Loop", Counted)
+    assert planned(BASE, tmp_path, 10, tmp_path)["steps"] == 300  # four steps in eight seconds
+    assert planned(BASE, tmp_path, 99, tmp_path)["steps"] == 300
+    assert "100 " in lines({"nano": {"steps": 10, "pairs": 100, "seconds_a_step": 1, "success_auc": 0.5, "losses": 0}})
+
+
+class Counted:
+    def __init__(self, *_):
+        self.step = 0
+
+    def run(self, until):
+        self.step = until
