@@ -11,7 +11,7 @@ from benchmarks.evaluation.ope.evaluate import evaluate, table
 from benchmarks.evaluation.ope.results import result_path
 from benchmarks.evaluation.ope.run import run_sequence
 from benchmarks.evaluation.options import RunOptions
-from benchmarks.evaluation.plan import Plan, declare_plan
+from benchmarks.evaluation.plan import Plan, chosen_opencv, declare_plan
 from benchmarks.trials.place import declare_place, opened
 from benchmarks.trials.spread import spread
 from siamtrt import cli
@@ -28,8 +28,9 @@ def main(options: argparse.Namespace) -> None:
     """Run what is not there yet, compare all trackers in the folder, print a table and write ``ope.json``."""
     run = RunOptions.of(options)
     sequences = run.load(options.sequences, gaps=True)
-    if options.engines or options.opencv:
-        plan = Plan.of(run, sequences, options.out, None, options.tracker, options.opencv)
+    opencv = chosen_opencv(options)
+    if options.engines or opencv:
+        plan = Plan.of(run, sequences, options.out, None, options.tracker, opencv)
         work = partial(run_sequence, plan=plan)
         waiting = plan.waiting(sequences, result_path)
         with opened(options, options.out) as place:

@@ -8,10 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evaluation.opencv import NANO, Opencv, declare_files
 from benchmarks.evaluation.options import declare
 from benchmarks.profiling.overheads.update import FRAMES, measure
 from benchmarks.trials import child
-from siamtrt import Manifest, MissingDependencyError, ModelCard, UsageError, cli, documents
+from siamtrt import Manifest, MissingDependencyError, ModelCard, cli, documents
 from siamtrt.cli import command_line
 from siamtrt.environment import describe
 
@@ -39,8 +40,7 @@ _WHOLE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     declare(parser, "engines", required=["engines"])
-    parser.add_argument("--opencv-backbone", type=Path, help="backbone ONNX file of OpenCV's TrackerNano")
-    parser.add_argument("--opencv-head", type=Path, help="its head")
+    declare_files(parser)
     parser.add_argument("--checkpoint", type=Path, help="time the same network in eager PyTorch too")
     parser.add_argument("--memory-frames", type=int, default=0, help="also track so many frames and watch the memory")
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
@@ -49,10 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Measure engines of ONNX Runtime, and print."""
-    if (options.opencv_backbone is None) != (options.opencv_head is None):
-        raise UsageError("OpenCV's TrackerNano needs both of its files", hint="--opencv-backbone and --opencv-head")
+    files = (options.opencv_backbone, options.opencv_head)
+    opencv = Opencv(NANO, *files) if any(files) else None
     manifest = Manifest.load(options.engines, stage="engines")
-    files = (options.opencv_backbone, options.opencv_head) if options.opencv_head else None
     figures: dict[str, Any] = {
         "environment": describe(),
         "command": command_line("benchmarks"),
@@ -60,7 +59,7 @@ def main(options: argparse.Namespace) -> None:
         "threads": 1,
         "unit": "ms, median",
     }
-    figures.update(measure(options.engines, files, bool(options.checkpoint), options.memory_frames))
+    figures.update(measure(options.engines, opencv, bool(options.checkpoint), options.memory_frames))
     if options.checkpoint:
         figures["network_torch_ms"] = torch_ms(ModelCard.load(options.engines).name, options.checkpoint)
         figures["torch_ratio"] = figures["network_torch_ms"] / figures["network_ms"]

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.evaluation.options import RunOptions, declare
-from benchmarks.evaluation.plan import Plan, declare_plan
+from benchmarks.evaluation.plan import Plan, chosen_opencv, declare_plan
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.results import result_path
 from benchmarks.evaluation.vot.run import run_sequence
@@ -26,7 +26,8 @@ def main(options: argparse.Namespace) -> None:
     """Run what is not there yet, and print the folder of the results."""
     run, protocol = RunOptions.of(options), Protocol.load(options.protocol)
     sequences = run.load(options.sequences)
-    plan = Plan.of(run, sequences, options.out, protocol.rules, options.tracker, options.opencv)
+    opencv = chosen_opencv(options)
+    plan = Plan.of(run, sequences, options.out, protocol.rules, options.tracker, opencv)
     work = partial(run_sequence, plan=plan, protocol=protocol)
     waiting = plan.waiting(sequences, result_path)
     with opened(options, options.out) as place:

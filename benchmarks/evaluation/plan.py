@@ -11,8 +11,9 @@ from typing import Any, Callable, ContextManager, Mapping
 
 from benchmarks.evaluation.leaks import KEY as LEAKED
 from benchmarks.evaluation.leaks import require_no_leak
+from benchmarks.evaluation.opencv import NANO, TRACKERS, Opencv, OpencvTracker, declare_files
 from benchmarks.evaluation.options import RunOptions, declare
-from benchmarks.evaluation.trackers import OPENCV_TRACKERS, BoxTracker, OpencvTracker, OurTracker
+from benchmarks.evaluation.trackers import BoxTracker, OurTracker
 from sequences.sequence import Sequence
 from siamtrt import GraphPrecisions, Manifest, ModelCard, UsageError, documents
 from siamtrt.files import read_json
@@ -31,8 +32,7 @@ class Plan:
     Attributes:
         out: results go to ``OUT/results``, and what their form has no place for to ``OUT/times``.
         tracker: name of the results.
-        engines: folder written by ``python -m engines``; None where OpenCV tracks.
-        opencv: name of one of OpenCV's trackers; None where engines do.
+        runs: folder written by ``python -m engines``, or a tracker of OpenCV.
         threads: of the CPU backend.
         leaked: sequences that calibrated or pruned the engines.
         made_by: what decides about a result, as it is kept beside it.
@@ -40,8 +40,7 @@ class Plan:
 
     out: Path
     tracker: str
-    engines: Path | None
-    opencv: str | None
+    runs: Path | Opencv
     threads: int | None
     leaked: tuple[str, ...]
     made_by: Mapping[str, Any]
@@ -54,7 +53,7 @@ class Plan:
         out: Path,
         rules: Mapping[str, Any] | None,
         tracker: str | None = None,
-        opencv: str | None = None,
+        opencv: Opencv | None = None,
     ) -> Plan:
         """Plan to run the engines that *run* names, or *opencv*; *rules* of a protocol are what decides about results.
 
@@ -62,19 +61,21 @@ class Plan:
             UsageError: not one tracker is named, or sequences calibrated the engines and that is not allowed.
             ArtifactError: the engines are unfinished, or not what their manifest says.
         """
-        if (run.engines is None) == (opencv is None):
+        runs = run.engines or opencv
+        if runs is None or (run.engines and opencv):
             raise UsageError("name one tracker", hint="--engines DIR, or --opencv NAME")
-        leaked = require_no_leak(run.engines, sequences, allowed=run.allow_leak) if run.engines else []
-        files = Manifest.load(run.engines, stage="engines").files if run.engines else None
-        made_by = {"engines": files, "opencv": opencv, "protocol": rules}
-        name = tracker or (tracker_name(run.engines) if run.engines else f"OpenCV-{opencv}")
-        return cls(out, name, run.engines, opencv, run.threads, tuple(leaked), made_by)
+        if isinstance(runs, Opencv):
+            made_by = {"engines": None, "opencv": runs.identity, "protocol": rules}
+            return cls(out, tracker or f"OpenCV-{runs.name}", runs, run.threads, (), made_by)
+        leaked = require_no_leak(runs, sequences, allowed=run.allow_leak)
+        made_by = {"engines": Manifest.load(runs, stage="engines").files, "opencv": None, "protocol": rules}
+        return cls(out, tracker or tracker_name(runs), runs, run.threads, tuple(leaked), made_by)
 
     def open(self) -> ContextManager[BoxTracker]:
         """The tracker, closed behind a block."""
-        if self.engines is None:
-            return nullcontext(OpencvTracker(str(self.opencv)))
-        return closing(OurTracker(self.engines, self.threads))
+        if isinstance(self.runs, Opencv):
+            return nullcontext(OpencvTracker(self.runs))
+        return closing(OurTracker(self.runs, self.threads))
 
     def keep(self, sequence: Sequence, notes: Mapping[str, Any]) -> None:
         """Write what belongs beside the result of *sequence*, before the result itself is written."""
@@ -137,5 +138,12 @@ def tracker_name(engines: Path) -> str:
 def declare_plan(parser: argparse.ArgumentParser) -> None:
     """Declare what a command takes that runs a tracker through sequences and keeps the results."""
     declare(parser, "engines", "sequences", "only", "threads", "allow_leak", required=["sequences"])
-    parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(OPENCV_TRACKERS)}")
+    parser.add_argument("--opencv", help=f"one of OpenCV's trackers instead: {', '.join(TRACKERS)}")
+    declare_files(parser)
     parser.add_argument("--tracker", help="name of the results; made from the engines by default")
+
+
+def chosen_opencv(options: argparse.Namespace) -> Opencv | None:
+    """The tracker of OpenCV that was asked for."""
+    named = bool(options.opencv or options.opencv_backbone or options.opencv_head)
+    return Opencv(options.opencv or NANO, options.opencv_backbone, options.opencv_head) if named else None

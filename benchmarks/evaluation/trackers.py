@@ -1,20 +1,17 @@
-"""What is judged: our tracker, or one of OpenCV's beside it in the same run."""
+"""What is judged, and how: our tracker, or one of OpenCV's beside it in the same run."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Protocol, Sized
-
-import cv2
+from typing import Iterator, Protocol, Sized
 
 from runtime.tracker import Tracker
 from sequences.sequence import Sequence
-from siamtrt import Array, ArtifactError, BoundingBox, Manifest, MissingDependencyError, UsageError
+from siamtrt import Array, ArtifactError, BoundingBox, Manifest, UsageError
 from siamtrt.libraries.cuda import SPIN
 
 _NO_GPU = "onnxruntime"
-OPENCV_TRACKERS = ("CSRT", "KCF", "MIL")
 
 
 class BoxTracker(Protocol):
@@ -67,31 +64,3 @@ class OurTracker:
     def close(self) -> None:
         """Free the backend's resources."""
         self._tracker.close()
-
-
-class OpencvTracker:
-    """A tracker of OpenCV with its default parameters.
-
-    Raises:
-        UsageError: unknown name.
-        MissingDependencyError: this OpenCV was built without it.
-    """
-
-    def __init__(self, name: str) -> None:
-        if name not in OPENCV_TRACKERS:
-            raise UsageError(f"unknown tracker {name!r}", hint=f"one of {', '.join(OPENCV_TRACKERS)}")
-        self._create: Any = getattr(cv2, f"Tracker{name}_create", None)
-        if self._create is None:
-            raise MissingDependencyError(
-                f"this OpenCV has no {name} tracker",
-                hint="pip install opencv-contrib-python in place of opencv-python, in an environment of its own",
-            )
-        cv2.setRNGSeed(0)
-
-    def start(self, frame: Array, box: BoundingBox) -> None:
-        self._tracker = self._create()
-        self._tracker.init(frame, (round(box.x), round(box.y), round(box.width), round(box.height)))
-
-    def update(self, frame: Array) -> BoundingBox | None:
-        found, box = self._tracker.update(frame)
-        return BoundingBox(*(float(value) for value in box)) if found else None

@@ -18,6 +18,7 @@ from typing import Any, Callable, Sequence
 import cv2
 import numpy as np
 
+from benchmarks.evaluation.opencv import Opencv, OpencvTracker
 from benchmarks.profiling.overheads.pysots_way import PysotsWay
 from runtime.crop import crop, network_input
 from runtime.frames import Frame
@@ -26,7 +27,7 @@ from runtime.matcher import Color, Response, StageTimes
 from runtime.nv12 import Nv12Frame
 from runtime.onnxruntime.matcher import OnnxMatcher
 from runtime.tracker import Tracker
-from siamtrt import Array, BoundingBox, ModelCard, UsageError
+from siamtrt import Array, BoundingBox, ModelCard
 from siamtrt.geometry import Place, Square, search_square
 
 FRAMES = 300
@@ -62,18 +63,18 @@ class _FixedMaps:
 
 
 def measure(
-    engines: Path, opencv_files: tuple[Path, Path] | None = None, network: bool = False, memory_frames: int = 0
+    engines: Path, opencv: Opencv | None = None, network: bool = False, memory_frames: int = 0
 ) -> dict[str, Any]:
     """Measure on one thread: milliseconds, medians of many frames.
 
     Args:
         engines: ONNX Runtime engines.
-        opencv_files: backbone and head, as ONNX files, of OpenCV's TrackerNano: time that tracker too.
+        opencv: time OpenCV's TrackerNano too.
         network: time search and xcorr alone too.
         memory_frames: also track so many frames and watch the memory.
 
     Raises:
-        UsageError: OpenCV cannot use the files.
+        UsageError: OpenCV cannot use its files.
         PipelineError: of the runtime.
     """
     cv2.setNumThreads(1)
@@ -88,8 +89,8 @@ def measure(
         figures[f"glue_{place}_ratio"], figures[f"resize_{place}_ms"] = theirs_ms / ours_ms, resize_ms
     figures.update(_nv12_ms(maps, engines, frames))
     figures["update_ms"] = _updates_ms(Tracker.open(engines, threads=1), frames)
-    if opencv_files:
-        figures["opencv_nano_ms"] = _opencv_ms(*opencv_files, frames)
+    if opencv:
+        figures["opencv_nano_ms"] = _opencv_ms(opencv, frames)
         figures["opencv_nano_ratio"] = figures["opencv_nano_ms"] / figures["update_ms"]
     if memory_frames:
         figures["memory_mib"] = _memory(Tracker.open(engines, threads=1), frames, memory_frames)
@@ -182,18 +183,10 @@ def _network_ms(matcher: OnnxMatcher, frames: list[Array]) -> float:
     return statistics.median(answer.times["search"] + answer.times["xcorr"] for answer in samples[_WARM_UP:]) / 1e6
 
 
-def _opencv_ms(backbone: Path, head: Path, frames: list[Array]) -> float:
-    opencv: Any = cv2
-    parameters = opencv.TrackerNano_Params()
-    parameters.backbone, parameters.neckhead = str(backbone), str(head)
-    try:
-        tracker = opencv.TrackerNano_create(parameters)
-        tracker.init(frames[0], (int(_BOX.x), int(_BOX.y), int(_BOX.width), int(_BOX.height)))
-        return _median_ms(tracker.update, frames)
-    except cv2.error as error:
-        raise UsageError(
-            f"OpenCV's TrackerNano cannot use these files: {error}", hint="it takes NanoTrack v2's"
-        ) from error
+def _opencv_ms(opencv: Opencv, frames: list[Array]) -> float:
+    tracker = OpencvTracker(opencv)
+    tracker.start(frames[0], _BOX)
+    return _median_ms(tracker.update, frames)
 
 
 def _memory(tracker: Tracker, frames: list[Array], count: int) -> dict[str, float | None]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import COMMANDS
+from benchmarks.evaluation.opencv import Opencv, OpencvTracker
 from benchmarks.evaluation.plan import Plan
-from benchmarks.evaluation.trackers import OpencvTracker
 from benchmarks.evaluation.vot import run as run_module
 from benchmarks.evaluation.vot.protocol import Protocol
 from benchmarks.evaluation.vot.run import Run, follow
@@ -129,11 +129,27 @@ def test_one_tracker_has_to_be_named(sequences, tmp_path, capsys):
 def test_opencvs_trackers_follow_too(sequences):
     sequence = load_sequences(sequences, ("one",))[0]
     still = replace(sequence, images=sequence.images[:1] * 4, regions=sequence.regions[:1] * 4)
-    entries = follow(OpencvTracker("MIL"), still, VOT2018).entries
+    entries = follow(OpencvTracker(Opencv("MIL")), still, VOT2018).entries
     assert entries[0] == 1
     assert all(entry.iou(BoundingBox(*sequence.regions[0])) > 0.5 for entry in entries[1:])
     with pytest.raises(UsageError, match="unknown tracker 'BOOSTING'"):
-        OpencvTracker("BOOSTING")
+        Opencv("BOOSTING")
+
+
+def test_results_remember_the_files_of_opencvs_network(tmp_path):
+    files = [tmp_path / name for name in ("backbone.onnx", "head.onnx")]
+    for path in files:
+        path.write_bytes(b"one")
+    first = Opencv("Nano", *files).identity
+    files[1].write_bytes(b"two")
+    second = Opencv("Nano", *files).identity
+    assert first["backbone"] == second["backbone"]
+    assert first["head"] != second["head"]
+    assert Opencv("MIL").identity == "MIL"
+    with pytest.raises(UsageError, match="TrackerNano needs both of its files"):
+        Opencv("Nano", files[0])
+    with pytest.raises(UsageError, match="TrackerMIL takes no files"):
+        Opencv("MIL", *files)
 
 
 def test_bad_sequences_are_refused_by_name(sequences, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.__main__ import COMMANDS
 from benchmarks.commands.overhead import torch_ms
+from benchmarks.evaluation.opencv import Opencv
 from benchmarks.profiling.overheads import update as overhead
 from benchmarks.profiling.overheads.pysots_way import PysotsWay
 from benchmarks.trials import child
@@ -146,8 +147,8 @@ def test_the_figures_are_printed_and_written(one_thread, tiny_engines, tmp_path,
 def test_files_opencv_cannot_use_are_refused(tmp_path):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no graph")
-    with pytest.raises(UsageError, match="TrackerNano cannot use"):
-        overhead._opencv_ms(broken, broken, overhead._frames())
+    with pytest.raises(UsageError, match="TrackerNano refuses"):
+        overhead._opencv_ms(Opencv("Nano", broken, broken), overhead._frames())
 
 
 def test_what_the_child_says_of_a_checkpoint_is_said_here(tmp_path):
