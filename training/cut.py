@@ -2,8 +2,8 @@
 
 Training then reads small images instead of whole frames. What is written is a folder of videos like any other:
 ``OUT/NAME/00000.jpg`` and ``groundtruth.txt`` in pixels of the square; a source of the kind ``videos``. An object
-of a video that is seen in only one of the chosen frames is left out. One of COCO, which has still images, is an entry of
-``OUT/boxes.json``; a source of the kind ``images``. Rerun to go on.
+of a video that is seen in only one of the chosen frames is left out. One of COCO, which has still images, is an entry
+of ``OUT/boxes.json``; a source of the kind ``images``. Rerun to go on.
 """
 
 from __future__ import annotations

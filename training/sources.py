@@ -13,7 +13,7 @@ import cachetools
 import numpy as np
 
 from sequences.frames import read_frame
-from sequences.layouts import open_sequences
+from sequences.layouts import names_of, open_sequences
 from sequences.masks import read_mask
 from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
@@ -198,7 +198,7 @@ def video_names(config: Config, data: Path, *, validation: bool = False) -> tupl
 def _require_named(config: Config, data: Path) -> None:
     """A misspelt name would hold nothing out, and its video would be trained on."""
     held = [one for path in {entry.path for entry in config.data.sources} for one in _held_out(data / path, config)]
-    found = {part for sequence in held for part in _parts(sequence.name)}
+    found = {name for sequence in held for name in names_of(sequence.name)}
     missing = [name for name in config.data.validation if name not in found]
     if missing:
         raise UsageError(
@@ -250,18 +250,13 @@ def _open_sequences(root: Path, skip: tuple[str, ...], only: tuple[str, ...] | N
     """The sequences below *root* but those in a folder that is to be skipped."""
 
     def wanted(name: str) -> bool:
-        parts = _parts(name)
-        return parts.isdisjoint(skip) and (only is None or not parts.isdisjoint(only))
+        names = names_of(name)
+        return names.isdisjoint(skip) and (only is None or not names.isdisjoint(only))
 
     try:
         return open_sequences(root, wanted)
     except UsageError as error:
         raise ArtifactError(error.problem, hint=error.hint) from error
-
-
-def _parts(name: str) -> set[str]:
-    """A name, or a folder that it lies in, may be held out."""
-    return set(Path(name).parts)
 
 
 def _labelled(path: Path, box: BoundingBox) -> Labelled:
