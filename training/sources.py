@@ -26,6 +26,7 @@ _MIN_STILL_PX = 16.0
 _CACHE_BYTES = 3 << 30  # of frames, and as much of masks at most; data that do not fit are read again
 _PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
+PATCHES = "patches"
 
 
 LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the box of one object in it
@@ -174,6 +175,20 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     return [(source, weight / total) for source, weight in opened]
 
 
+def require_truth(config: Config) -> None:
+    """Refuse sources without truth, for a task in which nobody else says where the object is.
+
+    Raises:
+        UsageError: there is one.
+    """
+    unknown = [entry.path for entry in config.data.sources if entry.kind == PATCHES]
+    if unknown:
+        raise UsageError(
+            f"the source {unknown[0]} of the kind {PATCHES} has no truth, and no teacher labels it",
+            hint="leave it out, or name [[task.teachers]] for a task that takes them",
+        )
+
+
 def video_names(config: Config, data: Path, *, validation: bool = False) -> tuple[str, ...]:
     """Names of all that training draws from and that has more than one frame: a tracker must not be judged on it.
 
@@ -232,7 +247,7 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos
     if entry.kind == "images":
         return Images(root, skip=skip)
-    if entry.kind == "patches":
+    if entry.kind == PATCHES:
         return Patches(root, skip=skip, frame_gap=config.data.frame_gap)
     raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
