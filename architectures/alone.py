@@ -17,6 +17,8 @@ from training.place import CPU
 from training.report import write_report
 from training.tasks import open_task
 
+_SHARED = ("trunk_lr_share", "trunk_from_step", "loc_weight")  # that the tasks supernet and ban have in common
+
 
 def trained_alone(text: str, bench: Bench, config: Config, data: Path, out: Path) -> float:
     """Train the network called *text* from the weights that it inherits; a rerun resumes.
@@ -35,8 +37,8 @@ def trained_alone(text: str, bench: Bench, config: Config, data: Path, out: Path
     if not start.is_file():
         with whole_file(start) as temporary:
             torch.save(bench.member(parse(text)).state_dict(), temporary)
-    task: dict[str, object] = {"kind": "ban", "model": MODEL, "start": str(start)}
-    task["trunk_lr_share"] = config.task.get("trunk_lr_share", 0.1)
+    shared = {name: config.task[name] for name in _SHARED if name in config.task}
+    task: dict[str, object] = {**shared, "kind": "ban", "model": MODEL, "start": str(start)}
     own = replace(config, task=task, validate_steps=config.steps)
     Loop(open_task(own, data, CPU), own, out, CPU, lambda history: write_report(history, out)).run()
     return float(bench.held_out.overlaps(load(MODEL, out / BEST_NAME)).mean())

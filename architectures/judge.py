@@ -60,6 +60,7 @@ class Request:
 class Bench:
     """What a process loads once."""
 
+    config: Config
     supernet: ElasticSupernet
     space: ElasticSpace
     measuring: list[tuple[Tensor, Tensor]]
@@ -100,7 +101,7 @@ def open_bench(request: Request) -> Bench:
     if len(config.data.validation) < len(SPLITS):
         raise UsageError(f"{request.config} holds out {len(config.data.validation)} videos", hint="name two or more")
     drawn = PointData(_holding(config, config.data.validation, 1), request.data, CPU, MODEL)
-    videos = config.data.validation[SPLITS.index(request.split) :: len(SPLITS)]
+    videos = split_videos(config, request.split)
     held_out = PointData(_holding(config, videos, request.pairs), request.data, CPU, MODEL)
     network = load(MODEL, request.weights)
     if not request.trained:
@@ -108,7 +109,12 @@ def open_bench(request: Request) -> Bench:
     supernet, space = elastic(network, trained=request.trained)
     table = LatencyTable.load(request.latency) if request.latency else None
     space = replace(space, towers=request.towers, blocks=request.blocks)
-    return Bench(supernet.eval(), space, drawn.measuring(), held_out, table)
+    return Bench(config, supernet.eval(), space, drawn.measuring(), held_out, table)
+
+
+def split_videos(config: Config, split: str) -> tuple[str, ...]:
+    """The names of the held-out videos of *split*."""
+    return config.data.validation[SPLITS.index(split) :: len(SPLITS)]
 
 
 def _holding(config: Config, videos: tuple[str, ...], pairs: int) -> Config:

@@ -18,7 +18,7 @@ from typing import Dict, List, Tuple
 from architectures.cost import Cost, deployed_macs, parts
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport, original_name
 from networks.lighttrack.architecture import CHOICES, TOWER_KERNELS, TOWER_LAYERS, TOWER_WIDTHS, Architecture, Tower
-from siamtrt import ArtifactError
+from siamtrt import ArtifactError, UsageError
 from siamtrt.documents import Format
 from siamtrt.files import sha256
 
@@ -34,7 +34,11 @@ _PARTS = (  # of a layer's name, and the part of the network it belongs to
     (re.compile(r"^(?:loc|head\.reg_pred)\b"), "reg_pred"),
 )
 _MOST_UNATTRIBUTED = 0.1
-_SAME = ("cpu", "cpu_online", "board", "l4t", "power_mode")  # what the environments of all reports have to agree in
+_FUSION = ("neck", "correlation", "gate", "adjust")  # parts of the closed form that a table has as one
+_STRIDE = 16  # of the carriers: on the map of another stride every layer takes another time
+# What all reports have to agree in, and the packages whose layers they time.
+_SAME = ("cpu", "cpu_online", "board", "l4t", "power_mode")
+_RUNTIMES = ("onnxruntime", "tensorrt", "tensorrt-rtx-cu12")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class LatencyTable:
         milliseconds: name of the entry -> median.
         reports: path of each carrier's layer report -> sha256.
         title: backend and precision of the reports.
-        environment: what all reports agree in.
+        environment: what all reports agree in: machine, versions of the runtimes, threads.
     """
 
     milliseconds: Dict[str, float]
@@ -54,7 +58,16 @@ class LatencyTable:
     environment: Dict[str, str]
 
     def predict(self, architecture: Architecture) -> float:
-        """Milliseconds of search and xcorr together."""
+        """Milliseconds of search and xcorr together.
+
+        Raises:
+            UsageError: the network's stride is not the carriers'.
+        """
+        if architecture.stride != _STRIDE:
+            raise UsageError(
+                f"{architecture} has stride {architecture.stride}, the table is of networks of stride {_STRIDE}",
+                hint="an output of stage 2 or 3, as ..._ops_20",
+            )
         return sum(self.milliseconds[entry] for entry in _entries(architecture))
 
     def save(self, path: Path) -> None:
@@ -90,8 +103,8 @@ def tabulate(reports: Iterable[Path]) -> LatencyTable:
     """Make a table of the layer reports of the six :func:`carriers`, in their order.
 
     Raises:
-        ArtifactError: a report is damaged or of another network, they are of different machines or precisions, or more
-            than a tenth of the time belongs to no known part.
+        ArtifactError: a report is damaged or of another network, they are of different machines, runtimes or
+            precisions, more than a tenth of the time belongs to no known part, or a part has no layer.
     """
     paths = list(reports)
     if len(paths) != len(CHOICES):
@@ -102,13 +115,14 @@ def tabulate(reports: Iterable[Path]) -> LatencyTable:
         _require_carrier(path, report, architecture)
         _require_alike(path, report, loaded[0])
         times = attribute([layer for layer in report.layers if layer.graph != "target"], parts(architecture), path)
+        _require_every_part(path, times, architecture)
         for entry, part in zip(_entries(architecture), _names(architecture)):
-            found.setdefault(entry, []).append(times.get(part, 0.0))
+            found.setdefault(entry, []).append(times[part])
     return LatencyTable(
         {entry: sum(values) / len(values) for entry, values in found.items()},
         {str(path.resolve()): sha256(path) for path in paths},
         _how(loaded[0]),
-        {key: str(loaded[0].environment.get(key)) for key in _SAME},
+        _conditions(loaded[0]),
     )
 
 
@@ -121,12 +135,13 @@ def attribute(layers: List[Layer], costs: Mapping[str, Cost], path: Path) -> Dic
     Raises:
         ArtifactError: more than a tenth of the time belongs to no known part.
     """
+    costs = {**costs, "fusion": sum((costs[part] for part in _FUSION), Cost())}
     times: Dict[str, float] = {}
     total, waiting = sum(layer.ms_p50 for layer in layers), 0.0
     last: Tuple[str, ...] = ()
     unknown = 0.0
     for layer in layers:
-        owners = _owners(layer.name)
+        owners = tuple(owner for owner in _owners(layer.name) if owner in costs)
         if not owners:
             waiting += layer.ms_p50
             unknown += 0.0 if layer.type.startswith("Reorder") else layer.ms_p50
@@ -141,7 +156,7 @@ def attribute(layers: List[Layer], costs: Mapping[str, Cost], path: Path) -> Dic
 
 
 def _share(times: Dict[str, float], owners: Tuple[str, ...], milliseconds: float, costs: Mapping[str, Cost]) -> None:
-    weights = [costs[owner].macs if owner in costs else 0 for owner in owners]
+    weights = [costs[owner].macs for owner in owners]
     for owner, weight in zip(owners, weights):
         share = weight / sum(weights) if sum(weights) else 1 / len(owners)
         times[owner] = times.get(owner, 0.0) + share * milliseconds
@@ -198,13 +213,34 @@ def _require_carrier(path: Path, report: LayerReport, architecture: Architecture
 
 
 def _require_alike(path: Path, report: LayerReport, first: LayerReport) -> None:
-    differing = [key for key in _SAME if report.environment.get(key) != first.environment.get(key)]
-    differing += ["threads"] if report.threads != first.threads else []
+    here, there = _conditions(report), _conditions(first)
+    differing = [key for key in here if here[key] != there[key]]
     if differing or _how(report) != _how(first):
         raise ArtifactError(
             f"{path} was measured otherwise than the first report: {', '.join(differing) or _how(report)}",
             hint="profile the six carriers on one machine in one precision",
         )
+
+
+def _require_every_part(path: Path, times: Mapping[str, float], architecture: Architecture) -> None:
+    """A part that no layer names would pass for one that takes no time."""
+    unnamed = [part for part in _names(architecture) if part not in times]
+    if unnamed:
+        raise ArtifactError(
+            f"{path}: no layer's name tells of {', '.join(unnamed)}",
+            hint="profile engines that keep the layers' names, such as those of ONNX Runtime",
+        )
+
+
+def _conditions(report: LayerReport) -> Dict[str, str]:
+    """What the times of a report hold for."""
+    packages = report.environment.get("packages") or {}
+    values = {
+        **{key: report.environment.get(key) for key in _SAME},
+        **{key: packages.get(key) for key in _RUNTIMES},
+        "threads": report.threads,
+    }
+    return {key: str(value) for key, value in values.items()}
 
 
 def _how(report: LayerReport) -> str:

@@ -14,7 +14,7 @@ import torch
 from architectures.archive import Archive, Judged, front
 from architectures.cost import total
 from architectures.drawing import draw_networks
-from architectures.judge import SPLITS, Bench, Request, judge, open_bench
+from architectures.judge import SPLITS, Bench, Request, judge, open_bench, split_videos
 from architectures.picture import draw
 from architectures.strategies import Choices, draw_at_random, evolve
 from benchmarks.trials.place import declare_place, opened
@@ -27,8 +27,8 @@ from siamtrt.environment import describe
 from siamtrt.files import sha256, whole_file
 
 ARCHIVE_NAME, FRONT_NAME, PICTURE_NAME, BEST_NAME = "archive.jsonl", "front.json", "front.png", "best.pth"
-NETWORKS_NAME = "networks.png"
-FORMAT = Format("a front", schema=2, hint="python -m architectures search", kind="front")
+NETWORKS_NAME, ARCHIVE_B_NAME = "networks.png", "archive_b.jsonl"
+FORMAT = Format("a front", schema=3, hint="python -m architectures search", kind="front")
 _STRATEGIES = ("nsga2", "ga", "random")
 _SETTINGS = ("strategy", "seed", "population", "generations", "pairs", "keep_towers", "keep_blocks")
 
@@ -162,10 +162,8 @@ def _price(judged: Judged) -> float:
 def _write(run: _Run, options: argparse.Namespace) -> None:
     """Judge the front and the largest network on the other videos; then weights, picture, front and manifest."""
     chosen = front(run.judged())
-    other = replace(run.request, split=SPLITS[1])
     largest = str(run.bench.space.parent)
-    names = [one.architecture for one in chosen]
-    second = {name: judge(other, name).overlap for name in dict.fromkeys([*names, largest])}
+    second = _on_the_other_split(run.request, [*(one.architecture for one in chosen), largest], options.out)
     rows = [{**_without(one), "overlap": one.overlap, "overlap_b": second[one.architecture]} for one in chosen]
     best = max(chosen, key=lambda one: one.overlap)
     state = run.bench.member(parse(best.architecture)).state_dict()
@@ -174,16 +172,21 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
     draw(run.judged(), chosen, options.out / PICTURE_NAME)
     draw_networks(_titled(chosen, second, largest), options.out / NETWORKS_NAME)
     judged = {"judged": len(run.asked), "largest": {"architecture": largest, "overlap_b": second[largest]}}
-    FORMAT.save(options.out / FRONT_NAME, {"front": rows, **judged, "conditions": _conditions(run)})
+    drawn = {name: getattr(options, name) for name in ("strategy", "seed", "population", "generations")}
+    FORMAT.save(options.out / FRONT_NAME, {"front": rows, **judged, "run": drawn, "conditions": _conditions(run)})
+    asked = {one.architecture: one for one in run.judged()}
     Manifest.of(
         options.out,
-        [FRONT_NAME, PICTURE_NAME, NETWORKS_NAME, BEST_NAME],
+        [FRONT_NAME, PICTURE_NAME, NETWORKS_NAME, BEST_NAME, ARCHIVE_NAME, ARCHIVE_B_NAME],
         stage="architectures",
         command=cli.command_line("architectures"),
         parents=[run.request.weights, run.request.config, *([run.request.latency] if run.request.latency else [])],
         settings={
             **{name: getattr(options, name) for name in _SETTINGS},
             **asdict(run.limits),
+            "judged": len(asked),
+            "minutes": round(sum(one.seconds for one in asked.values()) / 60, 2),
+            "videos": {split: split_videos(run.bench.config, split) for split in SPLITS},
         },
         environment=describe(),
     ).save(options.out)
@@ -191,6 +194,17 @@ def _write(run: _Run, options: argparse.Namespace) -> None:
         f"{one.overlap:.3f} {second[one.architecture]:.3f} {_priced(one):>12}  {one.architecture}" for one in chosen
     ]
     cli.show(options, "\n".join(lines), rows)
+
+
+def _on_the_other_split(request: Request, names: list[str], out: Path) -> dict[str, float]:
+    """The overlaps of *names* on the videos that guided nothing, kept pair by pair in an archive of their own."""
+    other, archive = replace(request, split=SPLITS[1]), Archive(out / ARCHIVE_B_NAME)
+    overlaps = {}
+    for name in dict.fromkeys(names):
+        if (judged := archive.get(name)) is None:
+            archive.add(judged := judge(other, name))
+        overlaps[name] = judged.overlap
+    return overlaps
 
 
 def _conditions(run: _Run) -> dict[str, object]:

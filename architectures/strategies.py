@@ -9,6 +9,7 @@ Sources: Deb et al., NSGA-II, 2002; Guo et al., ECCV 2020 (population, share of 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ try:
     from pymoo.core.duplicate import DuplicateElimination
     from pymoo.core.evaluator import Evaluator
     from pymoo.core.mutation import Mutation
+    from pymoo.core.population import Population
     from pymoo.core.problem import Problem
     from pymoo.core.sampling import Sampling
     from pymoo.core.termination import NoTermination
@@ -35,7 +37,9 @@ except ImportError as error:
     ) from error
 
 _MUTATION = 0.05  # chance of each choice to be drawn anew; 0.1, the published one, finds less in as many judgements
-_PATIENCE = 10_000  # draws for one network within the limits
+_PATIENCE = 10_000  # draws for one network within the limits, and for one that is new
+
+log = logging.getLogger(__name__)
 
 Judge = Callable[[list[Genes]], Sequence[Sequence[float]]]
 
@@ -70,6 +74,8 @@ class Choices:
 def evolve(choices: Choices, judge: Judge, *, aims: int, population: int, generations: int, seed: int) -> None:
     """Breed the networks that *judge* finds good: NSGA-II for several aims, a genetic algorithm for one.
 
+    A generation that breeding cannot fill is filled by chance; one that chance cannot fill either is the last.
+
     Args:
         choices: what is searched.
         judge: gives the aims of each network, smaller being better; it keeps what it found.
@@ -78,43 +84,59 @@ def evolve(choices: Choices, judge: Judge, *, aims: int, population: int, genera
         generations: the first, random one included.
         seed: of everything drawn.
     """
-    kind = GA if aims == 1 else NSGA2
+    kind, seen = GA if aims == 1 else NSGA2, set[Hashable]()
     algorithm = kind(
         pop_size=population,
         sampling=_Draw(choices),
         crossover=UniformCrossover(),
         mutation=_Redraw(),
-        eliminate_duplicates=_Unseen(choices),
+        eliminate_duplicates=_Unseen(choices, seen),
     )
     top = np.array(choices.sizes) - 1
     problem = Problem(n_var=len(top), n_obj=aims, xl=np.zeros_like(top), xu=top, vtype=int)
     algorithm.setup(problem, termination=NoTermination(), seed=seed)
     for _ in range(generations):
-        asked = algorithm.ask()
-        if asked is None or len(asked) == 0:
-            return  # the space is exhausted
-        values = np.array(judge([_genes(row) for row in asked.get("X")]), dtype=float)
-        Evaluator().eval(StaticProblem(problem, F=values.reshape(len(asked), aims)), asked)
-        algorithm.tell(infills=asked)
+        bred = algorithm.ask()
+        asked = [] if bred is None else [_genes(row) for row in bred.get("X")]
+        seen.update(map(choices.key, asked))
+        asked += _distinct(choices, algorithm.random_state, population - len(asked), seen)
+        if asked:
+            values = np.array(judge(asked), dtype=float).reshape(len(asked), aims)
+            infills = Population.new(X=np.array(asked))
+            Evaluator().eval(StaticProblem(problem, F=values), infills)
+            algorithm.tell(infills=infills)
+        if len(asked) < population:
+            _log_shortfall(len(seen), population * generations)
+            return
 
 
 def draw_at_random(choices: Choices, judge: Judge, *, count: int, batch: int, seed: int) -> None:
     """Judge *count* different networks drawn uniformly, *batch* at a time."""
     rng, seen = np.random.default_rng(seed), set[Hashable]()
     for start in range(0, count, batch):
-        judge(_distinct(choices, rng, min(batch, count - start), seen))
+        asked = _distinct(choices, rng, min(batch, count - start), seen)
+        if asked:
+            judge(asked)
+        if len(seen) < min(start + batch, count):
+            _log_shortfall(len(seen), count)
+            return
+
+
+def _log_shortfall(found: int, count: int) -> None:
+    log.warning("the space is exhausted: %d different networks keep the limits, %d were to be judged", found, count)
 
 
 def _distinct(choices: Choices, rng: np.random.Generator, count: int, seen: set[Hashable]) -> list[Genes]:
-    """Up to *count* allowed networks whose keys are not in *seen*, which takes them up."""
+    """*count* allowed networks whose keys are not in *seen*, which takes them up; fewer where no more are found."""
     drawn: list[Genes] = []
-    for _ in range(_PATIENCE):
+    in_vain = 0
+    while len(drawn) < count and in_vain < _PATIENCE:
         genes = choices.draw(rng)
+        in_vain += 1
         if choices.key(genes) not in seen:
             seen.add(choices.key(genes))
             drawn.append(genes)
-        if len(drawn) == count:
-            break
+            in_vain = 0
     return drawn
 
 
@@ -142,20 +164,25 @@ class _Redraw(Mutation):  # type: ignore[misc]
 
 
 class _Unseen(DuplicateElimination):  # type: ignore[misc]
-    """Takes for a duplicate what was bred before or breaks a limit, so that neither is ever judged."""
+    """Takes for a duplicate what was asked before, was bred just now or breaks a limit, so that none is ever judged.
 
-    def __init__(self, choices: Choices) -> None:
+    Only what is asked counts as seen: pymoo drops what it bred beyond the size of a generation.
+    """
+
+    def __init__(self, choices: Choices, seen: set[Hashable]) -> None:
         super().__init__()
-        self._choices = choices
-        self._seen: set[Hashable] = set()
+        self._choices, self._seen = choices, seen
 
     def _do(self, bred: Any, other: Any, refused: Array) -> Array:
-        if other is not None:
-            return refused  # what lives was seen when it was bred
-        for index, row in enumerate(bred.get("X")):
-            genes = _genes(row)
-            key = self._choices.key(genes)
-            refused[index] = key in self._seen or not self._choices.allowed(genes)
-            if not refused[index]:
-                self._seen.add(key)
+        keys = self._keys(bred)
+        if other is not None:  # what lives, or what was bred for this generation before
+            taken = set(self._keys(other))
+            return np.array([key in taken for key in keys])
+        just_now = set[Hashable]()
+        for index, (row, key) in enumerate(zip(bred.get("X"), keys)):
+            refused[index] = key in self._seen or key in just_now or not self._choices.allowed(_genes(row))
+            just_now.add(key)
         return refused
+
+    def _keys(self, networks: Any) -> list[Hashable]:
+        return [self._choices.key(_genes(row)) for row in networks.get("X")]

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import mannwhitneyu
+import numpy as np
+from scipy.stats import rankdata
 
-from architectures.search import FORMAT, FRONT_NAME
+from architectures.fronts import Front, compared, price
 from siamtrt import UsageError, cli
 from siamtrt.documents import Format
+from siamtrt.environment import describe
 
-_VERIFIED = Format("a comparison of searches", schema=1, hint="python -m architectures verify", kind="verify")
+_VERIFIED = Format("a comparison of searches", schema=2, hint="python -m architectures verify", kind="verify")
 _MEASURES = ("hypervolume_a", "hypervolume_b", "best_b")
+_MOST = 10  # runs a side: 184,756 ways to deal twenty ranks
 
 
 def add_arguments(arguments: argparse.ArgumentParser) -> None:
@@ -34,67 +37,57 @@ def add_arguments(arguments: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """Compare, write the raw values, and print one line a measure."""
-    sides = [[_read(folder) for folder in folders] for folders in (options.searched, options.random)]
-    judged = _require_alike([run for side in sides for run in side])
-    rows: dict[str, Any] = {}
+    sides = compared(options.searched, options.random)
+    if max(map(len, sides)) > _MOST:
+        raise UsageError(f"more than {_MOST} runs a side", hint="fewer do: five against five can show p = 0.0079")
+    runs = [run for side in sides for run in side]
+    if not any(price(row) < options.price for run in runs for row in run.rows):
+        raise UsageError(
+            f"no network costs less than {options.price:g}", hint="a larger --price, in the unit of the runs"
+        )
+    measures: dict[str, Any] = {}
     lines = []
-    for measure in _MEASURES:
-        searched, drawn = ([run.measure(measure, options.price, options.overlap) for run in side] for side in sides)
-        p = float(mannwhitneyu(searched, drawn, alternative="two-sided", method="exact").pvalue)
-        rows[measure] = {"searched": searched, "random": drawn, "p": p}
+    for name in _MEASURES:
+        searched, drawn = ([measure(run, name, options.price, options.overlap) for run in side] for side in sides)
+        p = exact_p(searched, drawn)
+        measures[name] = {"searched": searched, "random": drawn, "p": p}
         values = " ".join(f"{value:.4g}" for value in searched), " ".join(f"{value:.4g}" for value in drawn)
-        lines.append(f"{measure:14} searched {values[0]}  random {values[1]}  p {p:.4f}")
-    settings = {"price": options.price, "overlap": options.overlap, "judged": judged}
-    _VERIFIED.save(options.out, {**settings, "measures": rows})
-    cli.show(options, "\n".join(lines), {**settings, "measures": rows})
+        lines.append(f"{name:14} searched {values[0]}  random {values[1]}  p {p:.4f}")
+    settings = {"price": options.price, "overlap": options.overlap, "judged": runs[0].judged}
+    provenance = {
+        "command": cli.command_line("architectures"),
+        "environment": describe(),
+        "runs": {str(run.folder): {"front": run.digest, "strategy": run.strategy, "seed": run.seed} for run in runs},
+        "conditions": runs[0].conditions,
+    }
+    _VERIFIED.save(options.out, {**provenance, **settings, "measures": measures})
+    cli.show(options, "\n".join(lines), {**settings, "measures": measures})
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What a search left behind: of each network on its front the price and the overlap on both splits."""
-
-    judged: int
-    conditions: dict[str, Any]
-    rows: list[dict[str, Any]]
-
-    def measure(self, name: str, price: float, worst: float) -> float:
-        if name == "best_b":
-            return float(max(self.rows, key=lambda row: float(row["overlap"]))["overlap_b"])
-        key = {"hypervolume_a": "overlap", "hypervolume_b": "overlap_b"}[name]
-        return hypervolume([(_price(row), float(row[key])) for row in self.rows], price, worst)
+def measure(run: Front, name: str, most: float, worst: float) -> float:
+    """One of the measures of *run*; *most* and *worst* are the price and the overlap that a hypervolume starts from."""
+    if name == "best_b":
+        return float(max(run.rows, key=lambda row: float(row["overlap"]))["overlap_b"])
+    overlap = {"hypervolume_a": "overlap", "hypervolume_b": "overlap_b"}[name]
+    return hypervolume([(price(row), float(row[overlap])) for row in run.rows], most, worst)
 
 
-def _read(folder: Path) -> _Run:
-    document = FORMAT.load(folder / FRONT_NAME)
-    return _Run(document["judged"], document["conditions"], document["front"])
+def exact_p(one: Sequence[float], other: Sequence[float]) -> float:
+    """How likely the ranks of two samples lie so far apart by chance: every way to deal them is counted.
 
-
-def _require_alike(runs: list[_Run]) -> int:
-    """How many networks each run judged.
-
-    Raises:
-        UsageError: not all the same number, or under other conditions.
+    Two-sided. Equal values share their mean rank, which the test of Mann and Whitney in its exact form leaves out.
     """
-    counts = {run.judged for run in runs}
-    if len(counts) > 1:
-        raise UsageError(f"the runs judged {sorted(counts)} networks", hint="compare runs of equal length")
-    first = runs[0].conditions
-    differing = [name for name in first if any(run.conditions.get(name) != first[name] for run in runs)]
-    if differing:
-        hint = "compare runs of the same weights, pairs, table and limits"
-        raise UsageError(f"the runs differ in {', '.join(differing)}", hint=hint)
-    return counts.pop()
+    ranks = rankdata([*one, *other])
+    middle = ranks.mean() * len(one)
+    apart = np.array([abs(sum(dealt) - middle) for dealt in combinations(ranks, len(one))])
+    return float(np.mean(apart >= abs(ranks[: len(one)].sum() - middle) - 1e-9))
 
 
-def _price(row: dict[str, Any]) -> float:
-    return float(row["macs"]) / 1e6 if row["milliseconds"] is None else float(row["milliseconds"])
-
-
-def hypervolume(points: Sequence[tuple[float, float]], price: float, worst: float) -> float:
-    """The area between the points (price, overlap) and the reference (*price*, *worst*)."""
+def hypervolume(points: Sequence[tuple[float, float]], most: float, worst: float) -> float:
+    """The area between the points (price, overlap) and the reference (*most*, *worst*)."""
     area, reached = 0.0, worst
     for cost, overlap in sorted(points):
-        if overlap > reached and cost < price:
-            area += (price - cost) * (overlap - reached)
+        if overlap > reached and cost < most:
+            area += (most - cost) * (overlap - reached)
             reached = overlap
     return area

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from networks.exits import PREFIX, with_exits
 from networks.genotype import parse as parse_cell
-from networks.lighttrack.architecture import parse
+from networks.lighttrack.architecture import architecture_of, parse
 from networks.models import MODELS, build, spec
 from networks.tracker import TrackerNetwork
 from siamtrt import ArtifactError, UsageError
@@ -51,7 +51,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
     Raises:
         UsageError: unknown name.
         ArtifactError: the file is absent or no checkpoint, or its keys or shapes are not the model's; the message names
-            the first of them and the model they would fit.
+            the first of them and the model they would fit. Or its network has another stride than the model.
     """
     content = _content(path)
     state = _state(content, path)
@@ -60,6 +60,7 @@ def load(name: str, path: Path) -> TrackerNetwork:
     fitting = name if _shapes(plain) == published else _fitting_model(plain)
     if fitting not in (name, None):  # two models may differ in nothing but widths, which would be taken on below
         raise _misfit(path, name, _difference(plain, published), f"MODEL={fitting}")
+    _require_stride(plain, name, path)
     network = build(name, plain)
     if len(plain) < len(state):
         network = with_exits(network, state)
@@ -163,6 +164,17 @@ def _require_named(network: TrackerNetwork, stored: object, path: Path) -> None:
         raise ArtifactError(f"{path}: its architecture is none: {error.problem}", hint=error.hint) from error
     if named != network.architecture:
         raise ArtifactError(f"{path} calls itself {named}, but its weights are those of {network.architecture}")
+
+
+def _require_stride(state: Mapping[str, Tensor], name: str, path: Path) -> None:
+    """A tracker places boxes by the model's stride: maps of another one would be read as boxes elsewhere."""
+    architecture = architecture_of(state)
+    if architecture is not None and architecture.stride != spec(name).stride:
+        raise ArtifactError(
+            f"{path} is a network of stride {architecture.stride}, {name} tracks with stride {spec(name).stride}:"
+            f" {architecture}",
+            hint="a network whose output is of stage 2 or 3, as ..._ops_20",
+        )
 
 
 def _require_consistent(network: TrackerNetwork, name: str, path: Path) -> None:

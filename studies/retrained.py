@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from architectures.alone import trained_alone
-from architectures.archive import Archive, Judged
+from architectures.fronts import Front, compared
 from architectures.judge import MODEL, SPLITS, Request, judge, open_bench
-from architectures.search import ARCHIVE_NAME, key
+from architectures.search import key
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
-from siamtrt import ArtifactError, claim, cli, documents
+from sequences.sequence import Sequence
+from siamtrt import UsageError, claim, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import sha256
 from studies.tracked import engines_of, tracked
 from training.config import Config
 from training.loop import BEST_NAME
+from training.sources import video_names
 
 STUDY = "studies.retrained"
 LARGEST, SEARCHED, RANDOM = "largest", "searched", "random"
@@ -38,22 +40,22 @@ def main(options: argparse.Namespace) -> None:
     bench, config = open_bench(request), Config.load(options.config)
     config = replace(config, steps=options.steps or config.steps)
     first = judge(replace(request, split=SPLITS[0]), str(bench.space.parent))
-    sides = {
-        LARGEST: [first],
-        SEARCHED: best(options.searched, options.top),
-        RANDOM: best(options.random, options.top),
-    }
-    videos = load_videos(options.videos, options.held_out)
+    searched, drawn = compared(options.searched, options.random)
+    _require_searched_here(searched[0], request)
+    largest = {"architecture": first.architecture, "milliseconds": first.milliseconds, "overlap": first.overlap}
+    sides = {LARGEST: [largest], SEARCHED: best(searched, options.top), RANDOM: best(drawn, options.top)}
+    videos = unseen(load_videos(options.videos, options.held_out), config, options.data)
     rows: dict[str, dict[str, Any]] = {}
     for name, one in _named(sides):
         out = options.out / name
-        claim.take(out / "claim.json", {**key(request), "steps": config.steps, "architecture": one.architecture})
-        alone = trained_alone(one.architecture, bench, config, options.data, out / "training")
+        text = one["architecture"]
+        claim.take(out / "claim.json", {**key(request), "steps": config.steps, "architecture": text})
+        alone = trained_alone(text, bench, config, options.data, out / "training")
         rows[name] = {
-            "architecture": one.architecture,
-            "milliseconds": one.milliseconds,
-            "overlap_a": one.overlap,
-            "inherited_b": judge(request, one.architecture).overlap,
+            "architecture": text,
+            "milliseconds": one["milliseconds"],
+            "overlap_a": one["overlap"],
+            "inherited_b": judge(request, text).overlap,
             "alone_b": alone,
             **tracked(MODEL, out / "training" / BEST_NAME, out, videos, STUDY, options.threads),
         }
@@ -62,6 +64,8 @@ def main(options: argparse.Namespace) -> None:
         "environment": describe(),
         "engines_manifest": {"files": engines_of(rows)},
         "supernet_sha256": sha256(options.supernet),
+        "config_sha256": sha256(options.config),
+        "fronts": {str(run.folder): run.digest for run in [*searched, *drawn]},
         "steps": config.steps,
         "pairs_a_step": config.data.batch,
         "networks": rows,
@@ -70,19 +74,30 @@ def main(options: argparse.Namespace) -> None:
     print(lines(rows))  # noqa: T201
 
 
-def best(searches: Iterable[Path], count: int) -> list[Judged]:
-    """The *count* networks of the largest overlap, of all that *searches* judged; of equals the first by its string.
+def best(runs: Iterable[Front], count: int) -> list[dict[str, Any]]:
+    """The *count* networks of the largest overlap on the fronts of *runs*; of equals the first by its string."""
+    found = {row["architecture"]: row for run in runs for row in run.rows}
+    return sorted(found.values(), key=lambda row: (-row["overlap"], row["architecture"]))[:count]
+
+
+def unseen(videos: dict[str, list[Sequence]], config: Config, data: Path) -> dict[str, list[Sequence]]:
+    """The *videos*, proved to be none that the training saw or the search was guided by.
 
     Raises:
-        ArtifactError: a search judged none.
+        UsageError: one is.
     """
-    found: dict[str, Judged] = {}
-    for folder in searches:
-        archive = Archive(folder / ARCHIVE_NAME)
-        if not len(archive):
-            raise ArtifactError(f"{folder}: nothing was judged", hint="python -m architectures search")
-        found.update((one.architecture, one) for one in archive)
-    return sorted(found.values(), key=lambda one: (-one.overlap, one.architecture))[:count]
+    seen = {*video_names(config, data), *video_names(config, data, validation=True)}
+    known = sorted(video.name for entries in videos.values() for video in entries if video.name in seen)
+    if known:
+        raise UsageError(f"seen by training or search: {', '.join(known)}", hint="--videos with others")
+    return videos
+
+
+def _require_searched_here(run: Front, request: Request) -> None:
+    stood_on = {name: value for name, value in key(request).items() if name in ("weights", "latency", "trained")}
+    differing = [name for name, value in stood_on.items() if run.conditions.get(name) != value]
+    if differing:
+        raise UsageError(f"{run.folder} differs in {', '.join(differing)}", hint="as the searches were given them")
 
 
 def lines(rows: dict[str, dict[str, Any]]) -> str:
@@ -95,7 +110,7 @@ def lines(rows: dict[str, dict[str, Any]]) -> str:
     return "\n".join(table)
 
 
-def _named(sides: dict[str, list[Judged]]) -> Iterator[tuple[str, Judged]]:
+def _named(sides: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
     for side, networks in sides.items():
         for number, one in enumerate(networks):
             yield f"{side}-{number}", one

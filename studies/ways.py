@@ -30,7 +30,7 @@ _CONFIG = Path("training/configs/siamrpn_nano_taught.toml")
 _PUBLISHED = {"nanotrack_v3": "weights/nanotrackv3.pth", "lighttrack_mobile": "weights/lighttrack_mobile.pth"}
 _NANO_LAYERS = tuple(f"features.{block}" for block in range(4, 10))
 _LITE0_LAYERS = ("layer3", "layer4", "layer5")
-_PROBED, _WARM = 4, 2
+_DRAWN, _WARM, _PROBED = 20, 2, 8  # batches and steps
 _WARM_UP_SHARE = 0.1
 
 
@@ -74,9 +74,9 @@ def main(options: argparse.Namespace) -> None:
         steps = plan["steps"]
         own = replace(own, steps=steps, validate_steps=steps)
         own = replace(own, optimizer=replace(own.optimizer, warmup_steps=max(1, round(steps * _WARM_UP_SHARE))))
-        Loop(open_task(own, options.data, CPU), own, out, CPU).run()
+        spent = trained(own, options.data, out)
         judged = tracked(WAYS[name].model, out / BEST_NAME, out, videos, STUDY, options.threads)
-        rows[name] = {**plan, "pairs": steps * own.data.batch, **judged}
+        rows[name] = {**plan, "spent_minutes": spent, "pairs": steps * own.data.batch, **judged}
     record = {
         "command": cli.command_line(STUDY),
         "environment": describe(),
@@ -105,7 +105,9 @@ def planned(config: Config, data: Path, minutes: float, out: Path) -> dict[str, 
     """How many steps of *config* take so many *minutes* of processor time; decided once for *out*."""
     path = out / "plan.json"
     if not path.is_file():
-        loop = Loop(open_task(config, data, CPU), config, out / "probe")
+        task = open_task(config, data, CPU)
+        list(task.batches(0, _DRAWN))  # the images are read now, as most of a training finds them
+        loop = Loop(task, config, out / "probe")
         loop.run(until=loop.step + _WARM)
         started_ns = time.process_time_ns()
         loop.run(until=loop.step + _PROBED)
@@ -115,12 +117,27 @@ def planned(config: Config, data: Path, minutes: float, out: Path) -> dict[str, 
     return plan
 
 
+def trained(config: Config, data: Path, out: Path) -> float:
+    """Train to the end; returns the minutes of processor time that all sittings of it took."""
+    path = out / "spent.json"
+    before = read_json(path)["minutes"] if path.is_file() else 0.0
+    loop = Loop(open_task(config, data, CPU), config, out, CPU)
+    started_ns = time.process_time_ns()
+    try:
+        loop.run()
+    finally:
+        spent: float = before + (time.process_time_ns() - started_ns) / 60e9
+        documents.write(path, {"minutes": spent})
+    return spent
+
+
 def lines(rows: dict[str, dict[str, Any]]) -> str:
     """A line a way: what it saw and how it tracks."""
-    table = [f"{'way':18} {'pairs':>7} {'pairs/s':>8} {'success':>8} losses"]
+    table = [f"{'way':18} {'pairs':>7} {'minutes':>8} {'success':>8} losses"]
     for name, row in rows.items():
-        rate = row["pairs"] / row["steps"] / row["seconds_a_step"]
-        table.append(f"{name:18} {row['pairs']:7} {rate:8.1f} {row['success_auc']:8.3f} {row['losses']:6}")
+        table.append(
+            f"{name:18} {row['pairs']:7} {row['spent_minutes']:8.1f} {row['success_auc']:8.3f} {row['losses']:6}"
+        )
     return "\n".join(table)
 
 

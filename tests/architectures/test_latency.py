@@ -10,7 +10,7 @@ from architectures.latency import LatencyTable, attribute, carriers, tabulate
 from benchmarks.profiling.layers.layer_report import Layer, LayerReport
 from networks.lighttrack.architecture import MOBILE, parse
 from networks.lighttrack.space import WholeSpace
-from siamtrt import ArtifactError
+from siamtrt import ArtifactError, UsageError
 
 LAYERS = {  # part of a network -> the name of a layer of it, as ONNX Runtime has them
     "stem": "features.conv_stem_nchwc",
@@ -80,6 +80,44 @@ def test_a_layer_that_joins_parts_is_split_by_their_work(reports):
     assert times == pytest.approx({"blocks.1.1": 10 * one / (one + other), "blocks.2.0": 10 * other / (one + other)})
 
 
+def test_the_fusion_weighs_by_its_work_too(reports):
+    costs = parts(parse(MOBILE))
+    joined = layer("feature_fusor.adj_layer + head.cls_tower.0.conv1", 10.0)
+    times = attribute([joined], costs, reports[0])
+    fusion = sum(costs[part].macs for part in ("neck", "correlation", "gate", "adjust"))
+    assert times["fusion"] == pytest.approx(10 * fusion / (fusion + costs["cls_tower.0"].macs))
+
+
+def test_a_part_that_no_layer_names_is_an_error_and_not_free(reports):
+    report = report_of(carriers()[0])
+    kept = [one for one in report.layers if not one.name.startswith(("features.blocks.2.1", "ReorderOutput"))]
+    kept[0] = replace(kept[0], macs=kept[0].macs + parts(carriers()[0])["blocks.2.1"].macs)
+    replace(report, layers=tuple(kept)).save(reports[0])
+    with pytest.raises(ArtifactError, match=r"layers_0\.json: no layer's name tells of blocks\.2\.1"):
+        tabulate(reports)
+
+
+def test_a_layer_that_names_a_part_the_network_lacks_is_of_no_known_part(reports):
+    layers = [layer("features.blocks.1.1.conv_pwl", 8.0), layer("features.blocks.4.3.conv_pwl", 2.0)]
+    with pytest.raises(ArtifactError, match="20% of the time belongs to no known part"):
+        attribute(layers, parts(parse(MOBILE)), reports[0])
+
+
+def test_networks_of_another_stride_are_not_predicted(reports):
+    fine = parse(MOBILE[:-2] + "13")
+    with pytest.raises(UsageError, match=r"_ops_13 has stride 8, the table is of networks of stride 16"):
+        tabulate(reports).predict(fine)
+
+
+def test_a_table_keeps_what_its_times_hold_for(reports):
+    for path, architecture in zip(reports, carriers(), strict=True):
+        packages = {"onnxruntime": "1.31.1", "numpy": path.stem}
+        report_of(architecture, environment={"cpu": "one", "packages": packages}, threads=1).save(path)
+    environment = tabulate(reports).environment
+    assert (environment["cpu"], environment["onnxruntime"], environment["threads"]) == ("one", "1.31.1", "1")
+    assert environment["tensorrt"] == "None"
+
+
 def test_time_of_no_known_part_is_an_error(reports):
     layers = [layer("features.blocks.1.1.conv_pwl", 8.0), layer("mystery", 2.0)]
     with pytest.raises(ArtifactError, match="20% of the time belongs to no known part"):
@@ -99,6 +137,7 @@ def test_a_table_proves_the_reports_behind_it(reports, tmp_path):
     [
         ({"title": "lighttrack_mobile onnxruntime target=fp16,search=fp16,xcorr=fp16, 513 MMAC"}, "fp16"),
         ({"environment": {"cpu": "another"}}, "otherwise than the first report: cpu"),
+        ({"environment": {"cpu": "one", "packages": {"onnxruntime": "1.20.0"}}}, "the first report: onnxruntime"),
         ({"threads": 2}, "otherwise than the first report: threads"),
     ],
 )

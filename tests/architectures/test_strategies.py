@@ -6,6 +6,7 @@ The optima were computed by mixed-integer linear programming over the 72 cases o
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -118,16 +119,45 @@ def test_a_front_covers_more_than_chance_does():
     assert hypervolume(drawn) < 7_700
 
 
-def test_a_small_space_is_searched_until_it_is_exhausted():
+def everything(sizes):
+    return sorted(itertools.product(*map(range, sizes)))
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (2, 3, 3)])
+@pytest.mark.parametrize("seed", range(10))
+def test_a_small_space_is_searched_until_it_is_exhausted_whatever_the_seed(sizes, seed, caplog):
     asked = []
 
     def judge(batch):
         asked.extend(batch)
         return [[sum(genes)] for genes in batch]
 
+    choices = Choices(sizes, key=lambda genes: genes, allowed=lambda _: True)
+    evolve(choices, judge, aims=1, population=4, generations=9, seed=seed)
+    assert sorted(asked) == everything(sizes)
+    assert f"exhausted: {len(asked)} different networks keep the limits, 36 were to be judged" in caplog.text
+
+
+@pytest.mark.parametrize("aims", [1, 2])
+def test_no_generation_is_short_while_the_space_has_networks_left(aims, caplog):
+    batches = []
+
+    def judge(batch):
+        batches.append(len(batch))
+        return [[sum(genes), -genes[0]][:aims] for genes in batch]
+
+    choices = Choices((3, 4, 5), key=lambda genes: genes, allowed=lambda genes: genes != (0, 0, 0))
+    evolve(choices, judge, aims=aims, population=10, generations=5, seed=0)
+    assert batches == [10] * 5
+    assert not caplog.text
+
+
+def test_chance_alone_says_where_the_space_is_exhausted(caplog):
+    asked = []
     choices = Choices((2, 3), key=lambda genes: genes, allowed=lambda _: True)
-    evolve(choices, judge, aims=1, population=4, generations=9, seed=0)
-    assert sorted(asked) == [(a, b) for a in (0, 1) for b in (0, 1, 2)]
+    draw_at_random(choices, asked.extend, count=20, batch=3, seed=0)
+    assert sorted(asked) == everything((2, 3))
+    assert "6 different networks keep the limits, 20 were to be judged" in caplog.text
 
 
 def test_limits_that_nothing_keeps_are_an_error():

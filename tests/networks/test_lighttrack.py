@@ -108,6 +108,12 @@ def test_a_searched_network_loads_without_its_string(tmp_path):
     assert load("lighttrack_mobile", tmp_path / "searched.pth").architecture == str(parse(OTHERS[1]))
 
 
+def test_a_network_of_stride_8_is_refused_for_its_boxes_would_be_elsewhere(tmp_path):
+    torch.save(LightTrack(parse(OTHERS[0])).state_dict(), tmp_path / "fine.pth")
+    with pytest.raises(ArtifactError, match=r"stride 8, lighttrack_mobile tracks with stride 16: back_0.*_ops_10"):
+        load("lighttrack_mobile", tmp_path / "fine.pth")
+
+
 def test_a_checkpoint_of_another_model_names_what_is_missing(tmp_path):
     torch.save({"weights": torch.zeros(3)}, tmp_path / "other.pth")
     with pytest.raises(ArtifactError, match=r"no checkpoint of lighttrack_mobile: missing features\.conv_stem"):

@@ -1,29 +1,37 @@
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("scipy", reason="searching needs requirements/architectures.txt")
 
-from architectures.archive import Archive, Judged
-from siamtrt import ArtifactError
-from studies.retrained import best, lines
+from architectures.fronts import Front
+from siamtrt import UsageError
+from studies import retrained
+from studies.retrained import best, lines, unseen
 
 
-def judged(name, overlap):
-    return Judged(name, (overlap, overlap), 10, 1, 5.0, 0.1)
+def front(**overlaps):
+    rows = [{"architecture": name, "overlap": overlap} for name, overlap in overlaps.items()]
+    return Front(Path("here"), "", "nsga2", 0, 9, {}, rows)
 
 
-def test_the_best_of_all_searches_are_taken_once_each(tmp_path):
-    for number, names in enumerate((("b", "d"), ("a", "b", "c"))):
-        archive = Archive(tmp_path / str(number) / "archive.jsonl")
-        for name in names:
-            archive.add(judged(name, {"a": 0.7, "b": 0.9, "c": 0.7, "d": 0.8}[name]))
-    assert [one.architecture for one in best([tmp_path / "0", tmp_path / "1"], 3)] == ["b", "d", "a"]
+def test_the_best_of_all_searches_are_taken_once_each():
+    found = best([front(b=0.9, d=0.8), front(a=0.7, b=0.9, c=0.7)], 3)
+    assert [row["architecture"] for row in found] == ["b", "d", "a"]
 
 
-def test_a_search_that_judged_nothing_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match="empty: nothing was judged"):
-        best([tmp_path / "empty"], 3)
+def test_a_video_that_training_saw_does_not_judge_it(monkeypatch):
+    monkeypatch.setattr(
+        retrained, "video_names", lambda config, data, validation=False: ("held",) if validation else ("seen",)
+    )
+    videos = {"clips": [SimpleNamespace(name="new"), SimpleNamespace(name="other")]}
+    assert unseen(videos, None, None) is videos
+    for name in ("held", "seen"):
+        with pytest.raises(UsageError, match=f"seen by training or search: {name}"):
+            unseen({"clips": [SimpleNamespace(name=name)]}, None, None)
 
 
 def test_each_network_has_a_line_whether_or_not_it_was_timed():

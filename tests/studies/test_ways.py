@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies import ways
-from studies.ways import WAYS, configured, lines, planned
+from studies.ways import WAYS, configured, lines, planned, trained
 from training.config import Config, parsed
 from training.tasks.siamrpn import Settings
 
@@ -34,18 +34,32 @@ def test_pieces_without_truth_are_drawn_only_where_a_teacher_labels_them():
 
 
 def test_the_steps_are_as_many_as_fit_the_minutes_and_stay_so(tmp_path, monkeypatch):
-    clock = iter((0, 8_000_000_000))
+    clock = iter((0, 16_000_000_000))
     monkeypatch.setattr(ways.time, "process_time_ns", lambda: next(clock))
-    monkeypatch.setattr(ways, "open_task", lambda *_: None)
+    monkeypatch.setattr(ways, "open_task", lambda *_: Drawn())
     monkeypatch.setattr(ways, "Loop", Counted)
-    assert planned(BASE, tmp_path, 10, tmp_path)["steps"] == 300  # four steps in eight seconds
+    assert planned(BASE, tmp_path, 10, tmp_path)["steps"] == 300  # eight steps in sixteen seconds
     assert planned(BASE, tmp_path, 99, tmp_path)["steps"] == 300
-    assert "100 " in lines({"nano": {"steps": 10, "pairs": 100, "seconds_a_step": 1, "success_auc": 0.5, "losses": 0}})
+
+
+def test_the_minutes_of_every_sitting_are_added(tmp_path, monkeypatch):
+    clock = iter((0, 60_000_000_000, 0, 120_000_000_000))
+    monkeypatch.setattr(ways.time, "process_time_ns", lambda: next(clock))
+    monkeypatch.setattr(ways, "open_task", lambda *_: Drawn())
+    monkeypatch.setattr(ways, "Loop", Counted)
+    assert trained(BASE, tmp_path, tmp_path) == 1
+    assert trained(BASE, tmp_path, tmp_path) == 3
+    assert "3.0" in lines({"nano": {"pairs": 100, "spent_minutes": 3.0, "success_auc": 0.5, "losses": 0}})
 
 
 class Counted:
     def __init__(self, *_):
         self.step = 0
 
-    def run(self, until):
+    def run(self, until=0):
         self.step = until
+
+
+class Drawn:
+    def batches(self, first, last):
+        return iter(())
