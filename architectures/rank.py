@@ -22,6 +22,7 @@ from architectures.judge import SPLITS, Request, judge, open_bench
 from architectures.search import ARCHIVE_NAME, key
 from siamtrt import UsageError, claim, cli
 from siamtrt.documents import Format
+from siamtrt.environment import describe
 from training.config import Config
 
 _FORMAT = Format("a ranking", schema=2, hint="python -m architectures rank", kind="rank")
@@ -73,8 +74,10 @@ def main(options: argparse.Namespace) -> None:
     of_work = agreement([float(one.macs) for one in ranked], alone)
     alike, pairs = alike_agreement(ranked)
     taus = {"tau": tau, "tau_of_work": of_work, "tau_alike": alike, "pairs_alike": pairs, "chance": chance}
-    values = {"networks": [vars(one) for one in ranked], "steps": steps, **taus}
-    _FORMAT.save(options.out / "ranking.json", values)
+    values = {"networks": [vars(one) for one in ranked], "steps": steps, "pairs_a_step": config.data.batch, **taus}
+    provenance = {"command": cli.command_line("architectures"), "environment": describe(), **key(request)}
+    del provenance["data"]
+    _FORMAT.save(options.out / "ranking.json", {**provenance, **values})
     whole = f"tau {as_text(tau)}, of work alone {as_text(of_work)}, by chance within +-{chance:.3f}"
     within = "no two of like work" if alike is None else f"{alike:.3f} over the {pairs} pairs of like work"
     cli.show(options, f"{whole}; {within}", values)
