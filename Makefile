@@ -104,6 +104,9 @@ EXITS_WHOLE    := $(EXITS_DIR)/whole/$(EXITS_BUILT)/manifest.json
 TUNING_CLIPS   := $(if $(TUNING),,$(patsubst %,build/clips/tuning/%/groundtruth.txt,$(shell seq 201 220)))
 JUDGED_CLIPS   := $(if $(SEQUENCES),,$(patsubst %,build/clips/judged/%/groundtruth.txt,$(shell seq 101 120)))
 
+# A stage of training starts from what another left, so each has the folder of its configuration's name.
+TRAIN_CONFIG := $(or $(CONFIG),training/configs/$(MODEL).toml)
+
 # What each goal leaves.
 RESULT_export        := $(MODEL_DIR)/onnx
 RESULT_engines       := $(MODEL_DIR)/engines/$(BUILT)
@@ -123,7 +126,7 @@ RESULT_sweep         := $(or $(OUT),$(MODEL_DIR)/sweep/$(BACKEND)-$(DATA_SET))
 RESULT_exits         := $(or $(OUT),$(EXITS_DIR)/report/$(EXITS_BUILT)-$(or $(call set_name,$(SEQUENCES)),clips))
 RESULT_board-check   := $(or $(OUT),$(MODEL_DIR)/board-check)
 RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
-RESULT_train         := $(or $(OUT),build/training/$(MODEL))
+RESULT_train         := $(or $(OUT),build/training/$(basename $(call set_name,$(TRAIN_CONFIG))))
 RESULT_cells         := $(or $(OUT),build/cells)
 RESULT_prune         := $(or $(OUT),$(HOME_OF)/pruned)
 RESULT_search        := build/searched/$(MODEL)/$(BUILT)/below-$(LIMIT_MS)-ms
@@ -284,14 +287,14 @@ $(SENSITIVITY): $(ONNX) $(RANGES) $(call forced,sensitivity) | $(SETUP)
 		( set -x; $(PYTHON) -m engines.sensitivity --onnx $(<D) --ranges $(RESULT_calibrate) $(THREADS_OPTION) --out $@ ) && \
 		echo "$$inputs" > $$note; fi
 
-train: need-DATA $(TRAINING)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
-	$(PYTHON) -m training --config "$(or $(CONFIG),training/configs/$(MODEL).toml)" --data "$(DATA)" --out "$(RESULT_train)"
+train: need-DATA $(TRAINING) $(call forced,train)  ## Train a model: DATA=folder CONFIG=file.toml; rerun to resume
+	$(PYTHON) -m training --config "$(TRAIN_CONFIG)" --data "$(DATA)" --out "$(RESULT_train)"
 
-cells: need-DATA $(TRAINING)  ## Search a cell between trunk and head: DATA=folder CONFIG=file.toml; rerun to resume
+cells: need-DATA $(TRAINING) $(call forced,cells)  ## Search a cell between trunk and head: DATA=folder CONFIG=file.toml; rerun to resume
 	$(PYTHON) -m architectures cells search --config "$(or $(CONFIG),training/configs/siamrpn_nano_cells.toml)" --data "$(DATA)" \
 		--out "$(RESULT_cells)"
 
-prune: need-DATA need-VARIANT $(TRAINING)  ## A smaller MODEL that tracks as it does: VARIANT=m62 MACS=0.62 DATA=folder; rerun to resume
+prune: need-DATA need-VARIANT $(TRAINING) $(call forced,prune)  ## A smaller MODEL that tracks as it does: VARIANT=m62 MACS=0.62 DATA=folder; rerun to resume
 	$(PYTHON) -m training.pruning rounds --model $(MODEL) --start "$(START)" --variant $(VARIANT) --macs $(MACS) \
 		--config "$(or $(CONFIG),training/configs/$(MODEL)_pruned.toml)" --data "$(DATA)" --out "$(RESULT_prune)"
 
@@ -433,7 +436,7 @@ shell:  ## A shell in that image: VOT=/path/to/sequences becomes /vot, and the c
 		$(foreach file,$(wildcard $(CAMERA_FILES)),-v $(file):$(file)) \
 		$(foreach file,$(wildcard /dev/video*),--device $(file)) $(IMAGE) bash
 
-board-check: $(ONNX) $(CLIP)  ## What a board answers on its first day, a line a question, and a page to send; resumes
+board-check: $(ONNX) $(CLIP) $(call forced,board-check)  ## What a board answers on its first day, a line a question, and a page to send; resumes
 	$(PYTHON) -m benchmarks board-check --onnx $(RESULT_export) --clip $(dir $(CLIP)) \
 		$(if $(wildcard $(MODEL_DIR)-inputs/onnx/manifest.json),--inputs $(MODEL_DIR)-inputs/onnx) \
 		$(if $(wildcard $(RANGES)),--ranges $(RESULT_calibrate)) --out "$(RESULT_board-check)"

@@ -105,6 +105,12 @@ class _FixedDepthwiseConv(nn.Conv2d):
         return out
 
 
+def depthwise(network: nn.Module) -> dict[str, nn.Conv2d]:
+    """The convolutions of *network*, by name, that take every channel by itself."""
+    layers = ((name, layer) for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d))
+    return {name: layer for name, layer in layers if layer.groups == layer.in_channels > 1}
+
+
 def fix_depthwise(network: nn.Module) -> None:
     """Take the depthwise convolutions of stride 1 in *network* out of the training, in place; keys and values stay."""
     for module in network.modules():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Callable
 
 from sequences import boxes_json, got10k, masks, otb, pysot_json, video, vot
@@ -39,6 +39,11 @@ def open_sequences(
             hint = f"write x,y,w,h of the object in its first frame to {file}"
             raise UsageError(f"{root}: {name} has no box", hint=hint)
     return [read() for name, read in sequences.items() if wanted(name)]
+
+
+def names_of(label: str) -> set[str]:
+    """What a sequence may be chosen or held out by: its name, and any part of that, for it may lie in folders."""
+    return {label, *PurePath(label).parts}
 
 
 def find_sequences(root: Path) -> tuple[Readers, dict[str, Path]]:

@@ -1,45 +1,50 @@
 """``python -m training.cut``: cut the objects of a large data set out once, 511 pixels square as PySOT does.
 
 Training then reads small images instead of whole frames. What is written is a folder of videos like any other:
-``OUT/NAME/00000.jpg`` and ``groundtruth.txt`` in pixels of the square; a source of the kind ``videos``. An object of
-one frame (COCO) is one entry of ``OUT/boxes.json``; a source of the kind ``images``. Rerun to go on.
+``OUT/NAME/00000.jpg`` and ``groundtruth.txt`` in pixels of the square; a source of the kind ``videos``. An object
+of a video that is seen in only one of the chosen frames is left out. One of COCO, which has still images, is an entry
+of ``OUT/boxes.json``; a source of the kind ``images``. Rerun to go on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 
 import cv2
 
-from siamtrt import Array, ArtifactError, BoundingBox, cli
+from sequences.boxes_json import FILE_NAME
+from siamtrt import Array, ArtifactError, BoundingBox, UsageError, cli
 from siamtrt.files import read_json, whole_file, write_text
 from siamtrt.geometry import context_side
 from siamtrt.libraries.images import read_image
 from siamtrt.progress import progress_bar
 from training.pairs import View, crop
 from training.sources import Labelled
-from training.tracks import LAYOUTS, Track, tracks
+from training.tracks import LAYOUTS, STILL, Track, tracks
 
 SQUARE_PX = 511
 _TEMPLATE_PX, _CONTEXT = 127, 0.5  # of PySOT's models: the square is as much larger as its crop is
 _JPEG_QUALITY = 92
 _LEAST_SIDE_PX = 8.0
 
-log = logging.getLogger(__name__)
-
 
 def main(options: argparse.Namespace) -> None:
-    """Cut what is not there yet, and print the folder."""
-    known = options.out / "boxes.json"
+    """Cut what is not there yet, and print the folder.
+
+    Raises:
+        UsageError: ``OUT`` holds still images, whose list would hide videos beside it from every reader.
+    """
+    known, still = options.out / FILE_NAME, options.layout in STILL
     boxes = read_json(known) if known.is_file() else {}
+    if boxes and not still:
+        raise UsageError(f"{known} would hide the videos of {options.layout} beside it", hint="another --out")
     try:
         for track in progress_bar(tracks(options.layout, options.root, options.split), desc="cut", unit="object"):
             frames = [entry for entry in track.frames[:: options.every] if _is_seen(entry[1])]
-            if len(frames) == 1 and f"{track.name}.jpg" not in boxes:
+            if still and frames and f"{track.name}.jpg" not in boxes:
                 boxes[f"{track.name}.jpg"] = _as_list(_cut(options.out / f"{track.name}.jpg", *frames[0]))
             elif len(frames) > 1:
                 _cut_video(options.out / track.name, Track(track.name, tuple(frames)))
@@ -82,7 +87,7 @@ def _arguments() -> argparse.ArgumentParser:
     arguments = cli.parser("training.cut", "Cut the objects of a large data set out once.")
     arguments.add_argument("--layout", choices=sorted(LAYOUTS), required=True)
     arguments.add_argument("--root", type=Path, required=True, help="the folder the data set was unpacked to")
-    arguments.add_argument("--split", default="train", help="train, val, train2017, ...; LaSOT: the name of its list")
+    arguments.add_argument("--split", default="train", help="train, val, train2017, ...; LaSOT: its list, or all")
     arguments.add_argument("--every", type=cli.count, default=5, help="take every so many frames of a video")
     arguments.add_argument("--out", type=Path, required=True)
     return arguments

@@ -13,7 +13,7 @@ import cachetools
 import numpy as np
 
 from sequences.frames import read_frame
-from sequences.layouts import open_sequences
+from sequences.layouts import names_of, open_sequences
 from sequences.masks import read_mask
 from sequences.sequence import Sequence
 from siamtrt import Array, ArtifactError, BoundingBox, UsageError
@@ -26,6 +26,7 @@ _MIN_STILL_PX = 16.0
 _CACHE_BYTES = 3 << 30  # of frames, and as much of masks at most; data that do not fit are read again
 _PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
+PATCHES = "patches"
 
 
 LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the box of one object in it
@@ -174,6 +175,20 @@ def open_sources(config: Config, data: Path, *, validation: bool = False) -> lis
     return [(source, weight / total) for source, weight in opened]
 
 
+def require_truth(config: Config) -> None:
+    """Refuse sources without truth, for a task in which nobody else says where the object is.
+
+    Raises:
+        UsageError: there is one.
+    """
+    unknown = [entry.path for entry in config.data.sources if entry.kind == PATCHES]
+    if unknown:
+        raise UsageError(
+            f"the source {unknown[0]} of the kind {PATCHES} has no truth, and no teacher labels it",
+            hint="leave it out, or name [[task.teachers]] for a task that takes them",
+        )
+
+
 def video_names(config: Config, data: Path, *, validation: bool = False) -> tuple[str, ...]:
     """Names of all that training draws from and that has more than one frame: a tracker must not be judged on it.
 
@@ -198,7 +213,7 @@ def video_names(config: Config, data: Path, *, validation: bool = False) -> tupl
 def _require_named(config: Config, data: Path) -> None:
     """A misspelt name would hold nothing out, and its video would be trained on."""
     held = [one for path in {entry.path for entry in config.data.sources} for one in _held_out(data / path, config)]
-    found = {part for sequence in held for part in _parts(sequence.name)}
+    found = {name for sequence in held for name in names_of(sequence.name)}
     missing = [name for name in config.data.validation if name not in found]
     if missing:
         raise UsageError(
@@ -232,7 +247,7 @@ def _open(entry: SourceConfig, config: Config, data: Path, *, validation: bool) 
         return Composites(videos, data / entry.backgrounds) if entry.kind == "composites" else videos
     if entry.kind == "images":
         return Images(root, skip=skip)
-    if entry.kind == "patches":
+    if entry.kind == PATCHES:
         return Patches(root, skip=skip, frame_gap=config.data.frame_gap)
     raise UsageError(f"unknown kind of source {entry.kind!r}", hint="videos, masks, composites, images or patches")
 
@@ -250,18 +265,13 @@ def _open_sequences(root: Path, skip: tuple[str, ...], only: tuple[str, ...] | N
     """The sequences below *root* but those in a folder that is to be skipped."""
 
     def wanted(name: str) -> bool:
-        parts = _parts(name)
-        return parts.isdisjoint(skip) and (only is None or not parts.isdisjoint(only))
+        names = names_of(name)
+        return names.isdisjoint(skip) and (only is None or not names.isdisjoint(only))
 
     try:
         return open_sequences(root, wanted)
     except UsageError as error:
         raise ArtifactError(error.problem, hint=error.hint) from error
-
-
-def _parts(name: str) -> set[str]:
-    """A name, or a folder that it lies in, may be held out."""
-    return set(Path(name).parts)
 
 
 def _labelled(path: Path, box: BoundingBox) -> Labelled:

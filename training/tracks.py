@@ -21,6 +21,7 @@ from siamtrt import ArtifactError, BoundingBox, UsageError
 
 _VID_IMAGES, _VID_BOXES = Path("Data/VID"), Path("Annotations/VID")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
+_ALL = "all"  # of LaSOT: its published folders do not tell training from test
 _XML_BYTES = 1_000_000  # far beyond every annotation; the parser is not given more
 
 
@@ -45,9 +46,14 @@ def got10k(root: Path, split: str) -> Iterator[Track]:
 
 
 def lasot(root: Path, split: str) -> Iterator[Track]:
-    """The videos of ``ROOT/CLASS/CLASS-1``, all or those of ``ROOT/SPLIT.txt``, without hidden and absent frames."""
+    """The ``ROOT/CLASS/CLASS-1`` that ``ROOT/SPLIT.txt`` names, or ``all``, without hidden and absent frames."""
     listed = root / f"{split}.txt"
-    names = set(listed.read_text(encoding="utf-8").split()) if listed.is_file() else None
+    if split != _ALL and not listed.is_file():
+        hint = (
+            f"--split training_set, with that list in {root}; --split {_ALL} takes every video, those of the test too"
+        )
+        raise UsageError(f"there is no list of videos {listed}", hint=hint)
+    names = None if split == _ALL else set(listed.read_text(encoding="utf-8").split())
     for kind in sorted(path for path in root.iterdir() if path.is_dir()):
         chosen = {path.name for path in kind.iterdir() if names is None or path.name in names}
         for sequence in open_sequences(kind, chosen.__contains__) if chosen else ():
@@ -91,6 +97,7 @@ LAYOUTS: dict[str, Callable[[Path, str], Iterator[Track]]] = {
     "imagenet_vid": imagenet_vid,
     "lasot": lasot,
 }
+STILL = frozenset({"coco"})  # layouts whose objects have one image each
 
 
 def tracks(layout: str, root: Path, split: str) -> Iterator[Track]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from sequences.rendered.scene import Shot
-from siamtrt import Array, ArtifactError, BoundingBox
+from siamtrt import Array, ArtifactError, BoundingBox, UsageError
 from siamtrt.libraries.images import read_image
 
 WIDTH_PX, HEIGHT_PX = 480, 360
@@ -19,7 +19,8 @@ _MARGIN_PX = 90  # the camera never looks past the photograph
 _OPAQUE = 0.5
 _LEAST_SIDE_PX = 12
 _SMALLEST_PX, _LARGEST_PX = 42.0, 120.0  # mean side of the followed object
-_RIVAL_SHARE, _SAME_KIND, _POST_SHARE, _BLUR_SHARE, _LIGHT_SHARE = 0.75, 0.5, 0.6, 0.5, 0.5
+SAME_KIND = 0.5
+_RIVAL_SHARE, _POST_SHARE, _BLUR_SHARE, _LIGHT_SHARE = 0.75, 0.6, 0.5, 0.5
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Material:
 
     videos: Tuple[Tuple[Tuple[Path, Path], ...], ...]
     photographs: Tuple[Path, ...]
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """Names of the objects."""
+        return tuple(video[0][0].parent.name for video in self.videos)
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,16 @@ def material(objects: Path, photographs: Path, only: Tuple[str, ...] = (), skip:
         skip: names not to take.
 
     Raises:
+        UsageError: no such folder, or one of the names is not in it.
         ArtifactError: there is no object or no photograph.
     """
-    names = [path for path in sorted(objects.iterdir()) if path.is_dir() and path.name not in skip]
-    folders = [path for path in names if not only or path.name in only]
+    if not objects.is_dir():
+        raise UsageError(f"there is no folder {objects}", hint="--objects FOLDER of NAME/*.jpg with NAME/*.png")
+    every = [path for path in sorted(objects.iterdir()) if path.is_dir()]
+    unknown = sorted({*only, *skip} - {path.name for path in every})
+    if unknown:  # a misspelt name would put a held-out object into the clips
+        raise UsageError(f"{objects} has no object {', '.join(unknown)}", hint="check --only and --skip")
+    folders = [path for path in every if path.name not in skip and (not only or path.name in only)]
     videos = [
         tuple(
             (image, image.with_suffix(".png"))
@@ -87,16 +99,21 @@ def material(objects: Path, photographs: Path, only: Tuple[str, ...] = (), skip:
     return Material(filled, pictures)
 
 
-def collage(found: Material, seed: int, count: int) -> Iterator[Shot]:
+def collage(found: Material, seed: int, count: int, same_kind: float = SAME_KIND) -> Iterator[Shot]:
     """Put *count* frames together; the same seed gives the same clip of the same material.
 
-    The object moves, plays its own frames forwards and backwards, grows and shrinks; a rival passes, in half of the
-    clips another part of the same video; something may pass in front; the camera pans, zooms and shakes; light and
-    sharpness change in some.
+    The object moves, plays its own frames forwards and backwards, grows and shrinks; a rival passes; something may pass
+    in front; the camera pans, zooms and shakes; light and sharpness change in some.
+
+    Args:
+        found: objects and photographs.
+        seed: of everything drawn.
+        count: how many frames.
+        same_kind: share of rivals that are surely another part of the object's own video; the rest are of any video.
     """
     rng = np.random.default_rng(seed)
     hero = _Actor(rng, found.videos[rng.integers(len(found.videos))])
-    same = rng.random() < _SAME_KIND
+    same = rng.random() < same_kind
     other = hero.video if same else found.videos[rng.integers(len(found.videos))]
     rival = _Actor(rng, other, side_px=hero.side_px * float(rng.uniform(0.8, 1.2)))
     has_rival = rng.random() < _RIVAL_SHARE

@@ -16,7 +16,7 @@ from siamtrt.files import whole_file, write_error, write_text
 from siamtrt.progress import progress_bar
 
 _JPEG_QUALITY = 92
-_MARK = "rendered.txt"
+MARK = "rendered.txt"
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +57,13 @@ def write_shots(folder: Path, taking: Iterable[Shot], count: int, *, mark: str) 
         _write_image(folder / "color" / f"{len(taken):08d}.jpg", shot)
     _write_lines(folder / "occlusion.tag", [str(int(shot.occluded)) for shot in taken])
     _write_lines(folder / "illum_change.tag", [str(int(shot.light_changed)) for shot in taken])
-    _write_lines(folder / _MARK, [mark])
+    _write_lines(folder / MARK, [mark])
     _write_lines(folder / "groundtruth.txt", [str(shot.truth) for shot in taken])
 
 
 def is_rendered(sequence: Sequence) -> bool:
     """Whether the frames of *sequence* were rendered here, which no picture of it shows for certain."""
-    return (sequence.images[0].parent.parent / _MARK).is_file()
+    return (sequence.images[0].parent.parent / MARK).is_file()
 
 
 def _clear(folder: Path) -> None:

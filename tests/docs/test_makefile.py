@@ -276,7 +276,7 @@ def test_paths_with_blanks_are_one_word_everywhere(checkout):
         ("bench", ("SEQUENCES=my vids", "NAME=my run"), "build/siamrpn_nano/reports/my run"),
         ("evaluate", ("ANNOTATIONS=my vids", "RESULTS=my vids/results"), "my vids/evaluation.json"),
         ("layers", ("OUT=my vids/layers.json",), "my vids/layers.json"),
-        ("train", ("DATA=my vids", "CONFIG=my vids/c.toml"), "build/training/siamrpn_nano"),
+        ("train", ("DATA=my vids", "CONFIG=my vids/c d.toml"), "build/training/c_d"),
     ):
         _, calls = make(checkout, goal, *words)
         assert value(calls[-1], "--out") == out
@@ -290,6 +290,33 @@ def test_results_of_others_are_judged_beside_them(checkout):
     assert value(calls[-1], "--out") == "published/evaluation.json"
     _, calls = make(checkout, "evaluate", "ANNOTATIONS=truth.json")
     assert value(calls[-1], "--out") == "build/siamrpn_nano/vot/onnxruntime-fp16/evaluation.json"
+
+
+def test_a_stage_of_training_finds_what_the_one_before_left(checkout):
+    _, (first,) = make(checkout, "train", "DATA=data")
+    assert value(first, "--config") == "training/configs/siamrpn_nano.toml"
+    configs = MAKEFILE.parent / "training" / "configs"
+    starts = re.compile(r'^start = "(build/training/siamrpn_nano.*)/best.pth"$', re.M)
+    left = {value(first, "--out")}
+    for name in ("taught", "overlap", "pieces"):
+        (start,) = starts.findall((configs / f"siamrpn_nano_{name}.toml").read_text())
+        assert start in left
+        _, (call,) = make(checkout, "train", "DATA=data", f"CONFIG=training/configs/siamrpn_nano_{name}.toml")
+        left.add(value(call, "--out"))
+    assert len(left) == 4
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"), [("train", ()), ("cells", ()), ("prune", ("VARIANT=m62",)), ("board-check", ())]
+)
+def test_what_resumes_begins_anew_when_forced(checkout, goal, words):
+    out = checkout / value(make(checkout, goal, "DATA=data", *words)[1][-1], "--out")
+    (out / "half").touch()
+    make(checkout, goal, "DATA=data", *words)
+    assert (out / "half").exists()
+    make(checkout, goal, "DATA=data", *words, "FORCE=1")
+    assert not (out / "half").exists()
+    assert (out.with_name(f"{out.name}.before") / "half").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from sequences.layouts import open_sequences
 from sequences.rendered.collage import Material, collage, material
 from sequences.rendered.collage_command import add_arguments, main
-from siamtrt import ArtifactError, cli
+from siamtrt import ArtifactError, UsageError, cli
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +59,47 @@ def test_skipped_objects_are_not_taken(folders):
         material(*folders, skip=("red", "green"))
 
 
-def test_the_command_writes_what_the_reader_of_sequences_takes(folders, tmp_path, capsys):
+def test_a_misspelt_object_is_refused_instead_of_taken(folders, tmp_path):
+    for names in ({"skip": ("red", "gren")}, {"only": ("red", "gren")}):
+        with pytest.raises(UsageError, match="has no object gren\n"):
+            material(*folders, **names)
+    with pytest.raises(UsageError, match="there is no folder"):
+        material(tmp_path / "nowhere", folders[1])
+
+
+def test_rivals_of_the_same_kind_are_as_many_as_asked(folders):
+    found = material(*folders)
+    alike = [list(collage(found, seed, 2, share)) for seed in range(4) for share in (0.5, 0.0)]
+    assert any(
+        not np.array_equal(one.image, other.image)
+        for half, none in zip(alike[::2], alike[1::2])
+        for one, other in zip(half, none)
+    )
+
+
+def make(folders, out, *words):
     arguments = cli.parser("test", "")
     add_arguments(arguments)
-    words = ["--objects", str(folders[0]), "--photographs", str(folders[1]), "--out", str(tmp_path / "out")]
-    main(arguments.parse_args([*words, "--clips", "2", "--frames", "3", "--first-seed", "4"]))
+    places = ["--objects", str(folders[0]), "--photographs", str(folders[1]), "--out", str(out), "--frames", "3"]
+    main(arguments.parse_args([*places, *words]))
+
+
+def test_clips_of_other_objects_are_not_taken_for_those_asked_for(folders, tmp_path):
+    make(folders, tmp_path)
+    mark = tmp_path / "collage_0000" / "rendered.txt"
+    assert mark.read_text() == "collage of seed 0\nobjects: green red\nskipped: \n"
+    make(folders, tmp_path)  # as before
+    with pytest.raises(UsageError, match="from other objects"):
+        make(folders, tmp_path, "--skip", "red")
+    make(folders, tmp_path / "apart", "--skip", "red")
+    assert "objects: green\nskipped: red" in (tmp_path / "apart" / "collage_0000" / "rendered.txt").read_text()
+    mark.write_text("collage of seed 0\n")
+    with pytest.raises(UsageError, match="does not say from which"):
+        make(folders, tmp_path)
+
+
+def test_the_command_writes_what_the_reader_of_sequences_takes(folders, tmp_path, capsys):
+    make(folders, tmp_path / "out", "--clips", "2", "--first-seed", "4")
     sequences = open_sequences(tmp_path / "out")
     assert [(sequence.name, len(sequence)) for sequence in sequences] == [("collage_0004", 3), ("collage_0005", 3)]
     assert sequences[0].frame(0).shape == (360, 480, 3)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from sequences.layouts import open_sequences
 from siamtrt import ArtifactError, BoundingBox, UsageError
 from training.cut import _arguments, main
 from training.sources import Images, Videos
@@ -90,6 +91,12 @@ def test_lasot_takes_its_list_and_leaves_hidden_and_absent_frames_out(lasot):
     assert [image.name for image, _ in found.frames] == ["00000002.jpg", "00000003.jpg"]
 
 
+def test_lasot_takes_every_video_only_on_demand(lasot):
+    with pytest.raises(UsageError, match=r"no list of videos .*train\.txt"):
+        list(tracks("lasot", lasot, "train"))
+    assert [track.name for track in tracks("lasot", lasot, "all")] == ["cat-1", "cat-2"]
+
+
 def test_coco_objects_that_are_no_crowd(coco):
     (found,) = tracks("coco", coco, "train2017")
     assert found.name == "000000000009_5"
@@ -124,6 +131,19 @@ def test_the_squares_of_a_video_are_a_source_of_videos(tmp_path, got10k, capsys)
 def test_the_squares_of_images_are_a_source_of_images(tmp_path, coco):
     labelled, _ = Images(cut(tmp_path, "coco", coco, "train2017"), skip=()).pair(np.random.default_rng(0))
     assert labelled.image.shape == (511, 511, 3)
+
+
+def test_a_video_object_seen_once_leaves_the_others_readable(tmp_path, vid):
+    out = cut(tmp_path, "imagenet_vid", vid, "train", "--every", 2)  # of the second object one frame remains
+    (video,) = open_sequences(out)
+    assert len(video) == 2
+    cut(tmp_path, "imagenet_vid", vid, "train", "--every", 2)
+
+
+def test_videos_are_not_cut_beside_a_list_that_hides_them(tmp_path, coco, vid):
+    cut(tmp_path, "coco", coco, "train2017")
+    with pytest.raises(UsageError, match=r"boxes\.json would hide the videos"):
+        cut(tmp_path, "imagenet_vid", vid, "train")
 
 
 def test_what_was_cut_is_not_cut_again(tmp_path, got10k):

@@ -20,7 +20,7 @@ from training.config import Config, parsed
 from training.pairs import PairSampler
 from training.place import Place
 from training.points import assign_points, point_losses
-from training.sources import open_sources
+from training.sources import open_sources, require_truth
 from training.tasks.task import Group
 from training.validate import pair_overlaps
 
@@ -65,7 +65,7 @@ class PointData:
         held_out: batches of held-out pairs, all positive.
 
     Raises:
-        UsageError: the model is not of the family ``ban``.
+        UsageError: the model is not of the family ``ban``, or a source has no truth.
         ArtifactError: a source is empty or damaged.
     """
 
@@ -75,6 +75,7 @@ class PointData:
             raise UsageError(
                 f"{name} is of the family {self._model.family}, this task trains ban", hint='kind = "siamrpn"'
             )
+        require_truth(config)
         self.sampler = PairSampler(open_sources(config, data), config, self._model)
         apart = PairSampler(open_sources(config, data, validation=True), config, self._model, augmented=False)
         self.held_out = held_out(apart, config.data.validation_pairs)
@@ -114,7 +115,7 @@ class BanTask:
         place: where the run computes.
 
     Raises:
-        UsageError: the model is not of the family ``ban``, or ``start`` is no file.
+        UsageError: the model is not of the family ``ban``, ``start`` is no file, or a source has no truth.
         ArtifactError: a source is empty or damaged, or ``start`` is no checkpoint of the model.
     """
 

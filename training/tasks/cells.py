@@ -30,7 +30,7 @@ from training.labels import assign
 from training.losses import losses
 from training.pairs import PairSampler
 from training.place import Place
-from training.sources import open_sources
+from training.sources import open_sources, require_truth
 from training.start_weights import load_trunk
 from training.tasks.cell_turns import Schedule, Stream, Turn, epochs_of
 from training.tasks.siamrpn import anchors
@@ -101,7 +101,7 @@ class CellsTask:
         epochs: how many there are at most.
 
     Raises:
-        UsageError: the model has no cell, or a setting is out of range.
+        UsageError: the model has no cell, a setting is out of range, or a source has no truth.
         ArtifactError: a source is empty or damaged, or *start* is no checkpoint.
     """
 
@@ -112,6 +112,7 @@ class CellsTask:
         self.schedule = Schedule(self.settings.epoch_steps, self.settings.warmup_epochs)
         self.epochs = epochs_of(config.steps, self.schedule)
         _require_known(self.settings, config)
+        require_truth(config)
         self._config, self._place, self._model = config, place, spec(self.settings.model)
         everything = (*config.data.validation, *self.settings.alpha_videos, *self.settings.left_out)
         self._training = PairSampler(open_sources(_holding(config, everything), data), config, self._model)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from networks.checkpoint import load, read_state
 from networks.genotype import read as read_genotype
 from networks.models import ModelSpec, build, build_around, spec
-from networks.quick import fix_depthwise
+from networks.quick import depthwise, fix_depthwise
 from networks.siamrpn import SiamRPN
 from networks.siamrpn_cell import SiamRPNCell, genotype_of
 from networks.trunks.efficientnet_lite import EfficientNetLite0
@@ -26,7 +26,7 @@ from training.labels import POSITIVE_IOU, Targets, assign, only_where, with_hard
 from training.losses import losses
 from training.pairs import PairSampler
 from training.place import Place
-from training.sources import open_sources
+from training.sources import open_sources, require_truth
 from training.start_weights import is_nanotrack, load_imagenet, load_nanotrack, load_trunk
 from training.tasks.task import Group
 from training.validate import maps, validation_overlap
@@ -57,13 +57,14 @@ class Settings:
         trunk_lr_share: the trunk's rate relative to that of neck and heads once it trains.
         trunk_from_step: the trunk's upper stages train from this step on.
         trunk_layers: prefixes of the parameters that then train.
-        trunk_depthwise: whether the trunk's depthwise convolutions of stride 1 train too; without them a step of
-            MobileNetV3-small takes less than half as long on a CPU.
+        trunk_depthwise: whether the trunk's depthwise convolutions train too; without them a step of MobileNetV3-small
+            takes less than half as long on a CPU.
         least_overlap: an object whose best anchors overlap it by less than ``POSITIVE_IOU`` is learned on those within
             a sixth of the best, down to this overlap; the default leaves such objects out, as PySOT does.
         hard_negatives: how many background anchors that look most like the object join the random ones.
         teachers: whose answers are learned beside the truth, and instead of it where there is none.
-        distil_weight: of what is learned from them relative to the classification loss.
+        distil_weight: of what is learned from their score maps relative to the classification loss; above 0 with
+            teachers.
         loc_weight: of the box loss relative to the classification loss.
         overlap_weight: of what the boxes lack of a whole overlap, beside the offsets in the box loss.
         half: compute in bfloat16. Not where depthwise convolutions train on a CPU: PyTorch's gradient of them varies
@@ -86,6 +87,12 @@ class Settings:
     overlap_weight: float = 0.0
     half: bool = True
 
+    def __post_init__(self) -> None:
+        if self.teachers and self.distil_weight <= 0:
+            raise ValueError(
+                f"distil_weight = {self.distil_weight} is not above 0, so teachers cost and teach no scores"
+            )
+
 
 class SiamRPNTask:
     """See the module.
@@ -96,7 +103,8 @@ class SiamRPNTask:
         place: where the run computes.
 
     Raises:
-        UsageError: the model is not of the family ``rpn``, or ``start`` does not fit it.
+        UsageError: the model is not of the family ``rpn``, ``start`` does not fit it, or a source has no truth and
+            there is no teacher.
         ArtifactError: a source is empty or damaged.
     """
 
@@ -106,6 +114,8 @@ class SiamRPNTask:
     def __init__(self, config: Config, data: Path, place: Place) -> None:
         self.settings = self.read_settings(config)
         self._config, self.place = config, place
+        if not self.settings.teachers:
+            require_truth(config)
         model = spec(self.settings.model)
         if model.family != "rpn":
             raise UsageError(
@@ -127,7 +137,11 @@ class SiamRPNTask:
         return parsed(Settings, config.task, "[task]")
 
     def groups(self) -> list[Group]:
-        """Neck and heads; then the layers of the trunk that may train."""
+        """Neck and heads; then the layers of the trunk that may train.
+
+        Raises:
+            UsageError: the trunk has no such layers, or half precision would spoil the gradients of some that train.
+        """
         prefixes = tuple(_TRUNK + layer for layer in self.settings.trunk_layers)
         named = list(self.network.named_parameters())
         for prefix in prefixes:
@@ -139,6 +153,8 @@ class SiamRPNTask:
         trunk = [parameter for parameter in trunk if parameter.requires_grad]  # fixed ones do not come back
         if trunk:
             groups.append(Group(trunk, self.settings.trunk_lr_share, self.settings.trunk_from_step))
+        if self.settings.half and self.place.device.type == "cpu":
+            _require_dense(self.network, groups)
         return groups
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
@@ -202,8 +218,22 @@ def _start(settings: Settings, seed: int) -> nn.Module:
     elif settings.start != "none":
         raise UsageError(f"unknown start {settings.start!r}", hint="imagenet, none, or the path of weights")
     if not settings.trunk_depthwise:
-        fix_depthwise(network.get_submodule("backbone"))
+        trunk = network.get_submodule("backbone")
+        fix_depthwise(trunk)
+        for layer in depthwise(trunk).values():
+            layer.requires_grad_(requires_grad=False)  # those of stride 2 too
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _require_dense(network: nn.Module, groups: list[Group]) -> None:
+    """PyTorch's gradient of a depthwise weight in bfloat16 is now and then infinite on a CPU."""
+    trained = {id(parameter) for group in groups for parameter in group.parameters}
+    names = [name for name, layer in depthwise(network).items() if id(layer.weight) in trained]
+    if names:
+        raise UsageError(
+            f"half = true, on a CPU, with depthwise convolutions that train: {names[0]}, {len(names)} in all",
+            hint="half = false in [task], or trunk_depthwise = false where they are the trunk's",
+        )
 
 
 def _grid(network: nn.Module, model: ModelSpec, device: torch.device) -> tuple[Tensor, int]:

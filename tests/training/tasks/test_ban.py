@@ -132,6 +132,7 @@ def test_the_trunk_learns_at_its_own_rate_and_from_its_own_step(data):
         ({"model": "siamrpn_lite0"}, "is of the family rpn, this task trains ban"),
         ({"start": "imagenet"}, "unknown start 'imagenet'"),
         ({"points": 3}, "points unknown"),
+        ({"sources": [{"kind": "patches", "path": "videos"}]}, "videos of the kind patches has no truth"),
     ],
 )
 def test_a_wrong_setting_is_refused(data, changes, complaint):

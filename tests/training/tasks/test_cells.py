@@ -194,6 +194,11 @@ def test_settings_that_mean_no_search_are_refused(data, changes, complaint):
         open_task(config(data, **changes), data, CPU)
 
 
+def test_pieces_without_truth_are_refused(data):
+    with pytest.raises(UsageError, match="videos of the kind patches has no truth"):
+        open_task(config(data, sources=[{"kind": "patches", "path": "videos"}]), data, CPU)
+
+
 def test_a_start_with_another_trunk_is_refused(data, tmp_path):
     torch.save({"backbone.stem.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(ArtifactError, match=r"holds no such trunk: it lacks backbone\.stem\.0\.weight"):
@@ -206,6 +211,7 @@ def test_a_cell_is_trained_from_scratch_on_the_trunk_of_other_weights(data, tmp_
         {
             "model": "thin_cell",
             "architecture": text,
+            "half": False,
             "start": str(data / "start.pth"),
             "sources": [{"kind": "videos", "path": "videos"}],
             "validation": ["held"],

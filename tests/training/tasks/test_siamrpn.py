@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
 
+import training
 from networks import models
 from networks.models import MODELS
 from siamtrt import ArtifactError, MissingDependencyError, UsageError, cli
@@ -20,6 +22,7 @@ from training.place import CPU, Place
 from training.report import CURVES_NAME, HISTORY_NAME
 from training.tasks import open_task
 
+CONFIGS = Path(training.__file__).parent / "configs"
 _NORMS = ("backbone.stem.1", "neck.downsample2.downsample.1")
 
 
@@ -262,6 +265,43 @@ def test_what_a_teacher_says_is_learned_beside_the_truth_and_alone_without_one(d
         assert values["distil"] > 0
         assert values["loss"] == pytest.approx(values["cls"] + 1.2 * values["loc"] + 0.5 * values["distil"])
         assert (values["cls"] > 0) == (kind == "videos")  # an untrained teacher is sure of no box
+
+
+def test_a_teacher_that_would_teach_nothing_of_its_map_is_refused(data, teacher):
+    with pytest.raises(UsageError, match=r"distil_weight = 0\.0 is not above 0"):
+        open_task(config(teachers=[teacher]), data, CPU)
+
+
+def test_pieces_without_truth_need_a_teacher(data):
+    with pytest.raises(UsageError, match="videos of the kind patches has no truth, and no teacher labels it"):
+        open_task(config(sources=[{"kind": "patches", "path": "videos"}]), data, CPU)
+
+
+_STRIDED = {"model": "siamrpn_lite0", "trunk_layers": ["layer3"]}
+
+
+def test_depthwise_layers_that_train_in_half_precision_on_a_cpu_are_refused(data):
+    task = open_task(config(**_STRIDED), data, CPU)
+    with pytest.raises(UsageError, match=r"that train: backbone\.layer3\.0\.conv\.3, 2 in all\n"):
+        task.groups()
+    task.place = Place(torch.device("cuda"))
+    assert len(task.groups()) == 2
+    assert len(open_task(config(**_STRIDED, half=False), data, CPU).groups()) == 2
+
+
+def test_no_depthwise_layer_of_the_trunk_trains_once_they_are_fixed(data):
+    task = open_task(config(**_STRIDED, trunk_depthwise=False), data, CPU)
+    trained = {id(parameter) for parameter in task.groups()[1].parameters}
+    layers = {name: layer for name, layer in task.network.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    assert {name for name, layer in layers.items() if layer.groups > 1 and id(layer.weight) in trained} == set()
+    assert layers["backbone.layer3.0.conv.3"].stride == (2, 2)
+    assert id(layers["backbone.layer3.0.conv.0"].weight) in trained
+
+
+@pytest.mark.parametrize("name", ["siamrpn_lite0", "siamrpn_nano", "siamrpn_nano_cell"])
+def test_the_configurations_that_ship_train_on_a_cpu(data, name):
+    task = Config.load(CONFIGS / f"{name}.toml").task
+    assert open_task(config(**{**task, "start": "none"}), data, CPU).groups()
 
 
 def test_a_run_with_a_teacher_resumes_with_the_same_losses(data, tmp_path, teacher):

@@ -64,6 +64,33 @@ def test_only_the_named_videos_are_judged_and_all_of_a_folder_without_such_names
     assert [video.name for video in groups["masked"]] == ["cat"]
 
 
+def test_a_video_in_a_folder_is_held_out_by_the_name_of_either(tmp_path):
+    for name in ("far/held", "far/other", "near/third"):
+        write_video(tmp_path / "deep" / name)
+    chosen = {
+        name: [video.name for video in load_videos([tmp_path / "deep"], [name])["deep"]]
+        for name in ("held", "far", "far/held")
+    }
+    assert chosen == {"held": ["far/held"], "far": ["far/held", "far/other"], "far/held": ["far/held"]}
+
+
+def test_a_name_that_no_folder_has_is_refused_rather_than_all_videos_judged(roots):
+    with pytest.raises(UsageError, match="none of the folders has the held-out hold\n"):
+        load_videos(roots, ["hold"])
+    with pytest.raises(UsageError, match="none of the folders has the held-out hold\n"):
+        load_videos(roots, ["held", "hold"])
+
+
+def test_videos_without_a_truth_to_judge_by_are_refused(tmp_path):
+    write_video(tmp_path / "bare" / "one")
+    (tmp_path / "bare" / "one" / "groundtruth.txt").write_text("40,50,30,24\n")
+    with pytest.raises(UsageError, match="one has 4 frames and one line of truth"):
+        load_videos([tmp_path / "bare"], [])
+    (tmp_path / "bare" / "one" / "groundtruth.txt").unlink()
+    with pytest.raises(UsageError, match="bare holds no video with a truth"):
+        load_videos([tmp_path / "bare"], [])
+
+
 def test_a_mask_gives_its_extent_and_none_without_the_object(roots):
     video = load_videos(roots, [])["masked"][0]
     assert video.regions[1] == (43, 50, 30, 24)
