@@ -221,7 +221,7 @@ def test_a_search_leads_from_a_limit_to_a_report_and_a_second_call_repeats_nothi
     _, again = make(checkout, *words)
     assert not [call for call in again if call[:2] == ["architectures", "search"] or call[0] == "training"]
     _, anew = make(checkout, *words, "FORCE=1")
-    assert ["training", "architectures"] == [call[0] for call in anew if call[0] == "training" or call[1] == "search"]
+    assert [call[0] for call in anew if call[0] == "training" or call[1] == "search"] == ["training", "architectures"]
 
 
 @pytest.mark.parametrize(
