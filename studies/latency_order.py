@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
     for place, architecture in {**carrying, **drawn}.items():
         _build(place, architecture, options.runs)
     for place in spread(list(carrying), list(drawn)):
-        words = ["--engines", place / "engines", "--threads", "1", "--runs", str(options.runs)]
+        words: list[str | Path] = ["--engines", place / "engines", "--threads", "1", "--runs", str(options.runs)]
         make(_report(place), ["benchmarks", "layers", *words, "--out", _report(place)])
     table = tabulate(map(_report, carrying))
     reports = {one: LayerReport.load(_report(place)) for place, one in drawn.items()}
