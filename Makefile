@@ -129,6 +129,7 @@ RESULT_chain         := $(or $(OUT),$(MODEL_DIR)/reports/chain-$(LABEL).json)
 RESULT_train         := $(or $(OUT),build/training/$(basename $(call set_name,$(TRAIN_CONFIG))))
 RESULT_cells         := $(or $(OUT),build/cells)
 RESULT_prune         := $(or $(OUT),$(HOME_OF)/pruned)
+RESULT_search        := build/searched/$(MODEL)/$(BUILT)/below-$(LIMIT_MS)-ms
 TRACK  := $(call escaped,$(RESULT_track))/finished
 DEMO   := $(call escaped,$(RESULT_demo))/contact_sheet.png
 LAYERS := $(call escaped,$(RESULT_layers))
@@ -299,27 +300,39 @@ prune: need-DATA need-VARIANT $(TRAINING) $(call forced,prune)  ## A smaller MOD
 
 bench_of  = $(PYTHON) -m benchmarks bench --engines $(1) $(if $(SEQUENCES),--sequences "$(SEQUENCES)") $(THREADS_OPTION)
 SEARCHED := build/searched/$(MODEL)/$(BUILT)
-FOUND    := $(SEARCHED)/below-$(LIMIT_MS)-ms
+FOUND    := $(RESULT_search)
 SUPERNET_CONFIG := $(or $(CONFIG),training/configs/lighttrack_supernet.toml)
-search: need-DATA need-LIMIT_MS  ## A smaller LightTrack: MODEL=lighttrack_mobile DATA=folder LIMIT_MS=12; hours, rerun to resume
+search: need-DATA need-LIMIT_MS float-search $(call forced,search)  ## A smaller LightTrack: MODEL=lighttrack_mobile DATA=folder LIMIT_MS=12; hours, rerun to resume
 	@test $(MODEL) = lighttrack_mobile || { echo "only LightTrack is searched: MODEL=lighttrack_mobile" >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(FOUND)/compared.html
+# INT8 takes ranges of every carrier and of what is found, and its float layers a ranking of each.
+float-search:
+	@test -z "$(NEEDS_RANGES)$(FLOAT_LAYERS)$(MAX_NOISE)" || { echo "make search has no INT8, no FLOAT_LAYERS and no MAX_NOISE:" \
+		"search in fp16, then make engines MODEL=$(MODEL) CHECKPOINT=.../best.pth of what was found" >&2; exit 2; }
+# Settings that are in no folder's name: a note is written where they changed, and what depends on them is made anew.
+noted = @mkdir -p $(@D); note=$$($(1)); test "$$note" = "$$(cat $@ 2>&-)" || echo "$$note" > $@
+$(SEARCHED)/threads.txt: again
+	$(call noted,echo "THREADS=$(THREADS)")
+$(FOUND)/data.txt: again
+	$(call noted,echo "DATA=$(DATA)"; sha256sum < "$(SUPERNET_CONFIG)")
+$(FOUND)/sequences.txt: again
+	$(call noted,echo "SEQUENCES=$(SEQUENCES)"; echo "THREADS=$(THREADS)")
 $(SEARCHED)/carriers/carrier_5.pth: | $(TRAINING)
 	$(PYTHON) -m architectures carriers --out $(@D)
-$(SEARCHED)/carriers/%/layers.json: | $(SEARCHED)/carriers/carrier_5.pth
+$(SEARCHED)/carriers/%/layers.json: $(SEARCHED)/threads.txt | $(SEARCHED)/carriers/carrier_5.pth
 	$(PYTHON) -m export --model $(MODEL) --checkpoint $(SEARCHED)/carriers/carrier_$*.pth --out $(@D)/onnx
 	$(PYTHON) -m engines --onnx $(@D)/onnx --backend $(BACKEND) --precision $(PRECISION) --out $(@D)/engines
 	$(PYTHON) -m benchmarks layers --engines $(@D)/engines $(THREADS_OPTION) --out $@
 $(SEARCHED)/latency.json: $(foreach number,0 1 2 3 4 5,$(SEARCHED)/carriers/$(number)/layers.json)
 	$(PYTHON) -m architectures lut --layers $^ --out $@
-$(FOUND)/best.pth: $(SEARCHED)/latency.json
+$(FOUND)/best.pth: $(SEARCHED)/latency.json $(FOUND)/data.txt
 	$(PYTHON) -m training --config "$(SUPERNET_CONFIG)" --data "$(DATA)" --out build/training/supernet-$(MODEL)
 	$(PYTHON) -m architectures search --strategy ga --supernet build/training/supernet-$(MODEL)/best.pth --data "$(DATA)" \
 		--config "$(SUPERNET_CONFIG)" --latency $< --limit-ms $(LIMIT_MS) --out $(@D)
 $(FOUND)/engines/manifest.json: $(FOUND)/best.pth
 	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(FOUND)/onnx
 	$(PYTHON) -m engines --onnx $(FOUND)/onnx --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
-$(FOUND)/compared.html: $(ENGINES) $(FOUND)/engines/manifest.json
+$(FOUND)/compared.html: $(ENGINES) $(FOUND)/engines/manifest.json $(FOUND)/sequences.txt
 	$(call bench_of,$(<D)) --out $(FOUND)/published
 	$(call bench_of,$(FOUND)/engines) --out $(FOUND)/found
 	$(PYTHON) -m benchmarks compare $(FOUND)/published/report.json $(FOUND)/found/report.json --draw $@

@@ -1,4 +1,7 @@
-"""How good a member of a supernet is: its norms are measured anew, then it looks for objects in held-out pairs."""
+"""How good a member of a supernet is: its norms are measured anew, then it looks for objects in held-out pairs.
+
+The supernet is an elastic one. That of the whole space can be trained, but nothing here judges its members yet.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from torch import Tensor
 from architectures.archive import Judged
 from architectures.cost import total
 from architectures.latency import LatencyTable
-from networks.checkpoint import load
+from networks.checkpoint import load, read_state
 from networks.lighttrack.architecture import Architecture, parse
 from networks.lighttrack.network import LightTrack
 from networks.lighttrack.norms import expand, recalibrate
@@ -26,6 +29,7 @@ from training.tasks.ban import PointData
 from training.tasks.supernet import elastic
 
 MODEL = "lighttrack_mobile"
+_WHOLE = {"choices.0_0_0.conv_pw.weight", "predictions.cls_128.cls_pred.weight"}  # no other network has these
 SPLITS = ("A", "B")  # every second held-out video each: A guides the search, B is looked at for the report
 
 
@@ -93,7 +97,7 @@ def open_bench(request: Request) -> Bench:
     """Load what *request* names, once a process; torch then runs on one thread, so that every process gives the same.
 
     Raises:
-        UsageError: fewer than two videos are held out, or the weights are of another model.
+        UsageError: fewer than two videos are held out, or the weights are of another model or of the whole space.
         ArtifactError: a file is absent or damaged.
     """
     torch.set_num_threads(1)
@@ -103,6 +107,11 @@ def open_bench(request: Request) -> Bench:
     drawn = PointData(_holding(config, config.data.validation, 1), request.data, CPU, MODEL)
     videos = split_videos(config, request.split)
     held_out = PointData(_holding(config, videos, request.pairs), request.data, CPU, MODEL)
+    if read_state(request.weights).keys() >= _WHOLE:
+        raise UsageError(
+            f"{request.weights} is a supernet of the whole space, whose members are not judged yet",
+            hint='one trained with space = "elastic"',
+        )
     network = load(MODEL, request.weights)
     if not request.trained:
         expand(network, drawn.measuring())

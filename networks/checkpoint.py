@@ -73,13 +73,17 @@ def load(name: str, path: Path) -> TrackerNetwork:
     return network.eval()
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, under: tuple[str, ...] = ("state_dict",)) -> dict[str, Tensor]:
     """Read the named tensors of a checkpoint, without running code from it.
+
+    Args:
+        path: of the file.
+        under: the key that the tensors lie under, the first of these that the file has; without any they lie bare.
 
     Raises:
         ArtifactError: the file is absent, damaged, no checkpoint, would need code to be run, or a tensor is not finite.
     """
-    return _state(_content(path), path)
+    return _state(_content(path), path, under)
 
 
 def _content(path: Path) -> Mapping[str, Any]:
@@ -96,10 +100,11 @@ def _content(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+def _state(content: Mapping[str, Any], path: Path, under: tuple[str, ...] = ("state_dict",)) -> dict[str, Tensor]:
+    tables = (content[key] for key in under if isinstance(content.get(key), Mapping))
     state = {
         str(key).removeprefix("module."): tensor.float() if tensor.is_floating_point() else tensor
-        for key, tensor in content.get("state_dict", content).items()
+        for key, tensor in next(tables, content).items()
         if isinstance(tensor, Tensor) and not str(key).endswith("num_batches_tracked")
     }
     if not state:

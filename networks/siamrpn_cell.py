@@ -47,7 +47,7 @@ class CellNeck(nn.Module):
 
 
 class SiamRPNCell(SiamRPN):
-    """See the module.
+    """A SiamRPN of one level, whose feature a cell makes of two depths of the trunk.
 
     Args:
         backbone: maps a crop to several features.

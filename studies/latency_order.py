@@ -1,8 +1,8 @@
 """Does the latency table order networks as the device does? ``python -m studies.latency_order --out OUT``.
 
-The six carriers and networks drawn at random from the whole space are exported, built and profiled alike, carriers and
-networks in turn, so that a machine that changes changes for both. OUT/order.json has the predicted and the profiled
-milliseconds of each drawn network, and how far the two orders agree. Rerun to resume.
+The six carriers and networks drawn at random from the whole space are exported, built and profiled alike, the carriers
+spread evenly among the networks, so that a machine that changes changes for both. OUT/order.json has the predicted and
+the profiled milliseconds of each drawn network, and how far the two orders agree. Rerun to resume.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def main(options: argparse.Namespace) -> None:
     carrying = {options.out / f"carrier_{number}": one for number, one in enumerate(carriers())}
     drawn = {options.out / f"network_{number}": one for number, one in enumerate(draw(options.seed, options.networks))}
     for place, architecture in {**carrying, **drawn}.items():
-        _build(place, architecture)
-    for place in sorted([*carrying, *drawn], key=lambda place: int(place.name.split("_")[1])):
-        words = ["--engines", place / "engines", "--threads", "1", "--runs", str(options.runs)]
+        _build(place, architecture, options.runs)
+    for place in spread(list(carrying), list(drawn)):
+        words: list[str | Path] = ["--engines", place / "engines", "--threads", "1", "--runs", str(options.runs)]
         make(_report(place), ["benchmarks", "layers", *words, "--out", _report(place)])
     table = tabulate(map(_report, carrying))
     reports = {one: LayerReport.load(_report(place)) for place, one in drawn.items()}
@@ -67,6 +67,12 @@ def draw(seed: int, count: int) -> list[Architecture]:
     return list(found.values())
 
 
+def spread(few: list[Path], many: list[Path]) -> list[Path]:
+    """All of both, each of the two in its order and spread evenly over the whole."""
+    placed = [((index + 0.5) / len(side), path) for side in (few, many) for index, path in enumerate(side)]
+    return [path for _, path in sorted(placed, key=lambda pair: pair[0])]
+
+
 def compare(table: LatencyTable, profiled: dict[Architecture, LayerReport]) -> dict[str, Any]:
     """Predicted and profiled milliseconds of a frame of each network, and Kendall's tau of the two orders."""
     rows: list[dict[str, Any]] = [
@@ -87,8 +93,8 @@ def compare(table: LatencyTable, profiled: dict[Architecture, LayerReport]) -> d
     }
 
 
-def _build(place: Path, architecture: Architecture) -> None:
-    claim.take(place / "claim.json", {"architecture": str(architecture)})
+def _build(place: Path, architecture: Architecture, runs: int) -> None:
+    claim.take(place / "claim.json", {"architecture": str(architecture), "runs": runs})
     checkpoint, onnx, engines = place / "random.pth", place / "onnx", place / "engines"
     if not checkpoint.is_file():
         torch.manual_seed(0)

@@ -15,15 +15,22 @@ from pathlib import Path
 
 from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
-from siamtrt import ModelCard, cli
+from siamtrt import ModelCard, UsageError, cli
 from siamtrt.files import write_text
 
 _WARM_UP = 5
 
 
 def main(options: argparse.Namespace) -> None:
-    """Measure and print a line a model, each with its ratio to the first."""
-    video = open_sequences(options.clip)[0]
+    """Measure and print a line a model, each with its ratio to the first.
+
+    Raises:
+        UsageError: the clip has no box to start with, or no update is left behind the warm-up.
+    """
+    video = open_sequences(options.clip, unlabelled_ok=False)[0]
+    if len(video) < _WARM_UP + 2:
+        problem = f"{options.clip} has {len(video)} frames; the first and {_WARM_UP} updates after it are not timed"
+        raise UsageError(problem, hint="a longer clip, as of python -m benchmarks clip --out FOLDER")
     trackers = [Tracker.open(engines, threads=1) for engines in options.engines]
     names = [f"{ModelCard.load(engines).title}, {engines}" for engines in options.engines]
     wall_ms: list[list[float]] = [[] for _ in names]

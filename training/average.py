@@ -1,4 +1,8 @@
-"""``python -m training.average``: the mean of several checkpoints of one run, which often tracks better than each."""
+"""``python -m training.average``: the mean of several checkpoints, which often tracks better than each.
+
+They are weights of one network, of one run or of several. A state of a run stands for its running average: of a run
+that was stopped, ``python -m training.average state.pth --out weights.pth`` writes the weights at its end.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,17 @@ from torch import Tensor
 from networks.checkpoint import read_state
 from siamtrt import UsageError, cli
 from siamtrt.files import whole_file
+from training.loop import AVERAGE
 
 
 def main(options: argparse.Namespace) -> None:
     """Average, write float32, and print the path."""
-    states = [read_state(path) for path in options.checkpoints]
+    states = [read_state(path, under=(AVERAGE, "state_dict")) for path in options.checkpoints]
     for path, state in zip(options.checkpoints, states, strict=True):
         if _shapes(state) != _shapes(states[0]):
-            raise UsageError(f"{path} is another network than {options.checkpoints[0]}", hint="name weights of one run")
+            raise UsageError(
+                f"{path} is another network than {options.checkpoints[0]}", hint="name weights of one network"
+            )
     with whole_file(options.out) as temporary:
         torch.save(mean(states), temporary)
     print(options.out)  # noqa: T201
@@ -38,8 +45,10 @@ def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("training.average", "Average checkpoints of one run.")
-    arguments.add_argument("checkpoints", type=Path, nargs="+", help="weights, not states of a run")
+    arguments = cli.parser("training.average", "Average checkpoints of one network.")
+    arguments.add_argument(
+        "checkpoints", type=Path, nargs="+", help="weights, or states of a run, whose running average is taken"
+    )
     arguments.add_argument("--out", type=Path, required=True)
     return arguments
 

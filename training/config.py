@@ -160,6 +160,12 @@ class Config:
         table = {key: value for key, value in asdict(self).items() if key not in _ELSEWHERE}
         return documents.digest(table)
 
+    @property
+    def teachers(self) -> tuple[Path, ...]:
+        """The weights that ``task`` learns from: another file of that name would teach something else."""
+        named = [entry["weights"] for entry in self.task.get("teachers", ())]
+        return tuple(Path(name) for name in (*named, self.task.get("teacher")) if name)
+
 
 def parsed(settings: type[_Settings], table: Mapping[str, Any], name: str) -> _Settings:
     """An instance of the dataclass *settings* from a parsed TOML table that messages call *name*.

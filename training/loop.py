@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from siamtrt import ArtifactError, InferenceError
-from siamtrt.files import whole_file
+from siamtrt.files import sha256, whole_file
 from siamtrt.progress import progress_bar
 from training.config import Config
 from training.interruption import Interruption
@@ -24,6 +24,7 @@ from training.place import CPU, Place
 from training.tasks.task import Task
 
 STATE_NAME, BEST_NAME = "state.pth", "best.pth"
+AVERAGE = "average"  # the key of the averaged weights in a state
 _LOWER_RATE = "lower lr in the configuration"
 
 History = list[dict[str, float]]
@@ -49,7 +50,8 @@ class Loop:
         history: of each step its number, the task's losses and the rate; the score where the weights were scored.
 
     Raises:
-        ArtifactError: the state in *out* is damaged or belongs to another configuration.
+        ArtifactError: the state in *out* is damaged, or belongs to another configuration, to other teachers or to
+            another number of processes, which would draw other pairs.
     """
 
     def __init__(
@@ -64,6 +66,11 @@ class Loop:
         self.history: History = []
         self._out, self._place, self._report = out, place, report
         self._best = -math.inf
+        self._claim = {
+            "configuration": config.claim(),
+            "number of processes": place.world,
+            "teacher": {str(path): sha256(path) for path in config.teachers},
+        }
         self._groups = task.groups()
         task.network.requires_grad_(False)
         self._optimizer = torch.optim.AdamW(
@@ -135,11 +142,11 @@ class Loop:
         if self._place.rank:
             return
         state = {
-            "claim": self.config.claim(),
+            "claim": self._claim,
             "step": self.step,
             "best": self._best,
             "network": self.task.network.state_dict(),
-            "average": self._average,
+            AVERAGE: self._average,
             "optimizer": self._optimizer.state_dict(),
             "history": self.history,
         }
@@ -154,11 +161,16 @@ class Loop:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (OSError, EOFError, RuntimeError, UnpicklingError) as error:
             raise ArtifactError(f"{path} is not a whole state of a run", hint="remove it to start anew") from error
-        if state.get("claim") != self.config.claim():
-            raise ArtifactError(f"{path} belongs to another configuration", hint="choose another --out")
+        saved = state.get("claim")
+        if not isinstance(saved, dict):
+            hint = "go on with the version that began it, or choose another --out"
+            raise ArtifactError(f"{path} is of an earlier version, which drew other pairs", hint=hint)
+        differing = [name for name, value in self._claim.items() if saved.get(name) != value]
+        if differing:
+            raise ArtifactError(f"{path} belongs to another {' and '.join(differing)}", hint="choose another --out")
         self.task.network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
-        for key, value in state["average"].items():
+        for key, value in state[AVERAGE].items():
             self._average[key].copy_(value)
         self.step, self.history, self._best = state["step"], state["history"], state["best"]
         log.info("resumed %s at step %d", path, self.step)

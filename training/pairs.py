@@ -11,7 +11,7 @@ from networks.models import ModelSpec
 from siamtrt import Array, BoundingBox
 from siamtrt.geometry import context_side
 from training.config import Augmentation, Config
-from training.sources import Labelled, Source
+from training.sources import REDRAWS, Labelled, Source
 
 _JITTER_SCALE, _JITTER_OFFSET = 0.3, 30.0
 
@@ -59,7 +59,7 @@ class PairSampler:
         template, search = self._source(rng).pair(rng)
         positive = not self._augmented or rng.random() >= self._config.data.negative
         if not positive:
-            template = self._source(rng).pair(rng)[0]
+            template = self._other(rng, search)
         template_view = _draw(rng, ranges.template_shift_px, ranges.template_scale)
         search_view = _draw(rng, ranges.search_shift_px, ranges.search_scale)
         if ranges.search_zoom:
@@ -77,6 +77,15 @@ class PairSampler:
                 template_crop, search_crop = (cv2.flip(view, 1) for view in (template_crop, search_crop))
                 box = BoundingBox(self._model.search_px - box.x - box.width, box.y, box.width, box.height)
         return Pair(template_crop, search_crop, box, bool(positive), search.known)
+
+    def _other(self, rng: np.random.Generator, search: Labelled) -> Labelled:
+        """A template of what *search* does not show; where the sources hardly have another object, any template."""
+        template = self._source(rng).pair(rng)[0]
+        for _ in range(REDRAWS):
+            if template.shows.isdisjoint(search.shows):
+                break
+            template = self._source(rng).pair(rng)[0]
+        return template
 
     def _crop(self, labelled: Labelled, out_px: int, view: View) -> tuple[Array, BoundingBox]:
         side_px = context_side(labelled.box.width, labelled.box.height, self._model.tracker.context)

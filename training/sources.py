@@ -27,6 +27,7 @@ _CACHE_BYTES = 3 << 30  # of frames, and as much of masks at most; data that do 
 _PATCH_SHARES, _PATCH_STRETCH = (0.1, 0.4), 0.6
 _IMAGE_SUFFIXES = (".jpg", ".png")
 PATCHES = "patches"
+REDRAWS = 20  # of another object than a first one, before there seems to be none
 
 
 LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the box of one object in it
@@ -34,11 +35,19 @@ LabelledPath = tuple[Path, BoundingBox]  # a frame that is not read yet, and the
 
 @dataclass(frozen=True)
 class Labelled:
-    """An image (HxWx3 uint8, BGR) and the box of one object in it; not *known*, it is only where to look for it."""
+    """An image and the box of one object in it.
+
+    Attributes:
+        image: HxWx3 uint8, BGR.
+        box: of the object, in pixels.
+        known: whether that is the truth; else it is only where to look.
+        shows: where the objects in it come from: the folders of their videos, or an image by itself.
+    """
 
     image: Array
     box: BoundingBox
     known: bool = True
+    shows: frozenset[Path] = frozenset()
 
 
 class Source(Protocol):
@@ -71,9 +80,13 @@ class Videos:
         first, second = self.views(rng)
         return _labelled(*first), _labelled(*second)
 
-    def views(self, rng: np.random.Generator) -> tuple[LabelledPath, LabelledPath]:
-        """Draw two frames of one video, not read yet."""
+    def views(self, rng: np.random.Generator, besides: Path | None = None) -> tuple[LabelledPath, LabelledPath]:
+        """Draw two frames of one video, not read yet; where there are others, not of that of the image *besides*."""
         video = self._videos[rng.integers(len(self._videos))]
+        for _ in range(REDRAWS):
+            if all(path != besides for path, _ in video):
+                break
+            video = self._videos[rng.integers(len(self._videos))]
         first, second = _two_frames(rng, len(video), self._gap)
         return video[first], video[second]
 
@@ -97,7 +110,7 @@ class Composites:
         first, second = self._masked.views(rng)
         side = float(rng.uniform(48, 140))
         template = self._compose(rng, [first], [side])
-        distractor, _ = self._masked.views(rng)
+        distractor, _ = self._masked.views(rng, besides=first[0])
         search = self._compose(rng, [distractor, second], [side * float(rng.uniform(0.7, 1.3)), side])
         return template, search
 
@@ -106,20 +119,22 @@ class Composites:
         box = BoundingBox(0, 0, 1, 1)
         for (path, _), side in zip(objects, sides, strict=True):
             box = paste(rng, canvas, _read(path), _read_mask(path), side)
-        return Labelled(canvas, box)
+        return Labelled(canvas, box, shows=frozenset(path.parent for path, _ in objects))
 
 
 class Images:
     """Every labelled image of a folder by itself, as ``boxes.json`` names them; both views show the same image."""
 
     def __init__(self, root: Path, *, skip: tuple[str, ...]) -> None:
-        views = [view for sequence in _open_sequences(root, skip, None) for view in _usable(sequence)]
-        self._entries = [(path, box) for path, box in views if min(box.width, box.height) > _MIN_STILL_PX]
+        sequences = _open_sequences(root, skip, None)
+        views = [(*view, _origin(sequence)) for sequence in sequences for view in _usable(sequence)]
+        self._entries = [view for view in views if min(view[1].width, view[1].height) > _MIN_STILL_PX]
         _require(self._entries, root, "no usable box")
 
     def pair(self, rng: np.random.Generator) -> tuple[Labelled, Labelled]:
         """The same image twice; augmentation tells the views apart."""
-        labelled = _labelled(*self._entries[rng.integers(len(self._entries))])
+        path, box, origin = self._entries[rng.integers(len(self._entries))]
+        labelled = Labelled(_read(path), box, shows=frozenset({origin}))
         return labelled, labelled
 
 
@@ -148,7 +163,8 @@ class Patches:
         across, down = side * stretch, side / stretch
         x, y = float(rng.uniform(0, width - across)), float(rng.uniform(0, height - down))
         box = BoundingBox(x, y, across, down)
-        return Labelled(image, box), Labelled(_read(video[second]), box, known=False)
+        shows = frozenset({video[first].parent})
+        return Labelled(image, box, shows=shows), Labelled(_read(video[second]), box, known=False, shows=shows)
 
 
 def open_sources(config: Config, data: Path, *, validation: bool = False) -> list[tuple[Source, float]]:
@@ -275,7 +291,12 @@ def _open_sequences(root: Path, skip: tuple[str, ...], only: tuple[str, ...] | N
 
 
 def _labelled(path: Path, box: BoundingBox) -> Labelled:
-    return Labelled(_read(path), box)
+    return Labelled(_read(path), box, shows=frozenset({path.parent}))
+
+
+def _origin(sequence: Sequence) -> Path:
+    """What all views of one object have in common: the folder of a video, or the only image."""
+    return sequence.images[0].parent if len(sequence) > 1 else sequence.images[0]
 
 
 def _usable(sequence: Sequence) -> list[LabelledPath]:

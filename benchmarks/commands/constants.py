@@ -34,7 +34,12 @@ def main(options: argparse.Namespace) -> None:
     """Try settings, write each, and print the best."""
     groups = load_videos(options.videos, options.held_out)
     published = ModelCard.load(options.engines).tracker
-    document = _begun(options.out, Manifest.load(options.engines, stage="engines").files, options.seed)
+    begun_with = {
+        "engines": Manifest.load(options.engines, stage="engines").files,
+        "seed": options.seed,
+        "videos": {group: {video.name: video.digest for video in videos} for group, videos in groups.items()},
+    }
+    document = _begun(options.out, begun_with)
     tried: list[dict[str, Any]] = document["tried"]
     while len(tried) < options.settings:
         values = proposal(tried, published, options.settings, options.seed)
@@ -45,17 +50,18 @@ def main(options: argparse.Namespace) -> None:
     cli.show(options, "\n".join(f"{entry['worth']:.4f}  {_text(entry['values'])}" for entry in best), best)
 
 
-def _begun(path: Path, engines: dict[str, str], seed: int) -> dict[str, Any]:
-    """What an earlier search has tried, or an empty list.
+def _begun(path: Path, begun_with: dict[str, Any]) -> dict[str, Any]:
+    """What an earlier search has tried, or an empty list, with what decides about a search.
 
     Raises:
-        UsageError: the file is of other engines or another seed.
+        UsageError: the file is of other engines, videos or another seed.
     """
     if not path.is_file():
-        return {"engines": engines, "seed": seed, "tried": []}
+        return {**begun_with, "tried": []}
     document = read_json(path)
-    if (document.get("engines"), document.get("seed")) != (engines, seed):
-        raise UsageError(f"{path} is a search of other engines or another seed", hint="choose another --out")
+    differing = [name for name, value in begun_with.items() if document.get(name) != value]
+    if differing:
+        raise UsageError(f"{path} is a search with other {' and '.join(differing)}", hint="choose another --out")
     return document
 
 

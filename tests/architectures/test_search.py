@@ -16,6 +16,7 @@ from architectures.search import Limits
 from networks.checkpoint import load
 from networks.lighttrack.architecture import parse
 from networks.lighttrack.network import LightTrack
+from networks.lighttrack.supernet import WholeSupernet
 from siamtrt import Manifest, cli
 from tests.training.data import write_videos
 
@@ -91,6 +92,17 @@ def test_a_judgement_depends_on_its_arguments_alone(data):
     assert one.overlaps == other.overlaps
     assert (one.macs, one.milliseconds) == (other.macs, None)
     assert len(one.overlaps) == 2
+
+
+def test_a_supernet_of_the_whole_space_is_refused_by_its_name(data, tmp_path, capsys):
+    with torch.device("meta"):
+        keys = WholeSupernet().state_dict()
+    torch.save({key: torch.zeros(1) for key in keys}, tmp_path / "whole.pth")
+    words = ["search", "--supernet", tmp_path / "whole.pth", "--config", data / "config.toml", "--data", data]
+    assert (
+        cli.run_table("architectures", "", COMMANDS, [str(word) for word in [*words, "--out", tmp_path / "out"]]) == 2
+    )
+    assert "whole.pth is a supernet of the whole space" in capsys.readouterr().err
 
 
 def test_a_limit_in_milliseconds_needs_a_table(data, tmp_path, capsys):

@@ -220,6 +220,47 @@ def test_a_search_leads_from_a_limit_to_a_report_and_a_second_call_repeats_nothi
     (checkout / "build" / "searched" / "lighttrack_mobile" / "onnxruntime-fp16" / "below-12-ms" / "best.pth").touch()
     _, again = make(checkout, *words)
     assert not [call for call in again if call[:2] == ["architectures", "search"] or call[0] == "training"]
+    _, anew = make(checkout, *words, "FORCE=1")
+    assert [call[0] for call in anew if call[0] == "training" or call[1] == "search"] == ["training", "architectures"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "anew"),
+    [
+        ("DATA=others", {"training", "architectures search"}),
+        ("CONFIG=other.toml", {"training", "architectures search"}),
+        ("SEQUENCES=videos", {"benchmarks bench"}),
+        ("THREADS=1", {"benchmarks layers", "benchmarks bench"}),
+    ],
+)
+def test_another_setting_of_a_search_makes_anew_what_depends_on_it(checkout, setting, anew):
+    words = ("search", "MODEL=lighttrack_mobile", "DATA=data", "LIMIT_MS=12", "CONFIG=one.toml")
+    for name in ("weights/lighttrack_mobile.pth", "one.toml", "other.toml"):
+        (checkout / name).write_text(name)
+    _searched(checkout, *words)
+    assert _searched(checkout, *words) == set()
+    done = _searched(checkout, *words, setting)
+    assert anew <= done
+    assert setting == "THREADS=1" or "benchmarks layers" not in done
+    assert _searched(checkout, *words, setting) == set()
+
+
+def _searched(checkout, *words):
+    """The commands that a search ran; what they leave is as new as its making, as that of the real ones is."""
+    done, calls = make(checkout, *words)
+    assert done.returncode == 0, done.stderr
+    carriers = ["carriers/carrier_5.pth", *(f"carriers/{number}/layers.json" for number in range(6))]
+    found = [f"below-12-ms/{name}" for name in ("best.pth", "engines/manifest.json", "compared.html")]
+    for name in (*carriers, "latency.json", *found):
+        (checkout / "build" / "searched" / "lighttrack_mobile" / "onnxruntime-fp16" / name).touch()
+    return {" ".join(call[:2]) if call[0] in ("architectures", "benchmarks") else call[0] for call in calls}
+
+
+@pytest.mark.parametrize("words", [["PRECISION=int8", "FRAMES=videos"], ["FLOAT_LAYERS=4"], ["MAX_NOISE=0.01"]])
+def test_a_search_in_int8_is_refused_before_anything_is_done(checkout, words):
+    done, calls = make(checkout, "search", "MODEL=lighttrack_mobile", "DATA=videos", "LIMIT_MS=12", *words)
+    assert (done.returncode, calls) == (2, [])
+    assert "make search has no INT8, no FLOAT_LAYERS and no MAX_NOISE" in done.stderr
 
 
 def test_paths_with_blanks_are_one_word_everywhere(checkout):

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from siamtrt import UsageError
 from studies.update_cost import _arguments, main
 from tests.videos import write_video
 
@@ -13,3 +16,13 @@ def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(ti
     (samples,) = json.loads((tmp_path / "cost.json").read_text()).values()
     assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
     assert f"1.00 of the first  tiny, {tiny_engines}" in capsys.readouterr().out
+
+
+def test_a_clip_that_leaves_nothing_to_time_is_refused(tmp_path):
+    write_video(tmp_path / "clip", 6)
+    options = _arguments().parse_args(["--engines", "nowhere", "--clip", str(tmp_path / "clip")])
+    with pytest.raises(UsageError, match="clip has 6 frames; the first and 5 updates after it are not timed"):
+        main(options)
+    (tmp_path / "clip" / "groundtruth.txt").unlink()
+    with pytest.raises(UsageError, match="clip has no box"):
+        main(options)

@@ -13,7 +13,7 @@ from torch import nn
 from siamtrt import ArtifactError, InferenceError, UsageError
 from training.config import Config, DataConfig, OptimizerConfig, SourceConfig
 from training.loop import BEST_NAME, STATE_NAME, Loop, learning_rate
-from training.place import join
+from training.place import Place, join
 from training.tasks.task import Group
 
 DATA = DataConfig(sources=(SourceConfig(kind="videos", path="videos"),))
@@ -291,8 +291,30 @@ def test_a_damaged_state_and_one_of_another_configuration_are_refused(tmp_path):
     with pytest.raises(ArtifactError, match="another configuration"):
         Loop(Line(), config(lr=1.0), tmp_path)
     Loop(Line(), config(checkpoint_minutes=1.0), tmp_path)  # changes no weight
+    with pytest.raises(ArtifactError, match="belongs to another number of processes"):
+        Loop(Line(), config(), tmp_path, Place(torch.device("cpu"), 0, 2))
     (tmp_path / STATE_NAME).write_bytes(b"not a state")
     with pytest.raises(ArtifactError, match="not a whole state"):
+        Loop(Line(), config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "table", [lambda path: {"teachers": [{"model": "a", "weights": path}]}, lambda path: {"teacher": path}]
+)
+def test_a_run_does_not_go_on_with_a_teacher_that_was_replaced(tmp_path, table):
+    (tmp_path / "teacher.pth").write_bytes(b"one")
+    settings = config(task=table(str(tmp_path / "teacher.pth")))
+    Loop(Line(), settings, tmp_path / "out").save()
+    Loop(Line(), settings, tmp_path / "out")
+    (tmp_path / "teacher.pth").write_bytes(b"another")
+    with pytest.raises(ArtifactError, match="belongs to another teacher"):
+        Loop(Line(), settings, tmp_path / "out")
+
+
+def test_a_state_that_does_not_say_how_it_was_trained_is_refused(tmp_path):
+    Loop(Line(), config(), tmp_path).save()
+    torch.save({**state(tmp_path), "claim": config().claim()}, tmp_path / STATE_NAME)
+    with pytest.raises(ArtifactError, match="of an earlier version"):
         Loop(Line(), config(), tmp_path)
 
 

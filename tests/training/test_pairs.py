@@ -52,6 +52,31 @@ def test_held_out_videos_are_never_trained_on_and_alone_validate(tmp_path):
     assert {view.box.width for pair in draw(training) for view in pair} == {36}
 
 
+@pytest.mark.parametrize("kind", ["videos", "masks", "composites", "images", "patches"])
+def test_the_template_of_a_negative_pair_shows_another_object(tmp_path, monkeypatch, kind):
+    write_videos(tmp_path / "videos", names=("one", "two", "three"))
+    write_masks(tmp_path / "masks", names=("cat", "dog", "cow"))
+    write_images(tmp_path / "images")
+    folder = {"composites": "masks", "patches": "videos"}.get(kind, kind)
+    source = SourceConfig(kind=kind, path=folder, backgrounds="images")
+    settings = config(source, validation=(), negative=1.0)
+    drawn = []
+    monkeypatch.setattr(
+        PairSampler, "_crop", lambda self, view, *_: (drawn.append(view), crop(view, 64, 64, UNMOVED))[1]
+    )
+    pairs = sampler(settings, tmp_path)
+    for index in range(12):
+        assert not pairs.pair(index).positive
+    for template, search in zip(drawn[::2], drawn[1::2]):
+        assert template.shows
+        assert template.shows.isdisjoint(search.shows)
+
+
+def test_a_single_video_still_gives_negative_pairs(tmp_path):
+    write_videos(tmp_path / "videos", names=("one",))
+    assert not sampler(config(VIDEOS, validation=(), negative=1.0), tmp_path).pair(0).positive
+
+
 def test_images_alone_hold_nothing_out(tmp_path):
     write_images(tmp_path / "images")
     with pytest.raises(UsageError, match="no source has videos to hold out"):

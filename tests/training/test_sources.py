@@ -56,6 +56,16 @@ def test_a_composite_puts_the_object_where_its_box_says(tmp_path):
     assert lit > 1.2 * search.box.area  # a second object is there too
 
 
+def test_the_second_object_of_a_composite_is_another_one_if_there_is_one(tmp_path):
+    write_masks(tmp_path / "masks")
+    write_images(tmp_path / "images")
+    for names, shown in ((None, {"cat", "dog"}), (("cat",), {"cat"})):
+        source = Composites(Videos(tmp_path / "masks", skip=(), only=names, frame_gap=9), tmp_path / "images")
+        for seed in range(12):
+            _, search = source.pair(np.random.default_rng(seed))
+            assert {folder.name for folder in search.shows} == shown
+
+
 def test_images_give_the_same_view_twice_one_box_or_many(tmp_path):
     write_images(tmp_path / "images")
     source = Images(tmp_path / "images", skip=())

@@ -107,7 +107,7 @@ class PointData:
 
 
 class BanTask:
-    """See the module.
+    """What an anchor-free tracker learns from pairs: of every cell whether it is the object, and where its sides are.
 
     Args:
         config: of the run.

@@ -87,7 +87,7 @@ class Settings:
 
 
 class CellsTask:
-    """See the module.
+    """A search's mixed cell between a trunk that stays and a head: its weights and its architecture learn in turns.
 
     Args:
         config: of the run; its ``validation`` names the videos that neither weights nor architecture see, and its

@@ -73,7 +73,7 @@ class Rows:
 
 
 class ExitScoresTask:
-    """See the module.
+    """Gates and scores of exits that are fitted to tables of tracked videos, around a network that stays as it is.
 
     Args:
         config: of the run.

@@ -56,7 +56,7 @@ class ExitSettings(Settings):
 
 
 class ExitsTask(SiamRPNTask):
-    """See the module.
+    """The exits of a SiamRPN++, which learn together: each what the last one learns, and from the last one.
 
     Args:
         config: of the run.

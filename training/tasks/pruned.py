@@ -71,7 +71,9 @@ class _Answer:
 
 
 class PrunedTask:
-    """See the module. The stem, the fusion weights and the statistics of the norms stay as they are.
+    """A cut tracker that learns from the whole one, at scores, boxes and features, without a label.
+
+    The stem, the fusion weights and the statistics of the norms stay as they are.
 
     Args:
         config: of the run.

@@ -95,7 +95,11 @@ class Settings:
 
 
 class SiamRPNTask:
-    """See the module.
+    """What a SiamRPN++ learns from pairs: of every anchor whether it is the object, and how it has to move onto it.
+
+    The truth says so. Teachers say it beside the truth, and alone for pieces of a video without one.
+    Neck and heads train, and the layers of the trunk that the settings name; the trunk's norms keep their statistics.
+    Weights are scored by the overlap of their best box with the truth on held-out pairs.
 
     Args:
         config: of the run.

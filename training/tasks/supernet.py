@@ -64,7 +64,7 @@ class Paths:
 
 
 class SupernetTask:
-    """See the module.
+    """A supernet of LightTrack that learns from pairs, in each step by some of its networks.
 
     Args:
         config: of the run.

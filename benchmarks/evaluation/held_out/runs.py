@@ -92,11 +92,9 @@ class ChosenTracker:
         self._tracker = Tracker(HostLocator(OnnxMatcher(engines, chosen, threads=threads)))
 
     def start(self, frame: Array, box: BoundingBox) -> None:
-        """See :class:`benchmarks.evaluation.trackers.BoxTracker`."""
         self._tracker.start(frame, box)
 
     def update(self, frame: Array) -> BoundingBox | None:
-        """See :class:`benchmarks.evaluation.trackers.BoxTracker`."""
         return self._tracker.update(frame).box
 
     def close(self) -> None:
@@ -109,7 +107,7 @@ def judged(boxes: Array, truth: Array) -> VideoRun:
 
     Args:
         boxes: Nx4 float64 (x, y, width, height) in pixels.
-        truth: Nx4 likewise; NaN or without area where there is none.
+        truth: Nx4 float64 of the same form; NaN or without area where there is none.
     """
     known = np.isfinite(truth).all(1) & (truth[:, 2:] > 0).all(1)
     overlaps = box_overlaps(boxes[known], truth[known])

@@ -143,7 +143,10 @@ def test_a_search_goes_on_where_it_stopped_and_refuses_another_one(tiny_engines,
     assert tried[:2] == begun
     assert len(tried) == 3
     assert command("constants", *words, "--settings", 3, "--seed", 1) == 2
-    assert "another seed" in capsys.readouterr().err
+    assert "is a search with other seed" in capsys.readouterr().err
+    others = [word if word != "held" else "trained" for word in words]
+    assert command("constants", *others, "--settings", 3) == 2
+    assert "is a search with other videos" in capsys.readouterr().err
 
 
 def test_proposals_stay_in_their_ranges_and_close_in_on_the_best():
