@@ -37,6 +37,10 @@ PORT ?= 8090
 VOT ?= $(SEQUENCES)
 ##? DATA= : the folder that the configured sources are below; train, cells, prune, search
 ##? LIMIT_MS= : the most milliseconds that a network may take on this machine; search
+##? POPULATION=25 : networks a generation; search
+POPULATION ?= 25
+##? GENERATIONS=40 : how many of them; search
+GENERATIONS ?= 40
 ##? CONFIG=training/configs/MODEL.toml : how to train; MODEL_pruned.toml: how to win back what a cut cost; train, cells, prune
 ##? START=weights/MODEL.pth : the weights to prune; prune
 START ?= weights/$(MODEL).pth
@@ -328,7 +332,8 @@ $(SEARCHED)/latency.json: $(foreach number,0 1 2 3 4 5,$(SEARCHED)/carriers/$(nu
 $(FOUND)/best.pth: $(SEARCHED)/latency.json $(FOUND)/data.txt
 	$(PYTHON) -m training --config "$(SUPERNET_CONFIG)" --data "$(DATA)" --out build/training/supernet-$(MODEL)
 	$(PYTHON) -m architectures search --strategy ga --supernet build/training/supernet-$(MODEL)/best.pth --data "$(DATA)" \
-		--config "$(SUPERNET_CONFIG)" --latency $< --limit-ms $(LIMIT_MS) --out $(@D)
+		--config "$(SUPERNET_CONFIG)" --latency $< --limit-ms $(LIMIT_MS) --out $(@D) \
+		--population $(POPULATION) --generations $(GENERATIONS)
 $(FOUND)/engines/manifest.json: $(FOUND)/best.pth
 	$(PYTHON) -m export --model $(MODEL) --checkpoint $< --out $(FOUND)/onnx
 	$(PYTHON) -m engines --onnx $(FOUND)/onnx --backend $(BACKEND) --precision $(PRECISION) --out $(@D)
