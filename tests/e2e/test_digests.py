@@ -43,7 +43,7 @@ def command(*words):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["siamrpn_lite0", "nanotrack_v3"])
+@pytest.mark.parametrize("model", ["siamrpn_lite0", "siamrpn_nano", "nanotrack_v3"])
 def test_boxes_and_measures_are_those_on_record(model, reference_data, tmp_path):
     record = record_of(model)
     require_the_machine_of(record)
