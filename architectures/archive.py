@@ -38,6 +38,11 @@ class Judged:
         """Mean over the pairs."""
         return sum(self.overlaps) / len(self.overlaps)
 
+    @property
+    def price(self) -> float:
+        """What it costs, for a picture or an order: :func:`price`."""
+        return price(self.macs, self.milliseconds)
+
 
 class Archive:
     """The judgements of one supernet on one set of pairs.
@@ -97,14 +102,17 @@ def _judged(line: bytes, place: str) -> Judged:
         raise ArtifactError(f"{place} is damaged: {error}", hint="remove the line") from error
 
 
+def price(macs: int, milliseconds: float | None) -> float:
+    """What a network costs: milliseconds by the latency table, without one millions of multiply-accumulates."""
+    return macs / 1e6 if milliseconds is None else milliseconds
+
+
 def front(judged: list[Judged]) -> list[Judged]:
     """Those that no other one beats in both overlap and price, cheapest first.
 
-    The price is milliseconds where all have them, else multiply-accumulates; of equals the first by its string stays.
+    All were judged with one latency table, or all without one; of equals the first by its string stays.
     """
-    timed = all(one.milliseconds is not None for one in judged)
-    price = {one.architecture: (one.milliseconds or 0.0) if timed else float(one.macs) for one in judged}
-    ordered = sorted(judged, key=lambda one: (price[one.architecture], -one.overlap, one.architecture))
+    ordered = sorted(judged, key=lambda one: (one.price, -one.overlap, one.architecture))
     kept: list[Judged] = []
     for one in ordered:
         if not kept or one.overlap > kept[-1].overlap:

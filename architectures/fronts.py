@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from architectures import archive
 from architectures.search import FORMAT, FRONT_NAME
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import sha256
@@ -86,4 +87,4 @@ def compared(searched: Iterable[Path], drawn: Iterable[Path]) -> tuple[list[Fron
 
 def price(row: dict[str, Any]) -> float:
     """Of a network on a front: milliseconds by the table, millions of multiply-accumulates without one."""
-    return float(row["macs"]) / 1e6 if row["milliseconds"] is None else float(row["milliseconds"])
+    return archive.price(row["macs"], row["milliseconds"])

@@ -16,14 +16,10 @@ def draw(judged: list[Judged], chosen: list[Judged], path: Path) -> None:
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.add_subplot()
     for shown, style, name in ((judged, ".", "judged"), (chosen, "o-", "front")):
-        axes.plot([_price(one, timed) for one in shown], [one.overlap for one in shown], style, label=name)
+        axes.plot([one.price for one in shown], [one.overlap for one in shown], style, label=name)
     axes.set_xlabel("ms by the latency table" if timed else "million multiply-accumulates")
     axes.set_ylabel("overlap on held-out pairs")
     axes.grid(alpha=0.3)
     axes.legend()
     with whole_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
-
-
-def _price(judged: Judged, timed: bool) -> float:
-    return (judged.milliseconds or 0.0) if timed else judged.macs / 1e6

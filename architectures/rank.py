@@ -20,7 +20,7 @@ from architectures.alone import trained_alone
 from architectures.archive import Archive, Judged
 from architectures.judge import SPLITS, Request, judge, open_bench
 from architectures.search import ARCHIVE_NAME, key
-from siamtrt import UsageError, claim, cli
+from siamtrt import ArtifactError, UsageError, claim, cli
 from siamtrt.documents import Format
 from siamtrt.environment import describe
 from training.config import Config
@@ -58,6 +58,8 @@ class Ranked:
 
 def main(options: argparse.Namespace) -> None:
     """Train, rank, write the raw values and print the agreement. A rerun resumes the trainings."""
+    if not (options.search / ARCHIVE_NAME).is_file():
+        raise ArtifactError(f"there is no search in {options.search}", hint="--search takes what search had as --out")
     weights, trained = options.supernet or options.weights, options.supernet is not None
     request = Request(weights, trained, options.config, options.data, options.pairs, split=SPLITS[1])
     bench, config = open_bench(request), Config.load(options.config)

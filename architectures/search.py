@@ -148,15 +148,11 @@ class _Run:
         self.asked += names
         found = [judged for judged in map(self.archive.get, names) if judged]
         log.info("judged %d networks, best overlap %.3f", len(self.asked), max(one.overlap for one in self.judged()))
-        return [(1 - one.overlap, _price(one))[: self.aims] for one in found]
+        return [(1 - one.overlap, one.price)[: self.aims] for one in found]
 
     def judged(self) -> list[Judged]:
         """Everything this run asked for."""
         return [judged for judged in map(self.archive.get, self.asked) if judged]
-
-
-def _price(judged: Judged) -> float:
-    return judged.macs / 1e6 if judged.milliseconds is None else judged.milliseconds
 
 
 def _write(run: _Run, options: argparse.Namespace) -> None:

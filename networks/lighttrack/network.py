@@ -237,16 +237,16 @@ class LightTrack(TrackerNetwork):
         self.head = Head(architecture.cls, architecture.reg)
 
     def template(self, crop: Tensor) -> dict[str, Tensor]:
-        """See :meth:`TrackerNetwork.template`."""
+        """Turn template crops into ``kernel_pw``: each of the template's cells as a 1x1 kernel, BxNxCx1x1."""
         cells = self.neck.BN_z(self.features(self.normalise(crop))).reshape(-1, self._channels, self._cells)
         return {"kernel_pw": torch.transpose(cells, 1, 2)[:, :, :, None, None]}
 
     def search(self, crop: Tensor) -> dict[str, Tensor]:
-        """See :meth:`TrackerNetwork.search`."""
+        """Turn search crops into ``feature_pw``: the trunk's last map behind the neck's norm, BxCxRxR."""
         return {"feature_pw": self.neck.BN_x(self.features(self.normalise(crop)))}
 
     def correlate(self, features: dict[str, Tensor], kernels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """See :meth:`TrackerNetwork.correlate`."""
+        """Match each cell with the template's, then cls Bx2xRxR and loc Bx4xRxR: px to left, top, right, bottom."""
         joined = self.feature_fusor(features["feature_pw"], kernels["kernel_pw"])
         return self.head(joined)  # type: ignore[no-any-return]
 

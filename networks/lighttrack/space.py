@@ -5,7 +5,6 @@ A choice is a category, never a quantity: that kernel 3 lies between 1 and 5 in 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,15 +86,6 @@ class ElasticSpace:
         cls, reg = (_shrunk(tower, values) for tower in (self.parent.cls, self.parent.reg))
         return Architecture(tuple(stages), cls, reg)
 
-    @property
-    def members(self) -> int:
-        """How many different networks there are."""
-        options = [[len(smaller(digit)) if self.blocks else 1 for digit in stage] for stage in self.parent.stages]
-        before, last = math.prod(size for stage in options[:-1] for size in stage), options[-1]
-        backbones = before * sum(math.prod(last[: depth + 1]) for depth in range(len(last)))
-        towers = [_towers(tower) for tower in (self.parent.cls, self.parent.reg)]
-        return backbones * (math.prod(towers) if self.towers else 1)
-
 
 def smaller(digit: int) -> tuple[int, ...]:
     """The choices that fit into block choice *digit*, itself first."""
@@ -107,11 +97,6 @@ def smaller(digit: int) -> tuple[int, ...]:
 def _kernels(tower: Tower) -> list[tuple[int, ...]]:
     """What the kernel of each layer may become, itself first."""
     return [tuple(size for size in sorted(TOWER_KERNELS, reverse=True) if size <= kernel) for kernel in tower.kernels]
-
-
-def _towers(tower: Tower) -> int:
-    options = [len(sizes) for sizes in _kernels(tower)]
-    return sum(math.prod(options[: depth + 1]) for depth in range(len(options)))
 
 
 def _shrunk(tower: Tower, values: Iterator[int]) -> Tower:

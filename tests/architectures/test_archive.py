@@ -53,7 +53,12 @@ def test_the_front_holds_what_nothing_beats():
     assert front([judged("twin", 0.5, 10), judged("first", 0.5, 10)]) == [judged("first", 0.5, 10)]
 
 
-def test_a_front_is_one_of_milliseconds_where_all_have_them():
+def test_a_front_is_one_of_milliseconds_where_there_is_a_table():
     slow, fast = judged("slow", 0.6, 10, 5.0), judged("fast", 0.6, 20, 4.0)
     assert front([slow, fast]) == [fast]
-    assert front([slow, judged("fast", 0.6, 20)]) == [slow]
+    assert front([judged("slow", 0.6, 10), judged("fast", 0.6, 20)]) == [judged("slow", 0.6, 10)]
+
+
+def test_a_price_is_in_milliseconds_or_in_millions_of_multiply_accumulates():
+    assert judged("a", 0.5, 3_500_000).price == 3.5
+    assert judged("a", 0.5, 3_500_000, 0.25).price == 0.25

@@ -59,6 +59,12 @@ def test_networks_of_every_size_are_ranked():
         spaced(judged, 11)
 
 
+def test_a_folder_without_a_search_is_named(tmp_path, capsys):
+    words = ["rank", "--search", "nowhere", "--weights", "w.pth", "--config", "c.toml", "--data", ".", "--out", "out"]
+    assert cli.run_table("architectures", "", COMMANDS, words) == ArtifactError.exit_code
+    assert "there is no search in nowhere" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_networks_are_trained_alone_and_a_rerun_trains_none_again(tmp_path, capsys):
     write_videos(tmp_path / "videos", names=("one", "two", "held", "apart"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import zlib
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,9 @@ import torch
 pytest.importorskip("pymoo", reason="searching needs requirements/architectures.txt")
 
 from architectures.__main__ import COMMANDS
-from architectures.judge import Request, judge
+from architectures.archive import Judged
+from architectures.cost import total
+from architectures.judge import Request, judge, open_bench
 from architectures.search import Limits
 from networks.checkpoint import load
 from networks.lighttrack.architecture import parse
@@ -49,33 +52,79 @@ def search(data, out, *more):
     return cli.run_table("architectures", "", COMMANDS, [str(word) for word in words])
 
 
-@pytest.mark.slow
-def test_a_killed_search_and_one_in_processes_or_on_a_cluster_end_as_a_whole_one_does(data, tmp_path, capsys):
+class Judging:
+    """Judgements that cost nothing and follow from the name of the network and the split; it dies at one of them."""
+
+    def __init__(self, dies_at=None):
+        self.dies_at, self.judged = dies_at, []
+
+    def __call__(self, request, text):
+        if len(self.judged) == self.dies_at:
+            raise KeyboardInterrupt
+        self.judged.append((request.split, text))
+        overlap = zlib.crc32(f"{request.split} {text}".encode()) / 2**32
+        cost = total(parse(text))
+        return Judged(text, (overlap, overlap), cost.macs, cost.parameters, None, 0.1)
+
+
+@pytest.fixture
+def small_bench(data, monkeypatch):
+    """Norms are measured on a single pair."""
+    bench = open_bench(Request(data / "weights.pth", True, data / "config.toml", data, 2))
+    template, crop = bench.measuring[0]
+    bench = replace(bench, measuring=[(template[:1], crop[:1])])
+    monkeypatch.setattr("architectures.search.open_bench", lambda _: bench)
+
+
+@pytest.mark.usefixtures("small_bench")
+def test_a_search_that_dies_at_any_judgement_goes_on_to_the_same_end_and_repeats_none(
+    data, tmp_path, capsys, monkeypatch
+):
+    whole = Judging()
+    monkeypatch.setattr("architectures.search.judge", whole)
     assert search(data, tmp_path / "whole") == 0
-    printed = capsys.readouterr().out.splitlines()
-    whole = (tmp_path / "whole" / "front.json").read_bytes()
-    rows = json.loads(whole)["front"]
-    assert len(printed) == len(rows)
-    assert {"networks.png", "front.png", "best.pth"} <= set(
-        Manifest.load(tmp_path / "whole", stage="architectures").files
-    )
-    assert json.loads(whole)["judged"] == 6
+    front = (tmp_path / "whole" / "front.json").read_bytes()
+    assert len(capsys.readouterr().out.splitlines()) == len(json.loads(front)["front"])
+    assert {split for split, _ in whole.judged} == {"A", "B"}
+    for survived in range(len(whole.judged)):
+        out, killed, again = tmp_path / str(survived), Judging(survived), Judging()
+        monkeypatch.setattr("architectures.search.judge", killed)
+        assert search(data, out) == cli.INTERRUPTED
+        assert not (out / "front.json").exists()
+        monkeypatch.setattr("architectures.search.judge", again)
+        assert search(data, out) == 0
+        assert (out / "front.json").read_bytes() == front
+        assert killed.judged + again.judged == whole.judged
 
-    lines = (tmp_path / "whole" / "archive.jsonl").read_bytes().splitlines(keepends=True)
-    (tmp_path / "killed").mkdir()
-    (tmp_path / "killed" / "claim.json").write_bytes((tmp_path / "whole" / "claim.json").read_bytes())
-    (tmp_path / "killed" / "archive.jsonl").write_bytes(b"".join(lines[:3]) + lines[3][:40])
-    assert search(data, tmp_path / "killed") == 0
-    assert (tmp_path / "killed" / "front.json").read_bytes() == whole
-    assert len((tmp_path / "killed" / "archive.jsonl").read_bytes().splitlines()) == len(lines)
 
-    assert search(data, tmp_path / "two", "--jobs", 2) == 0
-    assert (tmp_path / "two" / "front.json").read_bytes() == whole
-    if importlib.util.find_spec("distributed"):
-        assert search(data, tmp_path / "cluster", "--workers", 2) == 0
-        assert (tmp_path / "cluster" / "front.json").read_bytes() == whole
-    best = load("lighttrack_mobile", tmp_path / "whole" / "best.pth")
-    assert best.architecture in {row["architecture"] for row in rows}
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """A search in one process."""
+    out = tmp_path_factory.mktemp("whole")
+    assert search(data, out) == 0
+    return out
+
+
+@pytest.mark.slow
+def test_a_search_leaves_what_its_manifest_names_and_a_checkpoint_of_its_front(whole):
+    document = json.loads((whole / "front.json").read_text())
+    assert document["judged"] == 6
+    assert {"networks.png", "front.png", "best.pth"} <= set(Manifest.load(whole, stage="architectures").files)
+    best = load("lighttrack_mobile", whole / "best.pth")
+    assert best.architecture in {row["architecture"] for row in document["front"]}
+
+
+@pytest.mark.slow
+def test_a_search_in_two_processes_ends_as_one_in_a_single_process_does(data, whole, tmp_path):
+    assert search(data, tmp_path, "--jobs", 2) == 0
+    assert (tmp_path / "front.json").read_bytes() == (whole / "front.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_search_on_a_cluster_ends_as_one_in_a_single_process_does(data, whole, tmp_path):
+    pytest.importorskip("distributed", reason="clusters need requirements/fleet.txt")
+    assert search(data, tmp_path, "--workers", 2) == 0
+    assert (tmp_path / "front.json").read_bytes() == (whole / "front.json").read_bytes()
 
 
 @pytest.mark.slow
