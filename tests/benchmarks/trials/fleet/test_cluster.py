@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-distributed = pytest.importorskip("distributed", reason="clusters need requirements/fleet.txt")
+pytest.importorskip("distributed", reason="clusters need requirements/fleet.txt")
+
+from distributed import Client
 
 from benchmarks.trials.fleet import cluster, side
 from benchmarks.trials.fleet.carry import written
@@ -202,7 +204,7 @@ def test_trials_with_a_resource_run_one_at_a_time_where_it_is(tmp_path):
     seen.mkdir()
     board = ("--resources", "agx-xavier=1")
     with scheduler(port), worker(port, tmp_path / "a"), worker(port, tmp_path / "b", *board):
-        with distributed.Client(f"tcp://127.0.0.1:{port}") as client:
+        with Client(f"tcp://127.0.0.1:{port}") as client:
             client.wait_for_workers(2, timeout=60)  # else the one without the resource may be all there is
         with cluster.joined(f"tcp://127.0.0.1:{port}", "agx-xavier", out) as place:
             list(spread(partial(jobs.attempt, out=out, seen=str(seen)), [1, 2, 3], place, "test"))
