@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from architectures import archive
-from architectures.search import FORMAT, FRONT_NAME
+from architectures.search import BY_CHANCE, FORMAT, FRONT_NAME
 from siamtrt import ArtifactError, UsageError
 from siamtrt.files import sha256
-
-BY_CHANCE = "random"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from scipy.stats import kendalltau
 from architectures.alone import trained_alone
 from architectures.archive import Archive, Judged
 from architectures.judge import SPLITS, Request, judge, open_bench
-from architectures.search import ARCHIVE_NAME, key
+from architectures.search import ARCHIVE_NAME, key, stood_on
 from siamtrt import ArtifactError, UsageError, claim, cli
 from siamtrt.documents import Format
 from siamtrt.environment import describe
@@ -77,8 +77,7 @@ def main(options: argparse.Namespace) -> None:
     alike, pairs = alike_agreement(ranked)
     taus = {"tau": tau, "tau_of_work": of_work, "tau_alike": alike, "pairs_alike": pairs, "chance": chance}
     values = {"networks": [vars(one) for one in ranked], "steps": steps, "pairs_a_step": config.data.batch, **taus}
-    provenance = {"command": cli.command_line("architectures"), "environment": describe(), **key(request)}
-    del provenance["data"]
+    provenance = {"command": cli.command_line("architectures"), "environment": describe(), **stood_on(request)}
     _FORMAT.save(options.out / "ranking.json", {**provenance, **values})
     whole = f"tau {as_text(tau)}, of work alone {as_text(of_work)}, by chance within +-{chance:.3f}"
     within = "no two of like work" if alike is None else f"{alike:.3f} over the {pairs} pairs of like work"

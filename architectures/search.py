@@ -29,7 +29,8 @@ from siamtrt.files import sha256, whole_file
 ARCHIVE_NAME, FRONT_NAME, PICTURE_NAME, BEST_NAME = "archive.jsonl", "front.json", "front.png", "best.pth"
 NETWORKS_NAME, ARCHIVE_B_NAME = "networks.png", "archive_b.jsonl"
 FORMAT = Format("a front", schema=3, hint="python -m architectures search", kind="front")
-_STRATEGIES = ("nsga2", "ga", "random")
+BY_CHANCE = "random"
+_STRATEGIES = ("nsga2", "ga", BY_CHANCE)
 _SETTINGS = ("strategy", "seed", "population", "generations", "pairs", "keep_towers", "keep_blocks")
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def main(options: argparse.Namespace) -> None:
 
 def _search(run: _Run, options: argparse.Namespace) -> None:
     choices = Choices(run.bench.space.sizes, run.string, run.allowed)
-    if options.strategy == "random":
+    if options.strategy == BY_CHANCE:
         count = options.population * options.generations
         draw_at_random(choices, run.judge, count=count, batch=options.population, seed=options.seed)
         return
@@ -206,8 +207,7 @@ def _on_the_other_split(request: Request, names: list[str], out: Path) -> dict[s
 def _conditions(run: _Run) -> dict[str, object]:
     """What two searches have to share to be compared."""
     space = {"towers": run.request.towers, "blocks": run.request.blocks}
-    stood_on = {name: value for name, value in key(run.request).items() if name != "data"}
-    return {**stood_on, **space, **asdict(run.limits)}
+    return {**stood_on(run.request), **space, **asdict(run.limits)}
 
 
 def _titled(chosen: list[Judged], second: dict[str, float], largest: str) -> list[tuple[str, Architecture]]:
@@ -230,6 +230,11 @@ def _without(judged: Judged) -> dict[str, object]:
 
 def key(request: Request) -> dict[str, object]:
     """What judgements depend on, for the claim of a folder that keeps them."""
+    return {**stood_on(request), "data": str(request.data.resolve())}
+
+
+def stood_on(request: Request) -> dict[str, object]:
+    """The same for a record that leaves this machine: digests and settings, without the place of the data."""
     files = {"weights": request.weights, "config": request.config, "latency": request.latency}
     digests = {name: sha256(path) if path else None for name, path in files.items()}
-    return {**digests, "trained": request.trained, "pairs": request.pairs, "data": str(request.data.resolve())}
+    return {**digests, "trained": request.trained, "pairs": request.pairs}
