@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from architectures.cells.compare import interval
 from benchmarks.evaluation.held_out.runs import ChosenTracker, run_videos, summary, worth
 from engines.build import BuildRequest, build
 from export.write import write
 from networks.checkpoint import load
-from sequences.sequence import Sequence
-from siamtrt import GraphPrecisions, cli, documents
+from sequences.sequence import Sequence as Video
+from siamtrt import Array, GraphPrecisions, cli, documents
 from siamtrt.files import read_json, sha256
 
 _NAME = "tracked.json"
@@ -23,8 +26,20 @@ def engines_of(rows: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     return {f"{name}: {file}": digest for name, row in rows.items() for file, digest in row["engines"].items()}
 
 
+def gains(rows: Sequence[dict[str, Any]], first: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """How much more success *rows* have than *first*, video by video: the mean over all videos and 95 % of it.
+
+    Args:
+        rows: what :func:`tracked` returned of one way, seed by seed; seeds are averaged before videos are.
+        first: of the way that it is compared with.
+    """
+    apart = _by_video(rows) - _by_video(first)
+    low, high = interval(apart.tolist())
+    return {"gain": float(apart.mean()), "low": low, "high": high}
+
+
 def tracked(
-    model: str, weights: Path, out: Path, videos: dict[str, list[Sequence]], study: str, threads: int | None = 1
+    model: str, weights: Path, out: Path, videos: dict[str, list[Video]], study: str, threads: int | None = 1
 ) -> dict[str, Any]:
     """Export *weights* into *out*, build FP32 engines of ONNX Runtime, and follow every video to its end.
 
@@ -68,3 +83,9 @@ def tracked(
     }
     documents.write(path, document)
     return document
+
+
+def _by_video(rows: Sequence[dict[str, Any]]) -> Array:
+    names = [(folder, video) for folder, values in sorted(rows[0]["videos"].items()) for video in sorted(values)]
+    mean: Array = np.mean([[row["videos"][folder][video] for folder, video in names] for row in rows], axis=0)
+    return mean

@@ -19,7 +19,7 @@ from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from siamtrt import cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import read_json
-from studies.tracked import engines_of, tracked
+from studies.tracked import engines_of, gains, tracked
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU
@@ -83,9 +83,10 @@ def main(options: argparse.Namespace) -> None:
         "engines_manifest": {"files": engines_of(rows)},
         "minutes": options.minutes,
         "ways": rows,
+        "gains": {name: gains([row], [next(iter(rows.values()))]) for name, row in rows.items()},
     }
     documents.write(options.out / "ways.json", record)
-    print(lines(rows))  # noqa: T201
+    print(lines(record))  # noqa: T201
 
 
 def configured(base: Config, way: Way) -> Config:
@@ -131,12 +132,14 @@ def trained(config: Config, data: Path, out: Path) -> float:
     return spent
 
 
-def lines(rows: dict[str, dict[str, Any]]) -> str:
-    """A line a way: what it saw and how it tracks."""
-    table = [f"{'way':18} {'pairs':>7} {'minutes':>8} {'success':>8} losses"]
-    for name, row in rows.items():
+def lines(record: dict[str, Any]) -> str:
+    """A line a way: what it saw, how it tracks, and how much better than the first one, video by video."""
+    table = [f"{'way':18} {'pairs':>7} {'minutes':>8} {'success':>8} losses {'beside the first, 95 %':>25}"]
+    for name, row in record["ways"].items():
+        gain = record["gains"][name]
         table.append(
-            f"{name:18} {row['pairs']:7} {row['spent_minutes']:8.1f} {row['success_auc']:8.3f} {row['losses']:6}"
+            f"{name:18} {row['pairs']:7} {row['spent_minutes']:8.1f} {row['success_auc']:8.3f} {row['losses']:6} "
+            f"{gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
         )
     return "\n".join(table)
 

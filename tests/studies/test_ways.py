@@ -49,7 +49,10 @@ def test_the_minutes_of_every_sitting_are_added(tmp_path, monkeypatch):
     monkeypatch.setattr(ways, "Loop", Counted)
     assert trained(BASE, tmp_path, tmp_path) == 1
     assert trained(BASE, tmp_path, tmp_path) == 3
-    assert "3.0" in lines({"nano": {"pairs": 100, "spent_minutes": 3.0, "success_auc": 0.5, "losses": 0}})
+    row = {"pairs": 100, "spent_minutes": 3.0, "success_auc": 0.5, "losses": 0}
+    shown = lines({"ways": {"nano": row}, "gains": {"nano": {"gain": 0.0, "low": -0.1, "high": 0.1}}})
+    assert "3.0" in shown
+    assert shown.endswith("+0.000 (-0.100 to +0.100)")
 
 
 class Counted:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from studies import training_ablation
+from studies.training_ablation import ALL, ROWS, lines, shortened
+from training.config import Config, parsed
+from training.tasks.siamrpn import Settings
+
+BASE = Config.load(Path(training_ablation.__file__).parents[1] / "training" / "configs" / "siamrpn_nano_pieces.toml")
+
+
+def changed(before, after, prefix=""):
+    """The dotted names of what differs; a source is named by its kind and folder."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return {name for key in before for name in changed(before[key], after.get(key), f"{prefix}{key}.")}
+    return set() if before == after else {prefix.rstrip(".")}
+
+
+def sources(config):
+    return {(source.kind, source.path) for source in config.data.sources}
+
+
+@pytest.mark.parametrize(
+    ("row", "settings"),
+    [
+        (ALL, set()),
+        ("no hard negatives", {"task.hard_negatives"}),
+        ("no size errors", {"data.augmentation.search_zoom", "data.augmentation.search_scale"}),
+        ("near frames", {"data.frame_gap"}),
+        ("no teacher", {"task.teachers", "task.distil_weight", "data.sources"}),
+    ],
+)
+def test_a_row_changes_nothing_but_what_it_leaves_out(row, settings):
+    assert changed(asdict(BASE), asdict(ROWS[row](BASE))) == settings
+
+
+@pytest.mark.parametrize(
+    ("row", "left_out"),
+    [
+        ("no collages", {("videos", "collages")}),
+        ("no composites", {("composites", "davis")}),
+        ("no still images", {("images", "coco"), ("images", "foda")}),
+        ("no pieces", {("patches", "davis"), ("patches", "sequences")}),
+        ("no teacher", {("patches", "davis"), ("patches", "sequences")}),
+    ],
+)
+def test_a_row_leaves_out_its_pairs_alone(row, left_out):
+    assert sources(BASE) - sources(ROWS[row](BASE)) == left_out
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_is_a_training_that_keeps_its_last_weights(row):
+    config = ROWS[row](shortened(BASE, 40, Path("start.pth")))
+    assert (config.steps, config.validate_steps, config.optimizer.warmup_steps) == (40, 40, 4)
+    assert parsed(Settings, config.task, "[task]").start == "start.pth"
+
+
+def test_a_line_shows_each_seed_and_what_leaving_out_costs():
+    row = [{"success_auc": 0.5, "losses": 2}, {"success_auc": 0.6, "losses": 1}]
+    gain = {"gain": -0.1, "low": -0.2, "high": 0.05}
+    shown = lines({"rows": {ALL: row, "no teacher": row}, "gains": {"no teacher": gain}})
+    assert "0.500 (2), 0.600 (1)" in shown
+    assert shown.endswith("-0.100 (-0.200 to +0.050)")
