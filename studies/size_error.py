@@ -9,7 +9,6 @@ factor itself is taken over.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -19,8 +18,9 @@ import torch
 from networks.checkpoint import load
 from networks.models import ModelSpec, spec
 from networks.siamrpn import SiamRPN
-from siamtrt import Array, UsageError, cli
-from siamtrt.files import write_text
+from siamtrt import Array, UsageError, cli, documents
+from siamtrt.environment import describe
+from siamtrt.files import sha256
 from siamtrt.geometry import anchor_grid, context_side
 from training.batches import collate
 from training.config import Config
@@ -28,6 +28,7 @@ from training.pairs import Pair, View, crop
 from training.sources import Labelled, open_sources
 from training.validate import best_boxes
 
+STUDY = "studies.size_error"
 FACTORS = (0.77, 0.85, 1.0, 1.18, 1.3)
 _BATCH = 16
 
@@ -39,10 +40,16 @@ def main(options: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     views = [sources[index % len(sources)][0].pair(rng) for index in range(options.pairs)]
     sides = {factor: _sides(options.model, options.checkpoint, views, factor) for factor in FACTORS}
-    document = {f"{factor}": (sides[factor] * factor / sides[1.0]).round(4).tolist() for factor in FACTORS}
+    rows = {f"{factor}": (sides[factor] * factor / sides[1.0]).round(4).tolist() for factor in FACTORS}
     if options.out:
-        write_text(options.out, json.dumps(document) + "\n")
-    for factor, ratios in document.items():
+        document = {
+            "command": cli.command_line(STUDY),
+            "environment": describe(),
+            "checkpoint": {"model": options.model, "sha256": sha256(options.checkpoint)},
+            "rows": rows,
+        }
+        documents.write(options.out, document, indent=None)
+    for factor, ratios in rows.items():
         print(f"cut by {factor}: comes back {np.median(ratios):.3f}")  # noqa: T201
 
 
@@ -75,7 +82,7 @@ def _side_px(labelled: Labelled, model: ModelSpec) -> float:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("studies.size_error", "Measure how much of a wrong size comes back.")
+    arguments = cli.parser(STUDY, "Measure how much of a wrong size comes back.")
     arguments.add_argument("--model", required=True)
     arguments.add_argument("--checkpoint", type=Path, required=True)
     arguments.add_argument("--config", type=Path, required=True, help="of the training: it names the held-out videos")

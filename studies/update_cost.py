@@ -7,7 +7,6 @@ meets all of them alike. Milliseconds of the wall clock and of the processor, me
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -15,9 +14,10 @@ from pathlib import Path
 
 from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
-from siamtrt import ModelCard, UsageError, cli
-from siamtrt.files import write_text
+from siamtrt import Manifest, ModelCard, UsageError, cli, documents
+from siamtrt.environment import describe
 
+STUDY = "studies.update_cost"
 _WARM_UP = 5
 
 
@@ -47,8 +47,17 @@ def main(options: argparse.Namespace) -> None:
     for tracker in trackers:
         tracker.close()
     if options.out:
-        rows = {name: {"wall_ms": wall_ms[row], "processor_ms": processor_ms[row]} for row, name in enumerate(names)}
-        write_text(options.out, json.dumps(rows) + "\n")
+        digests = [Manifest.load(engines, stage="engines").files for engines in options.engines]
+        document = {
+            "command": cli.command_line(STUDY),
+            "environment": describe(),
+            "engines_manifest": {"files": dict(zip(names, digests, strict=True))},
+            "warm_up": _WARM_UP,
+            "rows": {
+                name: {"wall_ms": wall_ms[row], "processor_ms": processor_ms[row]} for row, name in enumerate(names)
+            },
+        }
+        documents.write(options.out, document, indent=None)
     first = statistics.median(processor_ms[0][_WARM_UP:])
     for row, name in enumerate(names):
         processor = statistics.median(processor_ms[row][_WARM_UP:])
@@ -57,7 +66,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    arguments = cli.parser("studies.update_cost", "Time an update of several models in turns.")
+    arguments = cli.parser(STUDY, "Time an update of several models in turns.")
     arguments.add_argument("--engines", type=Path, nargs="+", required=True)
     arguments.add_argument("--clip", type=Path, required=True, help="a sequence in any layout")
     arguments.add_argument("--out", type=Path, help="a JSON file with every sample")

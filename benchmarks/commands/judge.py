@@ -13,6 +13,7 @@ from benchmarks.evaluation.leaks import KEY, require_no_leak, told_leak
 from benchmarks.evaluation.options import declare
 from sequences.sequence import Sequence
 from siamtrt import Manifest, ModelCard, UsageError, cli, documents
+from siamtrt.environment import describe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +29,22 @@ def main(options: argparse.Namespace) -> None:
     groups = load_videos(options.videos, options.held_out)
     videos = [video for group in groups.values() for video in group]
     leaks = {engines: require_no_leak(engines, videos, allowed=options.allow_leak) for engines in options.models}
-    document: dict[str, Any] = {"models": {}}
+    document: dict[str, Any] = {
+        "command": cli.command_line("benchmarks"),
+        "environment": describe(),
+        "engines_manifest": {"files": {}},
+        "models": {},
+    }
     for engines in options.models:
         name = _name(engines)
         if name in document["models"]:
             raise UsageError(f"{name} is named twice", hint="name folders of different engines")
+        files = Manifest.load(engines, stage="engines").files
+        document["engines_manifest"]["files"].update({f"{name}: {file}": digest for file, digest in files.items()})
         document["models"][name] = _judge(engines, groups, options.threads)
         if leaks[engines]:
             document["models"][name][KEY] = leaks[engines]
-        documents.write(options.out, document)
+        documents.write(options.out, document, indent=None)
     cli.show(options, table(document, list(groups)), document)
 
 
@@ -62,7 +70,6 @@ def _judge(engines: Path, groups: dict[str, list[Sequence]], threads: int | None
     finally:
         tracker.close()
     return {
-        "engines": Manifest.load(engines, stage="engines").files,
         "constants": asdict(ModelCard.load(engines).tracker),
         "worth": worth(runs),
         "groups": {group: asdict(summary(rows)) for group, rows in runs.items()},

@@ -13,7 +13,9 @@ def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(ti
     write_video(tmp_path / "clip", 9)
     words = ["--engines", tiny_engines, "--clip", tmp_path / "clip", "--out", tmp_path / "cost.json"]
     main(_arguments().parse_args([str(word) for word in words]))
-    (samples,) = json.loads((tmp_path / "cost.json").read_text()).values()
+    record = json.loads((tmp_path / "cost.json").read_text())
+    ((name, samples),) = record["rows"].items()
+    assert record["engines_manifest"]["files"][name]["search.onnx"]
     assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
     assert f"1.00 of the first  tiny, {tiny_engines}" in capsys.readouterr().out
 

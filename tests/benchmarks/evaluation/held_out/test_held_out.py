@@ -125,7 +125,8 @@ def test_the_judge_writes_the_overlap_of_every_frame_and_prints_each_model(tiny_
     words = ("--models", tiny_engines, "--videos", *roots, "--held-out", "held", "--out", tmp_path / "judged.json")
     assert command("judge", *words) == 0
     document = json.loads((tmp_path / "judged.json").read_text())
-    (model,) = document["models"].values()
+    ((name, model),) = document["models"].items()
+    assert document["engines_manifest"]["files"][f"{name}: search.onnx"]
     assert len(model["videos"]["videos"]["held"]["overlaps"]) == 4
     assert model["videos"]["masked"]["cat"]["overlaps"][2] is None
     assert model["constants"]["penalty_k"] == 0.05
