@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from studies import training_ablation
-from studies.training_ablation import ALL, ROWS, lines, shortened
+from studies.training_ablation import ALL, ROWS, _arguments, lines, main, shortened
 from training.config import Config, parsed
 from training.tasks.siamrpn import Settings
 
@@ -65,3 +66,45 @@ def test_a_line_shows_each_seed_and_what_leaving_out_costs():
     shown = lines({"rows": {ALL: row, "no teacher": row}, "gains": {"no teacher": gain}})
     assert "0.500 (2), 0.600 (1)" in shown
     assert shown.endswith("-0.100 (-0.200 to +0.050)")
+
+
+def test_every_row_is_trained_with_every_seed_and_set_beside_all(tmp_path, monkeypatch, capsys):
+    trained = []
+
+    def tracked(model, weights, out, *_):
+        found = 0.5 if out.name.startswith(ALL) else 0.4
+        row = {
+            "success_auc": found,
+            "losses": 1,
+            "videos": {"set": {"one": found, "two": found}},
+            "engines": {"a": "b"},
+        }
+        return row if weights == out / "best.pth" else None
+
+    monkeypatch.setattr(training_ablation, "load_videos", lambda *_: {})
+    monkeypatch.setattr(training_ablation, "open_task", lambda config, *_: trained.append(config))
+    monkeypatch.setattr(training_ablation, "Loop", Unrun)
+    monkeypatch.setattr(training_ablation, "tracked", tracked)
+    (tmp_path / "start.pth").write_bytes(b"weights")
+    words = ["--start", tmp_path / "start.pth", "--data", tmp_path, "--videos", tmp_path, "--held-out", "one"]
+    words += ["--rows", ALL, "no hard negatives", "--seeds", "3", "4", "--steps", "7", "--out", tmp_path]
+    main(_arguments().parse_args([str(word) for word in words]))
+    record = json.loads((tmp_path / "training_ablation.json").read_text())
+    assert [(config.seed, config.steps, config.task["hard_negatives"]) for config in trained] == [
+        (3, 7, 16),
+        (3, 7, 0),
+        (4, 7, 16),
+        (4, 7, 0),
+    ]
+    assert [row["seed"] for row in record["rows"]["no hard negatives"]] == [3, 4]
+    assert record["gains"]["no hard negatives"]["gain"] == pytest.approx(-0.1)
+    assert record["pairs"] == 7 * BASE.data.batch
+    assert "-0.100 (-0.100 to -0.100)" in capsys.readouterr().out
+
+
+class Unrun:
+    def __init__(self, *_):
+        pass
+
+    def run(self):
+        pass
