@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> None:
     rng = np.random.default_rng(0)
     views = [sources[index % len(sources)][0].pair(rng) for index in range(options.pairs)]
     sides = {factor: _sides(options.model, options.checkpoint, views, factor) for factor in FACTORS}
-    rows = {f"{factor}": (sides[factor] * factor / sides[1.0]).round(4).tolist() for factor in FACTORS}
+    rows = {f"{factor}": (sides[factor] * factor / sides[1.0]).astype(float).round(4).tolist() for factor in FACTORS}
     if options.out:
         document = {
             "command": cli.command_line(STUDY),

@@ -106,6 +106,16 @@ def test_the_milliseconds_and_the_comparison_with_pysots_way_are_what_their_file
         assert [float(value) for value in row] == [pytest.approx(run[figure], rel=0.02) for run in runs]
 
 
+def test_the_updates_in_turns_are_what_their_file_says():
+    run = json.loads((DOCS / "measured" / "update_cost.json").read_text())
+    medians = [statistics.median(row["processor_ms"][run["warm_up"] :]) for row in run["rows"].values()]
+    rows = re.findall(
+        r"(?m)^\| `\w+`[^|]* \| ([\d.]+) ms \| ([\d.]+) \|$", (DOCS / "speed.md").read_text(encoding="utf-8")
+    )
+    found = [(f"{ms:.1f}", ms / medians[0]) for ms in sorted(medians, reverse=True)]
+    assert [(ms, float(share)) for ms, share in rows] == [(ms, pytest.approx(share, abs=0.005)) for ms, share in found]
+
+
 def test_the_latency_table_orders_networks_as_its_file_says():
     page = (DOCS / "architectures.md").read_text(encoding="utf-8")
     run = json.loads((DOCS / "measured" / "latency_order.json").read_text())
