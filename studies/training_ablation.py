@@ -1,8 +1,9 @@
 """What does each part of a training give? ``python -m studies.training_ablation --data DATA --videos V... --out OUT``.
 
-Every row leaves one thing out of the same configuration: a kind of pairs, the hard negatives, the wrong sizes, distant
-frames, or the teacher. Start, steps, rate and seeds are the same. Each result follows the held-out videos in a closed
-loop; OUT/training_ablation.json has every video. What is done stays; rerun to resume, or ``--rows`` for a part.
+Every row leaves one thing out of the same configuration: every second video, a kind of pairs, the hard negatives, the
+wrong sizes, distant frames, or the teacher. Start, steps, rate and seeds are the same. Each result follows the held-out
+videos in a closed loop; OUT/training_ablation.json has every video. What is done stays; rerun to resume, or ``--rows``
+for a part.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from studies.tracked import engines_of, gains, tracked
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU
+from training.sources import video_names
 from training.tasks import open_task
 
 STUDY = "studies.training_ablation"
@@ -55,16 +57,23 @@ def without_teacher(config: Config) -> Config:
     return without_task(without_sources(config, kind="patches"), teachers=[], distil_weight=0.0)
 
 
-ROWS: dict[str, Callable[[Config], Config]] = {
-    ALL: lambda config: config,
-    "no collages": lambda config: without_sources(config, path="collages"),
-    "no composites": lambda config: without_sources(config, kind="composites"),
-    "no still images": lambda config: without_sources(config, kind="images"),
-    "no pieces": lambda config: without_sources(config, kind="patches"),
-    "no teacher": without_teacher,
-    "no hard negatives": lambda config: without_task(config, hard_negatives=0),
-    "no size errors": without_size_errors,
-    "near frames": lambda config: replace(config, data=replace(config.data, frame_gap=_NEAR_FRAMES)),
+def without_every_second_video(config: Config, data: Path) -> Config:
+    """*config* less every second video of its sources below *data*, and what is made of it; they are held out."""
+    names = (*config.data.validation, *video_names(config, data)[1::2])
+    return replace(config, data=replace(config.data, validation=names))
+
+
+ROWS: dict[str, Callable[[Config, Path], Config]] = {
+    ALL: lambda config, _: config,
+    "half the videos": without_every_second_video,
+    "no collages": lambda config, _: without_sources(config, path="collages"),
+    "no composites": lambda config, _: without_sources(config, kind="composites"),
+    "no still images": lambda config, _: without_sources(config, kind="images"),
+    "no pieces": lambda config, _: without_sources(config, kind="patches"),
+    "no teacher": lambda config, _: without_teacher(config),
+    "no hard negatives": lambda config, _: without_task(config, hard_negatives=0),
+    "no size errors": lambda config, _: without_size_errors(config),
+    "near frames": lambda config, _: replace(config, data=replace(config.data, frame_gap=_NEAR_FRAMES)),
 }
 
 
@@ -78,7 +87,7 @@ def main(options: argparse.Namespace) -> None:
         for name, found in rows.items():
             out = options.out / f"{name.replace(' ', '-')}-{seed}"
             claim.take(out / "claim.json", {"start": digest})
-            config = replace(ROWS[name](base), seed=seed)
+            config = replace(ROWS[name](base, options.data), seed=seed)
             Loop(open_task(config, options.data, CPU), config, out, CPU).run()
             judged = tracked(base.task["model"], out / BEST_NAME, out, videos, STUDY, options.threads)
             found.append({"seed": seed, **judged})

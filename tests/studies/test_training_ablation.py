@@ -12,6 +12,7 @@ from training.config import Config, parsed
 from training.tasks.siamrpn import Settings
 
 BASE = Config.load(Path(training_ablation.__file__).parents[1] / "training" / "configs" / "siamrpn_nano_pieces.toml")
+NOWHERE = Path("nowhere")
 
 
 def changed(before, after, prefix=""):
@@ -36,7 +37,7 @@ def sources(config):
     ],
 )
 def test_a_row_changes_nothing_but_what_it_leaves_out(row, settings):
-    assert changed(asdict(BASE), asdict(ROWS[row](BASE))) == settings
+    assert changed(asdict(BASE), asdict(ROWS[row](BASE, NOWHERE))) == settings
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,19 @@ def test_a_row_changes_nothing_but_what_it_leaves_out(row, settings):
     ],
 )
 def test_a_row_leaves_out_its_pairs_alone(row, left_out):
-    assert sources(BASE) - sources(ROWS[row](BASE)) == left_out
+    assert sources(BASE) - sources(ROWS[row](BASE, NOWHERE)) == left_out
 
 
-@pytest.mark.parametrize("row", ROWS)
+def test_half_the_videos_are_held_out_beside_those_that_are_so_already(monkeypatch):
+    monkeypatch.setattr(training_ablation, "video_names", lambda *_: ("a", "b", "c", "d", "e"))
+    config = ROWS["half the videos"](BASE, NOWHERE)
+    assert changed(asdict(BASE), asdict(config)) == {"data.validation"}
+    assert config.data.validation == (*BASE.data.validation, "b", "d")
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row != "half the videos"])
 def test_every_row_is_a_training_that_keeps_its_last_weights(row):
-    config = ROWS[row](shortened(BASE, 40, Path("start.pth")))
+    config = ROWS[row](shortened(BASE, 40, Path("start.pth")), NOWHERE)
     assert (config.steps, config.validate_steps, config.optimizer.warmup_steps) == (40, 40, 4)
     assert parsed(Settings, config.task, "[task]").start == "start.pth"
 
