@@ -19,11 +19,10 @@ from architectures.fronts import Front, compared
 from architectures.judge import MODEL, SPLITS, Request, judge, open_bench
 from architectures.search import key
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
-from sequences.sequence import Sequence
 from siamtrt import UsageError, claim, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import sha256
-from studies.tracked import engines_of, tracked
+from studies.tracked import engines_of, tracked, unseen
 from training.config import Config
 from training.loop import BEST_NAME
 from training.sources import video_names
@@ -44,7 +43,7 @@ def main(options: argparse.Namespace) -> None:
     _require_searched_here(searched[0], request)
     largest = {"architecture": first.architecture, "milliseconds": first.milliseconds, "overlap": first.overlap}
     sides = {LARGEST: [largest], SEARCHED: best(searched, options.top), RANDOM: best(drawn, options.top)}
-    videos = unseen(load_videos(options.videos, options.held_out), config, options.data)
+    videos = unseen(load_videos(options.videos, options.held_out), seen(config, options.data))
     rows: dict[str, dict[str, Any]] = {}
     for name, one in _named(sides):
         out = options.out / name
@@ -80,17 +79,9 @@ def best(runs: Iterable[Front], count: int) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda row: (-row["overlap"], row["architecture"]))[:count]
 
 
-def unseen(videos: dict[str, list[Sequence]], config: Config, data: Path) -> dict[str, list[Sequence]]:
-    """The *videos*, proved to be none that the training saw or the search was guided by.
-
-    Raises:
-        UsageError: one is.
-    """
-    seen = {*video_names(config, data), *video_names(config, data, validation=True)}
-    known = sorted(video.name for entries in videos.values() for video in entries if video.name in seen)
-    if known:
-        raise UsageError(f"seen by training or search: {', '.join(known)}", hint="--videos with others")
-    return videos
+def seen(config: Config, data: Path) -> tuple[str, ...]:
+    """Names of the videos that trained or, as the split of a search, guided it."""
+    return (*video_names(config, data), *video_names(config, data, validation=True))
 
 
 def _require_searched_here(run: Front, request: Request) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from architectures.cells.compare import interval
 from benchmarks.evaluation.held_out.runs import ChosenTracker, run_videos, summary, worth
 from engines.build import BuildRequest, build
 from export.write import write
 from networks.checkpoint import load
 from sequences.sequence import Sequence as Video
-from siamtrt import Array, GraphPrecisions, cli, documents
+from siamtrt import Array, GraphPrecisions, UsageError, cli, documents
 from siamtrt.files import read_json, sha256
 
-_NAME = "tracked.json"
+TRACKED_NAME = "tracked.json"
+_DRAWS = 10_000
 
 
 def engines_of(rows: Mapping[str, dict[str, Any]]) -> dict[str, str]:
@@ -27,15 +27,41 @@ def engines_of(rows: Mapping[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def gains(rows: Sequence[dict[str, Any]], first: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """How much more success *rows* have than *first*, video by video: the mean over all videos and 95 % of it.
+    """How much more success *rows* have than *first*: the difference of the means, and 95 % of it.
+
+    The interval is by drawing videos within their folders, which count alike, as in ``success_auc``. It does not hold
+    what another seed of the training would change: that is told by rows of several seeds alone.
 
     Args:
-        rows: what :func:`tracked` returned of one way, seed by seed; seeds are averaged before videos are.
+        rows: what :func:`tracked` returned of one way, seed by seed; a video's success is their mean.
         first: of the way that it is compared with.
+
+    Returns:
+        ``gain``, ``low`` and ``high``.
     """
-    apart = _by_video(rows) - _by_video(first)
-    low, high = interval(apart.tolist())
-    return {"gain": float(apart.mean()), "low": low, "high": high}
+    rng = np.random.default_rng(0)
+    apart = [_successes(rows, name) - _successes(first, name) for name in rows[0]["videos"]]
+    drawn = [rng.choice(values, (_DRAWS, len(values))).mean(1) for values in apart]
+    low, high = np.percentile(np.mean(drawn, 0), (2.5, 97.5))
+    return {"gain": float(np.mean([values.mean() for values in apart])), "low": float(low), "high": float(high)}
+
+
+def shown(gain: Mapping[str, float]) -> str:
+    """A gain of :func:`gains` in words."""
+    return f"{gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+
+
+def unseen(videos: dict[str, list[Video]], seen: Iterable[str]) -> dict[str, list[Video]]:
+    """The *videos*, proved to be none of those *seen*.
+
+    Raises:
+        UsageError: one is.
+    """
+    names = {*seen}
+    known = sorted(video.name for entries in videos.values() for video in entries if video.name in names)
+    if known:
+        raise UsageError(f"seen by training or search: {', '.join(known)}", hint="--videos with others")
+    return videos
 
 
 def tracked(
@@ -55,7 +81,7 @@ def tracked(
         ``success_auc`` (mean of the folders), ``losses``, the figures of each folder and video, how many
         multiply-accumulates the search graph has, and the digests of the engines.
     """
-    path, digest = out / _NAME, sha256(weights)
+    path, digest = out / TRACKED_NAME, sha256(weights)
     names = {folder: [video.name for video in entries] for folder, entries in videos.items()}
     if path.is_file():
         found = read_json(path)
@@ -85,7 +111,7 @@ def tracked(
     return document
 
 
-def _by_video(rows: Sequence[dict[str, Any]]) -> Array:
-    names = [(folder, video) for folder, values in sorted(rows[0]["videos"].items()) for video in sorted(values)]
-    mean: Array = np.mean([[row["videos"][folder][video] for folder, video in names] for row in rows], axis=0)
+def _successes(rows: Sequence[dict[str, Any]], group: str) -> Array:
+    """Of each video of a folder, the mean over *rows*."""
+    mean: Array = np.mean([[row["videos"][group][video] for video in rows[0]["videos"][group]] for row in rows], axis=0)
     return mean

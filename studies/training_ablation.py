@@ -1,9 +1,9 @@
 """What does each part of a training give? ``python -m studies.training_ablation --data DATA --videos V... --out OUT``.
 
-Every row leaves one thing out of the same configuration: every second video, a kind of pairs, the hard negatives, the
-wrong sizes, distant frames, or the teacher. Start, steps, rate and seeds are the same. Each result follows the held-out
-videos in a closed loop; OUT/training_ablation.json has every video. What is done stays; rerun to resume, or ``--rows``
-for a part.
+Every row leaves one thing out of the same configuration: a kind of pairs, every second video, the hard negatives, the
+crops of a wrong size, distant frames, or the teacher. Start, steps, rate and seeds are the same, so what is seen is
+what the part gives in these steps. Each result follows the held-out videos in a closed loop; OUT/training_ablation.json
+has every video of every row that is done. Rerun to resume, or ``--rows`` for a part.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from siamtrt import claim, cli, documents
 from siamtrt.environment import describe
-from siamtrt.files import sha256
-from studies.tracked import engines_of, gains, tracked
+from siamtrt.files import read_json, sha256
+from studies.tracked import TRACKED_NAME, engines_of, gains, shown, tracked, unseen
+from studies.ways import shortened
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU
@@ -30,15 +31,15 @@ STUDY = "studies.training_ablation"
 ALL = "all"
 _CONFIG = Path("training/configs/siamrpn_nano_pieces.toml")
 _NEAR_FRAMES = 10
-_WARM_UP_SHARE = 0.1
+_CLAIM = "claim.json"
 
 
 def without_sources(config: Config, **values: str) -> Config:
     """*config* less the sources whose attributes have these *values*."""
-    kept = tuple(
+    sources = [
         source for source in config.data.sources if any(getattr(source, key) != value for key, value in values.items())
-    )
-    return replace(config, data=replace(config.data, sources=kept))
+    ]
+    return replace(config, data=replace(config.data, sources=tuple(sources)))
 
 
 def without_task(config: Config, **values: Any) -> Config:
@@ -47,9 +48,8 @@ def without_task(config: Config, **values: Any) -> Config:
 
 
 def without_size_errors(config: Config) -> Config:
-    """*config* whose search crops are cut at the true size."""
-    true_size = replace(config.data.augmentation, search_zoom=0.0, search_scale=0.0)
-    return replace(config, data=replace(config.data, augmentation=true_size))
+    """*config* whose search crops are never cut as by a tracker whose last size was wrong."""
+    return replace(config, data=replace(config.data, augmentation=replace(config.data.augmentation, search_zoom=0.0)))
 
 
 def without_teacher(config: Config) -> Config:
@@ -58,15 +58,17 @@ def without_teacher(config: Config) -> Config:
 
 
 def without_every_second_video(config: Config, data: Path) -> Config:
-    """*config* less every second video of its sources below *data*, and what is made of it; they are held out."""
-    names = (*config.data.validation, *video_names(config, data)[1::2])
-    return replace(config, data=replace(config.data, validation=names))
+    """*config* less every second of its real videos below *data*, and less collages, which show objects of them all."""
+    config = without_sources(config, path="collages")
+    real = [source for source in config.data.sources if source.kind in ("videos", "masks")]
+    names = video_names(replace(config, data=replace(config.data, sources=tuple(real))), data)
+    return replace(config, data=replace(config.data, validation=(*config.data.validation, *names[1::2])))
 
 
 ROWS: dict[str, Callable[[Config, Path], Config]] = {
     ALL: lambda config, _: config,
-    "half the videos": without_every_second_video,
     "no collages": lambda config, _: without_sources(config, path="collages"),
+    "half the videos": without_every_second_video,
     "no composites": lambda config, _: without_sources(config, kind="composites"),
     "no still images": lambda config, _: without_sources(config, kind="images"),
     "no pieces": lambda config, _: without_sources(config, kind="patches"),
@@ -75,52 +77,79 @@ ROWS: dict[str, Callable[[Config, Path], Config]] = {
     "no size errors": lambda config, _: without_size_errors(config),
     "near frames": lambda config, _: replace(config, data=replace(config.data, frame_gap=_NEAR_FRAMES)),
 }
+# What a row is set beside, where that is not the whole: these two leave something else out as well.
+BESIDE = {"half the videos": "no collages", "no teacher": "no pieces"}
 
 
 def main(options: argparse.Namespace) -> None:
-    """Train and track every row with every seed, then print a line for each row."""
-    base = shortened(Config.load(options.config), options.steps, options.start)
-    videos = load_videos(options.videos, options.held_out)
-    digest = sha256(options.start)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in options.rows}
+    """Train and track the rows asked for with every seed, then print a line for each that is done.
+
+    Raises:
+        UsageError: a video is among those that the training sees.
+    """
+    base = shortened(replace_start(Config.load(options.config), options.start), options.steps)
+    videos = unseen(load_videos(options.videos, options.held_out), video_names(base, options.data))
+    stood_on = {"start": sha256(options.start), "config": sha256(options.config), "steps": options.steps}
+    key = {**stood_on, "data": str(options.data.resolve())}
     for seed in options.seeds:
-        for name, found in rows.items():
-            out = options.out / f"{name.replace(' ', '-')}-{seed}"
-            claim.take(out / "claim.json", {"start": digest})
+        for name in options.rows:
+            out = folder(options.out, name, seed)
+            claim.take(out / _CLAIM, key)
             config = replace(ROWS[name](base, options.data), seed=seed)
             Loop(open_task(config, options.data, CPU), config, out, CPU).run()
-            judged = tracked(base.task["model"], out / BEST_NAME, out, videos, STUDY, options.threads)
-            found.append({"seed": seed, **judged})
+            tracked(base.task["model"], out / BEST_NAME, out, videos, STUDY, options.threads)
+    rows = finished(options.out, key)
     record = {
         "command": cli.command_line(STUDY),
         "environment": describe(),
         "engines_manifest": {
             "files": engines_of({f"{name} {row['seed']}": row for name in rows for row in rows[name]})
         },
-        "start_sha256": digest,
+        **stood_on,
         "pairs": options.steps * base.data.batch,
         "rows": rows,
-        "gains": {name: gains(found, rows[ALL]) for name, found in rows.items() if ALL in rows},
+        "gains": {
+            name: gains(rows[name], rows[other])
+            for name in rows
+            if (other := BESIDE.get(name, ALL)) in rows and len(rows[name]) == len(rows[other])
+        },
     }
-    documents.write(options.out / "training_ablation.json", record)
+    documents.write(options.out / "training_ablation.json", record, indent=None)
     print(lines(record))  # noqa: T201
 
 
-def shortened(config: Config, steps: int, start: Path) -> Config:
-    """*config* for so many steps from the weights *start*, its rate falling to zero by then."""
-    schedule = replace(config.optimizer, warmup_steps=max(1, round(steps * _WARM_UP_SHARE)))
-    config = replace(config, steps=steps, validate_steps=steps, optimizer=schedule)
+def folder(out: Path, name: str, seed: int) -> Path:
+    """Where a row lies."""
+    return out / f"{name.replace(' ', '-')}-{seed}"
+
+
+def finished(out: Path, key: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Every row in *out* that was trained for this *key* and tracked: name -> one of each seed."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for name in ROWS:
+        seeds = sorted(
+            int(path.name.rpartition("-")[2]) for path in out.glob(f"{folder(out, name, 0).name[:-1]}[0-9]*")
+        )
+        for seed in seeds:
+            place = folder(out, name, seed)
+            if (place / TRACKED_NAME).is_file() and not claim.changed(place / _CLAIM, key):
+                rows.setdefault(name, []).append({"seed": seed, **read_json(place / TRACKED_NAME)})
+    return rows
+
+
+def replace_start(config: Config, start: Path) -> Config:
+    """*config* from the weights *start*."""
     return without_task(config, start=str(start))
 
 
 def lines(record: dict[str, Any]) -> str:
-    """A line a row: how it tracks with each seed, and video by video beside the row that leaves nothing out."""
-    table = [f"{'row':18} {'success (losses)':>28} {'beside all, 95 % by videos':>28}"]
-    for name, found in record["rows"].items():
-        each = ", ".join(f"{row['success_auc']:.3f} ({row['losses']})" for row in found)
+    """A line a row: how it tracks with each seed, and beside what it leaves a part out of."""
+    table = [f"{'row':18} {'success (losses)':>28} {'beside':>12} {'gain, 95 % by videos':>28}"]
+    for name, trained in record["rows"].items():
+        seeds = ", ".join(f"{row['success_auc']:.3f} ({row['losses']})" for row in trained)
         gain = record["gains"].get(name)
-        beside = f"{gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" if gain else ""
-        table.append(f"{name:18} {each:>28} {beside:>28}")
+        told = f"{BESIDE.get(name, ALL):>12} {shown(gain):>28}" if gain else ""
+        table.append(f"{name:18} {seeds:>28} {told}".rstrip())
     return "\n".join(table)
 
 

@@ -47,11 +47,12 @@ def main(options: argparse.Namespace) -> None:
     for tracker in trackers:
         tracker.close()
     if options.out:
-        digests = [Manifest.load(engines, stage="engines").files for engines in options.engines]
+        manifests = zip(names, (Manifest.load(engines, stage="engines") for engines in options.engines), strict=True)
+        files = {f"{name}: {file}": digest for name, manifest in manifests for file, digest in manifest.files.items()}
         document = {
             "command": cli.command_line(STUDY),
             "environment": describe(),
-            "engines_manifest": {"files": dict(zip(names, digests, strict=True))},
+            "engines_manifest": {"files": files},
             "warm_up": _WARM_UP,
             "rows": {
                 name: {"wall_ms": wall_ms[row], "processor_ms": processor_ms[row]} for row, name in enumerate(names)

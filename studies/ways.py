@@ -3,7 +3,7 @@
 Every way starts from the published weights of its trunk and gets the same minutes of processor time: a few steps are
 timed first, and say how many there are. The pairs are drawn alike, those without truth only where a teacher labels
 them. OUT/ways.json has the success on each held-out video. What is done stays; rerun to resume, or ``--ways`` for a
-part.
+part: the record holds every way that is done.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from typing import Any
 from benchmarks.evaluation.held_out.videos import declare_videos, load_videos
 from siamtrt import cli, documents
 from siamtrt.environment import describe
-from siamtrt.files import read_json
-from studies.tracked import engines_of, gains, tracked
+from siamtrt.files import read_json, sha256
+from studies.tracked import TRACKED_NAME, engines_of, gains, shown, tracked
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU
 from training.tasks import open_task
 
 STUDY = "studies.ways"
+FIRST = "nano"
 _CONFIG = Path("training/configs/siamrpn_nano_taught.toml")
 _PUBLISHED = {"nanotrack_v3": "weights/nanotrackv3.pth", "lighttrack_mobile": "weights/lighttrack_mobile.pth"}
 _NANO_LAYERS = tuple(f"features.{block}" for block in range(4, 10))
@@ -54,7 +55,7 @@ class Way:
 _nano = Way(model="siamrpn_nano", start=_PUBLISHED["nanotrack_v3"], layers=_NANO_LAYERS)
 _lite0 = Way(model="siamrpn_lite0", start="imagenet", layers=_LITE0_LAYERS)
 WAYS = {
-    "nano": _nano,
+    FIRST: _nano,
     "lite0": _lite0,
     "lite0-taught": replace(_lite0, teachers=tuple(_PUBLISHED)),
     "nano-taught": replace(_nano, teachers=tuple(_PUBLISHED)),
@@ -66,27 +67,36 @@ def main(options: argparse.Namespace) -> None:
     """Train and track every way, then print a line for each."""
     base = Config.load(options.config)
     videos = load_videos(options.videos, options.held_out)
-    rows: dict[str, dict[str, Any]] = {}
     for name in options.ways:
         out = options.out / name
         own = configured(base, WAYS[name])
-        plan = planned(own, options.data, options.minutes, out)
-        steps = plan["steps"]
-        own = replace(own, steps=steps, validate_steps=steps)
-        own = replace(own, optimizer=replace(own.optimizer, warmup_steps=max(1, round(steps * _WARM_UP_SHARE))))
-        spent = trained(own, options.data, out)
-        judged = tracked(WAYS[name].model, out / BEST_NAME, out, videos, STUDY, options.threads)
-        rows[name] = {**plan, "spent_minutes": spent, "pairs": steps * own.data.batch, **judged}
+        own = shortened(own, planned(own, options.data, options.minutes, out)["steps"])
+        trained(own, options.data, out)
+        tracked(WAYS[name].model, out / BEST_NAME, out, videos, STUDY, options.threads)
+    rows = {name: row(options.out / name, base) for name in WAYS if (options.out / name / TRACKED_NAME).is_file()}
     record = {
         "command": cli.command_line(STUDY),
         "environment": describe(),
         "engines_manifest": {"files": engines_of(rows)},
         "minutes": options.minutes,
+        "config": sha256(options.config),
         "ways": rows,
-        "gains": {name: gains([row], [next(iter(rows.values()))]) for name, row in rows.items()},
+        "gains": {name: gains([found], [rows[FIRST]]) for name, found in rows.items() if FIRST in rows},
     }
-    documents.write(options.out / "ways.json", record)
+    documents.write(options.out / "ways.json", record, indent=None)
     print(lines(record))  # noqa: T201
+
+
+def row(out: Path, base: Config) -> dict[str, Any]:
+    """What a way that is done took, and how it tracks."""
+    plan, spent = read_json(out / "plan.json"), read_json(out / "spent.json")["minutes"]
+    return {**plan, "spent_minutes": spent, "pairs": plan["steps"] * base.data.batch, **read_json(out / TRACKED_NAME)}
+
+
+def shortened(config: Config, steps: int) -> Config:
+    """*config* for so many steps, its rate rising over a tenth of them; the last weights are kept."""
+    schedule = replace(config.optimizer, warmup_steps=max(1, round(steps * _WARM_UP_SHARE)))
+    return replace(config, steps=steps, validate_steps=steps, optimizer=schedule)
 
 
 def configured(base: Config, way: Way) -> Config:
@@ -133,14 +143,12 @@ def trained(config: Config, data: Path, out: Path) -> float:
 
 
 def lines(record: dict[str, Any]) -> str:
-    """A line a way: what it saw, how it tracks, and how much better than the first one, video by video."""
-    table = [f"{'way':18} {'pairs':>7} {'minutes':>8} {'success':>8} losses {'beside the first, 95 %':>25}"]
-    for name, row in record["ways"].items():
-        gain = record["gains"][name]
-        table.append(
-            f"{name:18} {row['pairs']:7} {row['spent_minutes']:8.1f} {row['success_auc']:8.3f} {row['losses']:6} "
-            f"{gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-        )
+    """A line a way: what it saw, how it tracks, and how much better than the first one."""
+    table = [f"{'way':18} {'pairs':>7} {'minutes':>8} {'success':>8} losses {f'beside {FIRST}, 95 % by videos':>28}"]
+    for name, way in record["ways"].items():
+        gain = record["gains"].get(name)
+        took, tracks = f"{way['pairs']:7} {way['spent_minutes']:8.1f}", f"{way['success_auc']:8.3f} {way['losses']:6}"
+        table.append(f"{name:18} {took} {tracks} {shown(gain) if gain else '':>28}".rstrip())
     return "\n".join(table)
 
 

@@ -69,8 +69,10 @@ def _judge(engines: Path, groups: dict[str, list[Sequence]], threads: int | None
         runs = run_videos(tracker, groups)
     finally:
         tracker.close()
+    card = ModelCard.load(engines)
     return {
-        "constants": asdict(ModelCard.load(engines).tracker),
+        "checkpoint_sha256": card.checkpoint_sha256,
+        "constants": asdict(card.tracker),
         "worth": worth(runs),
         "groups": {group: asdict(summary(rows)) for group, rows in runs.items()},
         "videos": {group: {name: asdict(row) for name, row in rows.items()} for group, rows in runs.items()},

@@ -1,29 +1,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from siamtrt import ArtifactError
 from studies import training_ablation
-from studies.training_ablation import ALL, ROWS, _arguments, lines, main, shortened
-from training.config import Config, parsed
-from training.tasks.siamrpn import Settings
+from studies.training_ablation import ALL, BESIDE, ROWS, _arguments, lines, main, without_sources
+from tests.videos import write_video
+from training.config import Config
 
 BASE = Config.load(Path(training_ablation.__file__).parents[1] / "training" / "configs" / "siamrpn_nano_pieces.toml")
 NOWHERE = Path("nowhere")
 
 
 def changed(before, after, prefix=""):
-    """The dotted names of what differs; a source is named by its kind and folder."""
+    """The dotted names of what differs."""
     if isinstance(before, dict) and isinstance(after, dict):
         return {name for key in before for name in changed(before[key], after.get(key), f"{prefix}{key}.")}
     return set() if before == after else {prefix.rstrip(".")}
-
-
-def sources(config):
-    return {(source.kind, source.path) for source in config.data.sources}
 
 
 @pytest.mark.parametrize(
@@ -31,9 +29,10 @@ def sources(config):
     [
         (ALL, set()),
         ("no hard negatives", {"task.hard_negatives"}),
-        ("no size errors", {"data.augmentation.search_zoom", "data.augmentation.search_scale"}),
+        ("no size errors", {"data.augmentation.search_zoom"}),
         ("near frames", {"data.frame_gap"}),
         ("no teacher", {"task.teachers", "task.distil_weight", "data.sources"}),
+        *((row, {"data.sources"}) for row in ("no collages", "no composites", "no still images", "no pieces")),
     ],
 )
 def test_a_row_changes_nothing_but_what_it_leaves_out(row, settings):
@@ -51,63 +50,83 @@ def test_a_row_changes_nothing_but_what_it_leaves_out(row, settings):
     ],
 )
 def test_a_row_leaves_out_its_pairs_alone(row, left_out):
-    assert sources(BASE) - sources(ROWS[row](BASE, NOWHERE)) == left_out
+    rest = [source for source in BASE.data.sources if (source.kind, source.path) not in left_out]
+    assert len(rest) == len(BASE.data.sources) - len(left_out)
+    assert ROWS[row](BASE, NOWHERE).data.sources == tuple(rest)
 
 
-def test_half_the_videos_are_held_out_beside_those_that_are_so_already(monkeypatch):
-    monkeypatch.setattr(training_ablation, "video_names", lambda *_: ("a", "b", "c", "d", "e"))
-    config = ROWS["half the videos"](BASE, NOWHERE)
-    assert changed(asdict(BASE), asdict(config)) == {"data.validation"}
-    assert config.data.validation == (*BASE.data.validation, "b", "d")
+def test_half_the_videos_are_real_ones_and_held_out_beside_those_that_are_so_already(tmp_path):
+    for path in ("davis/a", "davis/b", "sequences/c", "sequences/d", "collages/collage_1", "coco/e", "foda/f"):
+        write_video(tmp_path / path, 3)
+    base = replace(BASE, data=replace(BASE.data, validation=("a",)))
+    config = ROWS["half the videos"](base, tmp_path)
+    assert config.data.validation == ("a", "c")
+    assert changed(asdict(without_sources(base, path="collages")), asdict(config)) == {"data.validation"}
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row != "half the videos"])
-def test_every_row_is_a_training_that_keeps_its_last_weights(row):
-    config = ROWS[row](shortened(BASE, 40, Path("start.pth")), NOWHERE)
-    assert (config.steps, config.validate_steps, config.optimizer.warmup_steps) == (40, 40, 4)
-    assert parsed(Settings, config.task, "[task]").start == "start.pth"
+def test_a_row_that_leaves_out_two_things_stands_beside_the_one_that_leaves_out_one():
+    assert set(BESIDE) <= set(ROWS)
+    assert {*BESIDE.values()} <= set(ROWS) - {ALL}
 
 
 def test_a_line_shows_each_seed_and_what_leaving_out_costs():
     row = [{"success_auc": 0.5, "losses": 2}, {"success_auc": 0.6, "losses": 1}]
     gain = {"gain": -0.1, "low": -0.2, "high": 0.05}
-    shown = lines({"rows": {ALL: row, "no teacher": row}, "gains": {"no teacher": gain}})
-    assert "0.500 (2), 0.600 (1)" in shown
-    assert shown.endswith("-0.100 (-0.200 to +0.050)")
+    told = lines({"rows": {ALL: row, "no teacher": row}, "gains": {"no teacher": gain}})
+    assert "0.500 (2), 0.600 (1)" in told
+    assert told.endswith("no pieces    -0.100 (-0.200 to +0.050)")
 
 
-def test_every_row_is_trained_with_every_seed_and_set_beside_all(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """Runs the study on a stand-in for the training; returns the configurations that it trained."""
     trained = []
 
     def tracked(model, weights, out, *_):
-        found = 0.5 if out.name.startswith(ALL) else 0.4
-        row = {
-            "success_auc": found,
-            "losses": 1,
-            "videos": {"set": {"one": found, "two": found}},
-            "engines": {"a": "b"},
-        }
-        return row if weights == out / "best.pth" else None
+        assert weights == out / "best.pth"
+        success = 0.5 if out.name.startswith(ALL) else 0.4
+        row = {"success_auc": success, "losses": 1, "videos": {"set": {"one": success}}, "engines": {"a": "b"}}
+        (out / "tracked.json").write_text(json.dumps(row))
 
-    monkeypatch.setattr(training_ablation, "load_videos", lambda *_: {})
+    monkeypatch.setattr(training_ablation, "load_videos", lambda *_: {"set": [SimpleNamespace(name="one")]})
+    monkeypatch.setattr(training_ablation, "video_names", lambda *_: ("two",))
     monkeypatch.setattr(training_ablation, "open_task", lambda config, *_: trained.append(config))
     monkeypatch.setattr(training_ablation, "Loop", Unrun)
     monkeypatch.setattr(training_ablation, "tracked", tracked)
     (tmp_path / "start.pth").write_bytes(b"weights")
-    words = ["--start", tmp_path / "start.pth", "--data", tmp_path, "--videos", tmp_path, "--held-out", "one"]
-    words += ["--rows", ALL, "no hard negatives", "--seeds", "3", "4", "--steps", "7", "--out", tmp_path]
-    main(_arguments().parse_args([str(word) for word in words]))
-    record = json.loads((tmp_path / "training_ablation.json").read_text())
-    assert [(config.seed, config.steps, config.task["hard_negatives"]) for config in trained] == [
-        (3, 7, 16),
-        (3, 7, 0),
-        (4, 7, 16),
-        (4, 7, 0),
-    ]
+
+    def run(*words, steps=7):
+        shared = ["--start", tmp_path / "start.pth", "--data", tmp_path, "--videos", tmp_path, "--held-out", "one"]
+        shared += ["--steps", steps, "--out", tmp_path / "out", *words]
+        main(_arguments().parse_args([str(word) for word in shared]))
+        return json.loads((tmp_path / "out" / "training_ablation.json").read_text())
+
+    return run, trained
+
+
+def test_every_row_is_trained_with_every_seed_and_set_beside_all(study, capsys):
+    run, trained = study
+    record = run("--rows", ALL, "no hard negatives", "--seeds", 3, 4)
+    settings = [(config.seed, config.steps, config.validate_steps, config.task["hard_negatives"]) for config in trained]
+    assert settings == [(3, 7, 7, 16), (3, 7, 7, 0), (4, 7, 7, 16), (4, 7, 7, 0)]
+    assert {config.task["start"].rpartition("/")[2] for config in trained} == {"start.pth"}
     assert [row["seed"] for row in record["rows"]["no hard negatives"]] == [3, 4]
     assert record["gains"]["no hard negatives"]["gain"] == pytest.approx(-0.1)
     assert record["pairs"] == 7 * BASE.data.batch
     assert "-0.100 (-0.100 to -0.100)" in capsys.readouterr().out
+
+
+def test_a_part_keeps_the_rows_that_were_done_before(study):
+    run, _ = study
+    run("--rows", ALL, "--seeds", 3)
+    assert list(run("--rows", "near frames", "--seeds", 3)["rows"]) == [ALL, "near frames"]
+
+
+def test_rows_of_other_steps_are_refused(study):
+    run, _ = study
+    run("--rows", ALL)
+    with pytest.raises(ArtifactError, match="steps differ"):
+        run("--rows", ALL, steps=8)
 
 
 class Unrun:

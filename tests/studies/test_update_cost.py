@@ -15,7 +15,7 @@ def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(ti
     main(_arguments().parse_args([str(word) for word in words]))
     record = json.loads((tmp_path / "cost.json").read_text())
     ((name, samples),) = record["rows"].items()
-    assert record["engines_manifest"]["files"][name]["search.onnx"]
+    assert record["engines_manifest"]["files"][f"{name}: search.onnx"]
     assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
     assert f"1.00 of the first  tiny, {tiny_engines}" in capsys.readouterr().out
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from studies import ways
-from studies.ways import WAYS, configured, lines, planned, trained
+from studies.ways import WAYS, configured, lines, planned, row, shortened, trained
 from training.config import Config, parsed
 from training.tasks.siamrpn import Settings
 
@@ -49,10 +49,23 @@ def test_the_minutes_of_every_sitting_are_added(tmp_path, monkeypatch):
     monkeypatch.setattr(ways, "Loop", Counted)
     assert trained(BASE, tmp_path, tmp_path) == 1
     assert trained(BASE, tmp_path, tmp_path) == 3
-    row = {"pairs": 100, "spent_minutes": 3.0, "success_auc": 0.5, "losses": 0}
-    shown = lines({"ways": {"nano": row}, "gains": {"nano": {"gain": 0.0, "low": -0.1, "high": 0.1}}})
-    assert "3.0" in shown
-    assert shown.endswith("+0.000 (-0.100 to +0.100)")
+
+
+def test_the_record_holds_every_way_that_is_done_and_sets_it_beside_the_first(tmp_path):
+    (tmp_path / "plan.json").write_text('{"steps": 5}')
+    (tmp_path / "spent.json").write_text('{"minutes": 3.0}')
+    (tmp_path / "tracked.json").write_text('{"success_auc": 0.5, "losses": 2}')
+    way = row(tmp_path, BASE)
+    assert (way["pairs"], way["spent_minutes"], way["losses"]) == (5 * BASE.data.batch, 3.0, 2)
+    told = lines({"ways": {"nano": way}, "gains": {"nano": {"gain": 0.0, "low": -0.1, "high": 0.1}}})
+    assert " 3.0 " in told
+    assert told.endswith("+0.000 (-0.100 to +0.100)")
+
+
+def test_a_shortened_training_keeps_its_last_weights():
+    config = shortened(BASE, 40)
+    assert (config.steps, config.validate_steps, config.optimizer.warmup_steps) == (40, 40, 4)
+    assert replace(config, steps=BASE.steps, validate_steps=BASE.validate_steps, optimizer=BASE.optimizer) == BASE
 
 
 class Counted:
