@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evaluation.leaks import KEY
 from benchmarks.reports.drawing.plots import Point, points
 from benchmarks.trials.sweep.page import published
 from siamtrt import Manifest, ModelCard, cli, documents
@@ -54,6 +55,7 @@ def _record(options: argparse.Namespace) -> dict[str, Any]:
             "graphs": {graph.name: {"macs": graph.macs, "parameters": graph.parameters} for graph in card.graphs},
             "success_auc": entry["worth"],
             "groups": entry["groups"],
+            KEY: entry.get(KEY, []),
             "videos": {
                 group: {name: run["success_auc"] for name, run in runs.items()}
                 for group, runs in entry["videos"].items()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from siamtrt.files import sha256
-from studies.tracked import gains
+from studies.tracked import gains, shown
 
 ROOT = Path(__file__).parents[2]
 CARD = (ROOT / "weights" / "siamrpn_nano.md").read_text(encoding="utf-8")
@@ -43,14 +43,22 @@ def test_the_card_says_how_each_tracker_was_judged(name):
     assert [len(rows) for rows in model["videos"].values()] == [4, 3, 20]
     cells = [f"{model['worth']:.3f}"]
     cells += [f"{group['success_auc']:.3f} ({group['losses']})" for group in model["groups"].values()]
-    gain = gains([successes(model)], [successes(judged(SHIPPED))])
-    beside = "" if name == SHIPPED else f"{gain['gain']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+    beside = "" if name == SHIPPED else shown(gains([successes(model)], [successes(judged(SHIPPED))]))
     assert f"| {' | '.join([name, *cells, beside])}".rstrip() in CARD
 
 
-def test_the_sizes_are_those_of_the_shipped_file():
-    files = json.loads((MEASURED / "size_error_siamrpn_nano.json").read_text())
-    assert files["checkpoint"]["sha256"] == sha256(ROOT / "weights" / "siamrpn_nano.pth")
+def test_the_shipped_file_is_the_one_that_was_judged_and_whose_sizes_were_measured():
+    sizes = json.loads((MEASURED / "size_error_siamrpn_nano.json").read_text())
+    shipped = sha256(ROOT / "weights" / "siamrpn_nano.pth")
+    assert judged(SHIPPED)["checkpoint_sha256"] == sizes["checkpoint"]["sha256"] == shipped
+
+
+def test_the_variant_and_the_exits_were_made_of_the_shipped_file():
+    shipped = sha256(ROOT / "weights" / "siamrpn_nano.pth")
+    record = json.loads((ROOT / "weights" / "siamrpn_nano-m62.json").read_text())
+    assert record["parent_sha256"] == shipped
+    assert record["sha256"] == sha256(ROOT / "weights" / "siamrpn_nano-m62.pth")
+    assert shipped in (ROOT / "weights" / "siamrpn_nano-exits.md").read_text(encoding="utf-8")
 
 
 def test_the_card_says_how_much_of_a_wrong_size_comes_back():
