@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from studies.tracked import shown
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MEASURED = sorted((DOCS / "measured").glob("*.json"))
@@ -121,6 +123,22 @@ def test_the_updates_in_turns_are_what_their_file_says():
     written = {f"{model} {variant}".strip(): (ms, float(share)) for model, _, variant, ms, share in rows}
     first = medians["siamrpn_lite0"]
     assert written == {name: (f"{ms:.1f}", pytest.approx(ms / first, abs=0.005)) for name, ms in medians.items()}
+
+
+def test_what_ways_and_parts_of_a_training_gave_is_what_their_files_say():
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    ways, parts = (
+        json.loads((DOCS / "measured" / f"{name}.json").read_text())
+        for name in ("ways", "training_ablation_siamrpn_nano")
+    )
+    for name, way in ways["ways"].items():
+        beside = "" if name == "nano" else f"{shown(ways['gains'][name])} "
+        row = f"| {way['pairs']:,} | {way['success_auc']:.3f} ({way['losses']}) | {beside}|"
+        assert re.search(rf"(?m)^\| `{name}`[^|]* {re.escape(row)}$", page)
+    for name, seeds in parts["rows"].items():
+        beside = "" if name == "all" else shown(parts["gains"][name])
+        row = " | ".join(f"{seed['success_auc']:.3f} ({seed['losses']})" for seed in seeds)
+        assert re.search(rf"(?m)\| {re.escape(row)} \|[^|]*\| {re.escape(beside)}", page)
 
 
 def test_the_latency_table_orders_networks_as_its_file_says():
