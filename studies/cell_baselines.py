@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -23,6 +22,7 @@ from siamtrt import Manifest, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import read_json, write_text
 from studies.commands import make
+from studies.update_cost import medians
 from training.config import Config
 from training.hypergradient import EXACT, FIRST
 
@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
     words = ["--engines", *engines, "--clip", options.clip, "--out", out / "update_cost.json"]
     make(out / "update_cost.json", ["studies.update_cost", *words])
     rows = compare(out / "judged.json", engines)
-    times = [statistics.median(samples["processor_ms"]) for samples in read_json(out / "update_cost.json").values()]
+    times = medians(out / "update_cost.json")
     record = {
         "command": cli.command_line("studies.cell_baselines"),
         "environment": describe(),

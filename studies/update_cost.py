@@ -16,6 +16,7 @@ from runtime.tracker import Tracker
 from sequences.layouts import open_sequences
 from siamtrt import Manifest, ModelCard, UsageError, cli, documents
 from siamtrt.environment import describe
+from siamtrt.files import read_json
 
 STUDY = "studies.update_cost"
 _WARM_UP = 5
@@ -64,6 +65,15 @@ def main(options: argparse.Namespace) -> None:
         processor = statistics.median(processor_ms[row][_WARM_UP:])
         wall = statistics.median(wall_ms[row][_WARM_UP:])
         print(f"{wall:7.2f} ms, processor {processor:7.2f} ms, {processor / first:.2f} of the first  {name}")  # noqa: T201
+
+
+def medians(path: Path) -> list[float]:
+    """Median milliseconds of the processor that an update of each model took, in the order of their engines.
+
+    Args:
+        path: the file that this command wrote.
+    """
+    return [statistics.median(samples["processor_ms"]) for samples in read_json(path)["rows"].values()]
 
 
 def _arguments() -> argparse.ArgumentParser:

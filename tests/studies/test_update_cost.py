@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+import statistics
 
 import pytest
 
 from siamtrt import UsageError
-from studies.update_cost import _arguments, main
+from studies.update_cost import _arguments, main, medians
 from tests.videos import write_video
 
 
@@ -16,6 +17,7 @@ def test_every_model_has_a_sample_of_every_frame_and_the_first_is_the_measure(ti
     record = json.loads((tmp_path / "cost.json").read_text())
     ((name, samples),) = record["rows"].items()
     assert record["engines_manifest"]["files"][f"{name}: search.onnx"]
+    assert medians(tmp_path / "cost.json") == [statistics.median(samples["processor_ms"])]
     assert len(samples["wall_ms"]) == len(samples["processor_ms"]) == 8
     assert f"1.00 of the first  tiny, {tiny_engines}" in capsys.readouterr().out
 
