@@ -20,7 +20,7 @@ from siamtrt import claim, cli, documents
 from siamtrt.environment import describe
 from siamtrt.files import read_json, sha256
 from studies.tracked import TRACKED_NAME, engines_of, gains, shown, tracked, unseen
-from studies.ways import shortened
+from studies.ways import shortened, without_sources
 from training.config import Config
 from training.loop import BEST_NAME, Loop
 from training.place import CPU
@@ -32,14 +32,6 @@ ALL = "all"
 _CONFIG = Path("training/configs/siamrpn_nano_pieces.toml")
 _NEAR_FRAMES = 10
 _CLAIM = "claim.json"
-
-
-def without_sources(config: Config, **values: str) -> Config:
-    """*config* less the sources whose attributes have these *values*."""
-    sources = [
-        source for source in config.data.sources if any(getattr(source, key) != value for key, value in values.items())
-    ]
-    return replace(config, data=replace(config.data, sources=tuple(sources)))
 
 
 def without_task(config: Config, **values: Any) -> Config:
@@ -87,7 +79,7 @@ def main(options: argparse.Namespace) -> None:
     Raises:
         UsageError: a video is among those that the training sees.
     """
-    base = shortened(replace_start(Config.load(options.config), options.start), options.steps)
+    base = shortened(without_task(Config.load(options.config), start=str(options.start)), options.steps)
     videos = unseen(load_videos(options.videos, options.held_out), video_names(base, options.data))
     stood_on = {"start": sha256(options.start), "config": sha256(options.config), "steps": options.steps}
     key = {**stood_on, "data": str(options.data.resolve())}
@@ -111,7 +103,7 @@ def main(options: argparse.Namespace) -> None:
         "gains": {
             name: gains(rows[name], rows[other])
             for name in rows
-            if (other := BESIDE.get(name, ALL)) in rows and len(rows[name]) == len(rows[other])
+            if _seeds(rows[name]) == _seeds(rows.get(other := BESIDE.get(name, ALL), []))
         },
     }
     documents.write(options.out / "training_ablation.json", record, indent=None)
@@ -120,26 +112,19 @@ def main(options: argparse.Namespace) -> None:
 
 def folder(out: Path, name: str, seed: int) -> Path:
     """Where a row lies."""
-    return out / f"{name.replace(' ', '-')}-{seed}"
+    return out / f"{_slug(name)}-{seed}"
 
 
 def finished(out: Path, key: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Every row in *out* that was trained for this *key* and tracked: name -> one of each seed."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for name in ROWS:
-        seeds = sorted(
-            int(path.name.rpartition("-")[2]) for path in out.glob(f"{folder(out, name, 0).name[:-1]}[0-9]*")
-        )
+        seeds = sorted(int(path.name.rpartition("-")[2]) for path in out.glob(f"{_slug(name)}-[0-9]*"))
         for seed in seeds:
             place = folder(out, name, seed)
             if (place / TRACKED_NAME).is_file() and not claim.changed(place / _CLAIM, key):
                 rows.setdefault(name, []).append({"seed": seed, **read_json(place / TRACKED_NAME)})
     return rows
-
-
-def replace_start(config: Config, start: Path) -> Config:
-    """*config* from the weights *start*."""
-    return without_task(config, start=str(start))
 
 
 def lines(record: dict[str, Any]) -> str:
@@ -151,6 +136,14 @@ def lines(record: dict[str, Any]) -> str:
         told = f"{BESIDE.get(name, ALL):>12} {shown(gain):>28}" if gain else ""
         table.append(f"{name:18} {seeds:>28} {told}".rstrip())
     return "\n".join(table)
+
+
+def _slug(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _seeds(trained: list[dict[str, Any]]) -> list[int]:
+    return [row["seed"] for row in trained]
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -108,8 +108,14 @@ def configured(base: Config, way: Way) -> Config:
         "trunk_layers": way.layers,
         "teachers": [{"model": name, "weights": _PUBLISHED[name]} for name in way.teachers],
     }
-    sources = tuple(source for source in base.data.sources if way.teachers or source.kind != "patches")
-    return replace(base, task=task, data=replace(base.data, sources=sources))
+    config = replace(base, task=task)
+    return config if way.teachers else without_sources(config, kind="patches")
+
+
+def without_sources(config: Config, *, kind: str = "", path: str = "") -> Config:
+    """*config* less the sources of a *kind* or of a folder."""
+    sources = tuple(source for source in config.data.sources if source.kind != kind and source.path != path)
+    return replace(config, data=replace(config.data, sources=sources))
 
 
 def planned(config: Config, data: Path, minutes: float, out: Path) -> dict[str, Any]:

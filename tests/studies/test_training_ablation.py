@@ -122,6 +122,12 @@ def test_a_part_keeps_the_rows_that_were_done_before(study):
     assert list(run("--rows", "near frames", "--seeds", 3)["rows"]) == [ALL, "near frames"]
 
 
+def test_rows_of_other_seeds_are_not_set_beside_each_other(study):
+    run, _ = study
+    run("--rows", ALL, "--seeds", 3)
+    assert list(run("--rows", "near frames", "--seeds", 4)["gains"]) == [ALL]
+
+
 def test_rows_of_other_steps_are_refused(study):
     run, _ = study
     run("--rows", ALL)
